@@ -1,0 +1,1 @@
+"""What an event is and how it travels. Imports nothing from ``functions``."""

@@ -1,0 +1,286 @@
+"""The one codec: CloudEvents 1.0 over HTTP, binary, structured and batch, to and from structured JSON.
+
+What a stream entry holds is the structured form, in the sender's own bytes where the sender used it.
+Source: CloudEvents specification 1.0.2, its JSON event format and its HTTP protocol binding.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote_to_bytes
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError, to_json
+
+from events.errors import Fault, Refused
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+#: Extension attributes that begin so are stamped by the platform; senders may not use them.
+RESERVED_PREFIX = "sspp"
+
+_JSON_SPACE = " \t\r\n"
+_IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10")
+_ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
+_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$"
+#: No control characters and no noncharacters in a String attribute (section 3.1); JSON has no surrogates left.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u{fdd0}-\u{fdef}\u{fffe}\u{ffff}]*$"
+#: What to say where a pattern did not match, instead of showing the pattern.
+_PATTERN_SAYS = {
+    _PRINTABLE: "must not contain control characters",
+    _RFC3339: "must be an RFC 3339 date and time",
+}
+#: What JSON lets through and PostgreSQL cannot store; a hit is looked at closely, value by value.
+_SUSPECT = re.compile(rb"\\u0000|NaN|Infinity|[eE]\+?\d{3}|\d{300}")
+
+
+def _instant(text: str) -> str:
+    try:
+        datetime.fromisoformat(text.upper())
+    except ValueError as exc:
+        raise PydanticCustomError("time", "must be an RFC 3339 date and time that exists") from exc
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=_PRINTABLE)]
+
+
+class CloudEvent(BaseModel):
+    """One CloudEvent, parsed once. Extension attributes are in ``model_extra``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    specversion: Literal["1.0"]
+    id: Text
+    source: Text
+    type: Text
+    subject: Text | None = None
+    time: Annotated[str, StringConstraints(pattern=_RFC3339), AfterValidator(_instant)] | None = None
+    datacontenttype: Text | None = None
+    dataschema: Text | None = None
+    data: Any = None
+    data_base64: str | None = None
+
+    def occurred_at(self) -> datetime | None:
+        """When it happened by the sender's clock, if the sender said."""
+        return datetime.fromisoformat(self.time.upper()) if self.time else None
+
+    def extension(self, name: str) -> str | None:
+        """Give the extension attribute ``name`` as text, or None."""
+        value = (self.model_extra or {}).get(name)
+        return None if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event and its structured JSON, the very bytes that travel."""
+
+    event: CloudEvent
+    raw: bytes
+
+
+def event_id(tenant: str, source: str, id_: str) -> UUID:
+    """Give the identity of an event: the same for every retry of it, in every tenant another."""
+    return uuid5(_IDENTITY, f"{tenant}\n{source}\n{id_}")
+
+
+def parse_request(content_type: str, headers: Iterable[tuple[str, str]], body: bytes) -> Message:
+    """Read a request that carries one event.
+
+    Args:
+        content_type: decides the mode: structured, else binary.
+        headers: all headers, names in lower case; used in binary mode.
+        body: the request's body.
+
+    Raises:
+        Refused: 400 with pointers to what is wrong, 415 when it is no CloudEvent at all.
+    """
+    media = media_type(content_type)
+    if media == STRUCTURED:
+        return parse(body)
+    if media.startswith("application/cloudevents"):
+        raise Refused("Unsupported content type", status=415, detail=f"send {STRUCTURED}, {BATCH} or binary mode")
+    attributes = {name[3:]: value for name, value in headers if name.startswith("ce-")}
+    if not attributes:
+        raise Refused(
+            "Unsupported content type",
+            status=415,
+            detail=f"send a CloudEvent as {STRUCTURED}, {BATCH} or in binary mode (ce-* headers)",
+        )
+    return _parse_binary(content_type, attributes, body)
+
+
+def parse(raw: bytes) -> Message:
+    """Read one event in structured JSON.
+
+    Raises:
+        Refused: 400 with pointers to what is wrong.
+    """
+    raw = raw.strip(_JSON_SPACE.encode())
+    try:
+        event = CloudEvent.model_validate_json(raw)
+    except ValidationError as exc:
+        raise Refused("Malformed CloudEvent", faults=tuple(faults(exc.errors(include_url=False)))) from exc
+    wrong = [*_envelope_faults(event), *(_unstorable(event) if _SUSPECT.search(raw) else ())]
+    if wrong:
+        raise Refused("Malformed CloudEvent", faults=tuple(wrong))
+    return Message(event, raw)
+
+
+def parse_batch(body: bytes, *, limit: int) -> list[Message | Refused]:
+    """Read a batch: for each item the event, or why it was refused; its pointers start at the item.
+
+    Raises:
+        Refused: 400 when it is no JSON array, 413 when it has more than ``limit`` items.
+    """
+    items = list(_split_array(body, limit))
+    return [_parse_or_refusal(item) for item in items]
+
+
+def join_batch(raws: Sequence[bytes]) -> bytes:
+    """Write structured events as one batch, byte for byte."""
+    return b"[" + b",".join(raws) + b"]"
+
+
+def stamp(raw: bytes, **attributes: str | int) -> bytes:
+    """Add extension attributes to a structured event without touching the bytes it has."""
+    return raw[:-1] + b"," + to_json(attributes)[1:]
+
+
+def serialise(event: CloudEvent) -> bytes:
+    """Write an event of our own making as structured JSON."""
+    return to_json(event.model_dump(exclude_none=True))
+
+
+def media_type(content_type: str) -> str:
+    """Give a content type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    """Whether data of this content type is embedded as JSON (JSON event format, section 3.1)."""
+    subtype = media_type(content_type).partition("/")[2]
+    return subtype == "json" or subtype.endswith("+json")
+
+
+def faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
+    """Turn a validator's errors into pointers and sentences, without the input's values."""
+    for error in errors:
+        pattern = error.get("ctx", {}).get("pattern")
+        yield Fault(pointer(error["loc"]), _PATTERN_SAYS.get(str(pattern), error["msg"]))
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """Write a path as a JSON pointer (RFC 6901); the whole document is the empty pointer."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _parse_or_refusal(raw: bytes) -> Message | Refused:
+    try:
+        return parse(raw)
+    except Refused as refusal:
+        return refusal
+
+
+def _split_array(body: bytes, limit: int) -> Iterator[bytes]:
+    """Cut a JSON array into the bytes of its items."""
+    decoder = json.JSONDecoder()
+    try:
+        text = body.decode("utf-8").strip(_JSON_SPACE)
+        if not (text.startswith("[") and text.endswith("]")):
+            raise Refused("Malformed batch", faults=(Fault("", "must be a JSON array of CloudEvents"),))
+        at = _skip_space(text, 1)
+        for count in range(len(text)):
+            if at == len(text) - 1 and count == 0:
+                return  # []
+            if count == limit:
+                raise Refused("Batch too large", status=413, detail=f"at most {limit} events a batch")
+            end = decoder.raw_decode(text, at)[1]
+            yield text[at:end].encode()
+            at = _skip_space(text, end)
+            if at == len(text) - 1:
+                return
+            if text[at] != ",":
+                raise ValueError("expected a comma")  # noqa: TRY301 - told like every other fault below
+            at = _skip_space(text, at + 1)
+    except (ValueError, RecursionError) as exc:
+        raise Refused("Malformed batch", faults=(Fault("", "is not valid JSON"),)) from exc
+
+
+def _skip_space(text: str, at: int) -> int:
+    while text[at] in _JSON_SPACE:
+        at += 1
+    return at
+
+
+def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes) -> Message:
+    if "datacontenttype" in attributes:
+        raise Refused(
+            "Malformed CloudEvent",
+            faults=(
+                Fault("/datacontenttype", "is carried by Content-Type in binary mode, not by ce-datacontenttype"),
+            ),
+        )
+    envelope: dict[str, Any] = {name: _percent_decoded(name, value) for name, value in attributes.items()}
+    if content_type:
+        envelope["datacontenttype"] = content_type
+    if not body:
+        return parse(to_json(envelope))
+    if is_json(content_type):
+        # The body becomes the value of ``data`` as it is; checked alone first, so that it cannot close the
+        # envelope and continue with attributes of its own.
+        _check_json(body)
+        return parse(to_json(envelope)[:-1] + b',"data":' + body + b"}")
+    return parse(to_json({**envelope, "data_base64": body}, bytes_mode="base64"))
+
+
+def _percent_decoded(name: str, value: str) -> str:
+    """Decode a header's value (HTTP binding, section 3.1.3.2)."""
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise Refused(
+            "Malformed CloudEvent", faults=(Fault(pointer([name]), "is not percent-encoded UTF-8"),)
+        ) from exc
+
+
+def _check_json(body: bytes) -> None:
+    try:
+        json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as exc:
+        raise Refused("Malformed CloudEvent", faults=(Fault("/data", "is not valid JSON"),)) from exc
+
+
+def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
+    if event.data is not None and event.data_base64 is not None:
+        yield Fault("/data_base64", "must not be there beside data")
+    for name, value in (event.model_extra or {}).items():
+        if not _ATTRIBUTE_NAME.match(name):
+            yield Fault(pointer([name]), "attribute names are lower-case letters and digits")
+        elif not isinstance(value, str | int | bool) and value is not None:
+            yield Fault(pointer([name]), "an extension attribute is a string, a number or a boolean")
+
+
+def _unstorable(event: CloudEvent) -> Iterator[Fault]:
+    """Find what no store of ours can hold: U+0000 and numbers that are not finite."""
+    pending: list[tuple[tuple[str | int, ...], Any]] = [((), {"data": event.data, **(event.model_extra or {})})]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend((((*path, key), item) for key, item in value.items()))
+            if any("\0" in key for key in value):
+                yield Fault(pointer(path), "a name contains U+0000")
+        elif isinstance(value, list):
+            pending.extend(((*path, index), item) for index, item in enumerate(value))
+        elif isinstance(value, str) and "\0" in value:
+            yield Fault(pointer(path), "contains U+0000")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield Fault(pointer(path), "is not a finite number")

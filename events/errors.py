@@ -1,0 +1,52 @@
+"""Errors by consequence: what the caller must do about them, never where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class SsppError(Exception):
+    """Anything this platform raises on purpose."""
+
+
+class ConfigError(SsppError):
+    """The settings are unusable: say everything that is wrong and do not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input: an RFC 6901 pointer to it and a sentence."""
+
+    pointer: str
+    detail: str
+
+
+class Refused(SsppError):
+    """The input can never succeed as it is: answer 4xx, dead-letter it, do not retry.
+
+    Args:
+        title: a fixed sentence for the kind of problem.
+        status: the HTTP status that says so.
+        faults: where exactly, when that is known.
+    """
+
+    def __init__(self, title: str, *, status: int = 400, detail: str = "", faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(title)
+        self.title = title
+        self.status = status
+        self.detail = detail
+        self.faults = faults
+
+
+class Unavailable(SsppError):
+    """A backend is down, slow or full: answer 503, leave the event where it is, retry later.
+
+    Args:
+        what: the backend, as an operator would name it.
+        retry_after_s: seconds the caller should wait.
+    """
+
+    def __init__(self, what: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(f"{what} is unavailable")
+        self.what = what
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,41 @@
+"""Every metric of the platform: what it means and what to do about it. Labels are closed sets, never a tenant."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+#: Events by what became of them at the front door. "full" rising: dispatchers do not keep up, see depth.
+INGESTED = Counter("sspp_ingest_events_total", "Events offered, by outcome.", ["outcome"])
+
+#: Requests refused whole, by status. 401 rising: a sender lost its key; 503: Redis is away or full.
+INGEST_REFUSED = Counter("sspp_ingest_refused_total", "Requests refused, by status.", ["status"])
+
+#: Seconds from the last byte of a request to its answer. Above 0.1 s: look at Redis's disk.
+INGEST_SECONDS = Histogram(
+    "sspp_ingest_seconds",
+    "Time to admit a request.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+)
+
+#: Deliveries by outcome. "buried" right after a deploy: roll back. "parked" alone passes by itself.
+DELIVERIES = Counter("sspp_deliveries_total", "Events delivered, by outcome.", ["channel", "outcome"])
+
+#: Entries not settled yet. Growing for minutes: the function is slow or away; look at sspp_target_up.
+DEPTH = Gauge("sspp_channel_depth", "Entries in the stream, delivered or not.", ["channel"])
+
+#: Retries waiting for their time. Growing: one dependency of the function fails; its log says which.
+PARKED = Gauge("sspp_channel_parked", "Retries waiting.", ["channel"])
+
+#: 0 while the dispatcher waits for its function to come back. 0 for minutes: the function does not start.
+TARGET_UP = Gauge("sspp_target_up", "Whether the last delivery reached the function.", ["channel"])
+
+#: Seconds one batch took from the request to its settling. Near the delivery timeout: smaller batches.
+BATCH_SECONDS = Histogram(
+    "sspp_batch_seconds",
+    "Time to deliver and settle a batch.",
+    ["channel"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0),
+)
+
+#: Batches a function worked through, by outcome. "unavailable" rising: its database or index is away.
+HANDLED = Counter("sspp_function_batches_total", "Batches handled, by outcome.", ["function", "outcome"])

@@ -1,0 +1,67 @@
+"""What becomes of one delivery: pure decisions over verdict, attempt and clock.
+
+Source: Knative's event delivery contract (knative/specs, eventing/data-plane.md) for which answers retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+#: The status of a delivery that got no answer: connection refused, reset or timed out.
+NO_ANSWER = 0
+
+_RETRIED_4XX = frozenset({404, 408, 409, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one event.
+
+    Args:
+        status: HTTP status, or :data:`NO_ANSWER`.
+        detail: the beginning of the answer's body, for whoever reads the dead letter.
+        retry_after_s: what the function asked for, in seconds.
+    """
+
+    status: int
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the function has taken the event."""
+        return 200 <= self.status < 300
+
+    @property
+    def worth_retrying(self) -> bool:
+        """Whether the same event may succeed later."""
+        return self.status == NO_ANSWER or self.status >= 500 or self.status in _RETRIED_4XX
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when a failed delivery is tried again.
+
+    Args:
+        delays_s: seconds before each retry; when they are used up, the event is buried.
+        jitter: each delay is lengthened by up to this share of it, so that retries do not arrive together.
+        retry_after_max_s: the longest wait a function may ask for.
+    """
+
+    delays_s: Sequence[float] = (5.0, 25.0, 125.0)
+    jitter: float = 0.1
+    retry_after_max_s: float = 300.0
+
+    def wait_s(self, verdict: Verdict, attempts: int, rand: Callable[[], float]) -> float | None:
+        """Seconds until the next try, or None when there is none.
+
+        Args:
+            verdict: the answer that was not a success.
+            attempts: deliveries made so far, this one included; 1 or more.
+            rand: gives numbers in [0, 1).
+        """
+        if not verdict.worth_retrying or attempts > len(self.delays_s):
+            return None
+        delay = self.delays_s[attempts - 1] * (1 + self.jitter * rand())
+        return max(delay, min(verdict.retry_after_s, self.retry_after_max_s))

@@ -1,0 +1,121 @@
+"""The settings: the one place that reads the environment. All mistakes are reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from events.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one process is told. Secrets stay out of ``repr``; docs/settings.md has a line for each.
+
+    Durations are in seconds unless the name says otherwise.
+    """
+
+    redis_url: str = field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
+    elasticsearch_url: str = field(default="", repr=False)
+    home: str = ".sspp"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    ingest_port: int = 8080
+    api_port: int = 8081
+    log_level: str = "info"
+    operator_key: str = field(default="", repr=False)
+    delivery_token: str = field(default="", repr=False)
+    partitions: int = 1
+    idempotency_days: int = 7
+    max_body_bytes: int = 1_048_576
+    max_batch_events: int = 1000
+    max_stream_length: int = 1_000_000
+    target_url: str = ""
+    claim_idle_s: float = 60.0
+    delivery_timeout_s: float = 45.0
+    function_timeout_s: float = 40.0
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = "signals@sspp.local"
+
+
+#: Environment variable -> field. The type of the field's default decides how the text is read.
+NAMES: Mapping[str, str] = {
+    "REDIS_URL": "redis_url",
+    "DATABASE_URL": "database_url",
+    "ELASTICSEARCH_URL": "elasticsearch_url",
+    "SSPP_HOME": "home",
+    "HOST": "host",
+    "PORT": "port",
+    "INGEST_PORT": "ingest_port",
+    "API_PORT": "api_port",
+    "LOG_LEVEL": "log_level",
+    "SSPP_OPERATOR_KEY": "operator_key",
+    "SSPP_DELIVERY_TOKEN": "delivery_token",
+    "SSPP_PARTITIONS": "partitions",
+    "SSPP_IDEMPOTENCY_DAYS": "idempotency_days",
+    "SSPP_MAX_BODY_BYTES": "max_body_bytes",
+    "SSPP_MAX_BATCH_EVENTS": "max_batch_events",
+    "SSPP_MAX_STREAM_LENGTH": "max_stream_length",
+    "SSPP_TARGET_URL": "target_url",
+    "SSPP_CLAIM_IDLE_SECONDS": "claim_idle_s",
+    "SSPP_DELIVERY_TIMEOUT_SECONDS": "delivery_timeout_s",
+    "SSPP_FUNCTION_TIMEOUT_SECONDS": "function_timeout_s",
+    "SSPP_SMTP_URL": "smtp_url",
+    "SSPP_MAIL_FROM": "mail_from",
+}
+
+LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
+
+
+def read(env: Mapping[str, str], *, require: tuple[str, ...] = ()) -> Settings:
+    """Read the settings of one process from ``env``.
+
+    Args:
+        env: the environment, ``os.environ`` in every ``main``.
+        require: names without which this process cannot work.
+
+    Raises:
+        ConfigError: naming everything that is missing or wrong, never a value that may be secret.
+    """
+    faults = [f"{name} is required" for name in require if not env.get(name)]
+    values: dict[str, object] = {}
+    for name, attribute in NAMES.items():
+        text = env.get(name)
+        if text is None or text == "":
+            continue
+        kind = type(getattr(_DEFAULTS, attribute))
+        try:
+            values[attribute] = kind(text)
+        except ValueError:
+            faults.append(f"{name} must be a {'whole number' if kind is int else 'number'}")
+    settings = Settings(**values)  # type: ignore[arg-type] # each value was made by its field's own type
+    faults += _contradictions(settings)
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults = [
+        f"{name} must be at least {least}"
+        for name, value, least in (
+            ("SSPP_PARTITIONS", settings.partitions, 1),
+            ("SSPP_IDEMPOTENCY_DAYS", settings.idempotency_days, 1),
+            ("SSPP_MAX_BODY_BYTES", settings.max_body_bytes, 1024),
+            ("SSPP_MAX_BATCH_EVENTS", settings.max_batch_events, 1),
+            ("SSPP_MAX_STREAM_LENGTH", settings.max_stream_length, 1),
+        )
+        if value < least
+    ]
+    if settings.log_level not in LOG_LEVELS:
+        faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
+    # An entry may only be claimed from a consumer that has certainly given up on it (invariant 14).
+    if not settings.claim_idle_s > settings.delivery_timeout_s > settings.function_timeout_s > 0:
+        faults.append(
+            "SSPP_CLAIM_IDLE_SECONDS > SSPP_DELIVERY_TIMEOUT_SECONDS > SSPP_FUNCTION_TIMEOUT_SECONDS > 0 must hold"
+        )
+    return faults
+
+
+_DEFAULTS = Settings()

@@ -1,0 +1,1 @@
+"""The one place where each outside system is spoken to."""

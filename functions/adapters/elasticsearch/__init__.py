@@ -1,0 +1,1 @@
+"""Elasticsearch: a copy of the signals that can be rebuilt at any time."""

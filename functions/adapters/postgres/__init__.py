@@ -1,0 +1,1 @@
+"""PostgreSQL: the connection, the named statements and the ports they implement."""

@@ -1,0 +1,219 @@
+"""PostgreSQL connections and the named statements in ``sql/``. No other module speaks to pg8000."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pg8000.native
+from pg8000.exceptions import DatabaseError, InterfaceError
+
+from events.errors import Unavailable
+
+Row = dict[str, Any]
+
+_SQL_FOLDER = Path(__file__).parent / "sql"
+#: ``-- name --`` on a line of its own opens a statement; what follows up to the next one belongs to it.
+_HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+
+#: SQLSTATE classes and codes that pass by themselves. Source: PostgreSQL manual, appendix A.
+_PASSING = ("08", "40", "53", "57P", "55P03")
+#: The connection cannot be made or is gone, whichever layer noticed.
+_BROKEN = (InterfaceError, OSError, EOFError)
+
+CONNECT_TIMEOUT_S = 5
+#: Longer than any statement of ours takes, shorter than the delivery timeout that waits for it.
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+@cache
+def statements() -> Mapping[str, str]:
+    """Every named statement: name -> SQL, comments included, so that they show in the server's log."""
+    found: dict[str, str] = {}
+    for path in sorted(_SQL_FOLDER.glob("*.sql")):
+        parts = _HEADING.split(path.read_text("utf-8"))[1:]
+        for name, sql in zip(parts[::2], parts[1::2], strict=True):
+            if name in found:
+                raise ValueError(f"two statements are called {name}")
+            found[name] = sql.strip().rstrip(";")
+    return found
+
+
+class Transaction:
+    """The statements of one transaction, by name."""
+
+    def __init__(self, connection: pg8000.native.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, name: str, /, **parameters: object) -> list[Row]:
+        """Run the statement ``name`` with its ``:name`` parameters and give its rows as dictionaries."""
+        return self._run(statements()[name], parameters)
+
+    def ordered_rows(self, name: str, order_by: str, /, **parameters: object) -> list[Row]:
+        """The same, with ``order_by`` in place of ``/* order by */``: one of a closed set, never a user's text."""
+        return self._run(statements()[name].replace("/* order by */", order_by), parameters)
+
+    def row(self, name: str, /, **parameters: object) -> Row | None:
+        """Run the statement ``name`` and give its first row, if it has one."""
+        found = self.rows(name, **parameters)
+        return found[0] if found else None
+
+    def _run(self, sql: str, parameters: Mapping[str, object]) -> list[Row]:
+        found = self._connection.run(sql, **parameters)
+        if not found:
+            return []
+        names = [column["name"] for column in self._connection.columns]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+
+class Database:
+    """A small pool of connections, opened when first needed and never at import.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``; ``?sslmode=require`` for TLS.
+        size: the most connections kept open while idle; threads beyond it open and close their own.
+    """
+
+    def __init__(self, url: str, *, size: int = 4) -> None:
+        self._url = url
+        self._idle: LifoQueue[pg8000.native.Connection] = LifoQueue(size)
+
+    @contextmanager
+    def transaction(self, *, tenant: str | None = None) -> Iterator[Transaction]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Args:
+            tenant: act as the reader role, which row-level security keeps inside this tenant.
+
+        Raises:
+            Unavailable: the database could not be reached or is passing through trouble; nothing was
+                written, unless the connection broke during the commit, which a redelivery settles.
+        """
+        connection = self._begin()
+        try:
+            if tenant is not None:
+                connection.run("SET LOCAL ROLE sspp_reader")
+                connection.run("SELECT set_config('sspp.tenant', :tenant, true)", tenant=tenant)
+            yield Transaction(connection)
+            connection.run("COMMIT")
+        except _BROKEN as exc:
+            _discard(connection)
+            raise Unavailable("PostgreSQL") from exc
+        except DatabaseError as exc:
+            self._roll_back(connection)
+            if _sqlstate(exc).startswith(_PASSING):
+                raise Unavailable("PostgreSQL") from exc
+            raise
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        else:
+            self._give_back(connection)
+
+    def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the database answers."""
+        with self.transaction():
+            pass
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        while True:
+            try:
+                _discard(self._idle.get_nowait())
+            except Empty:
+                return
+
+    def _begin(self) -> pg8000.native.Connection:
+        """Open a transaction on an idle connection that still works, else on a new one."""
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                return self._begin_on_new()
+            try:
+                connection.run("BEGIN")
+                return connection
+            except (*_BROKEN, DatabaseError):
+                _discard(connection)  # the server restarted meanwhile
+
+    def _begin_on_new(self) -> pg8000.native.Connection:
+        try:
+            connection = connect(self._url)
+            connection.run("BEGIN")
+            return connection
+        except _BROKEN as exc:
+            raise Unavailable("PostgreSQL") from exc
+        except DatabaseError as exc:
+            if _sqlstate(exc).startswith(_PASSING):
+                raise Unavailable("PostgreSQL") from exc
+            raise
+
+    def _roll_back(self, connection: pg8000.native.Connection) -> None:
+        try:
+            connection.run("ROLLBACK")
+        except (*_BROKEN, DatabaseError):
+            _discard(connection)
+        else:
+            self._give_back(connection)
+
+    def _give_back(self, connection: pg8000.native.Connection) -> None:
+        if self._idle.full():
+            _discard(connection)
+        else:
+            self._idle.put(connection)
+
+
+def connect(url: str) -> pg8000.native.Connection:
+    """Open one connection."""
+    arguments = connection_arguments(url)
+    try:
+        return pg8000.native.Connection(**arguments)
+    except BaseException:
+        arguments["sock"].close()
+        raise
+
+
+def connection_arguments(url: str) -> dict[str, Any]:
+    """What pg8000 is told for ``url``, with a connected socket that has TCP_NODELAY.
+
+    pg8000 leaves Nagle's algorithm on, which together with the server's delayed acknowledgement costs
+    40 ms a statement (measured; tests/integration/test_database.py keeps watch).
+    """
+    target = urlsplit(url)
+    host, port = target.hostname or "127.0.0.1", target.port or 5432
+    plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    plain.settimeout(STATEMENT_TIMEOUT_MS / 1000 + CONNECT_TIMEOUT_S)
+    tls = parse_qs(target.query).get("sslmode", ["disable"])[0] not in {"disable", "allow", "prefer"}
+    return {
+        "user": unquote(target.username or "postgres"),
+        "password": unquote(target.password) if target.password else None,
+        "host": host,
+        "port": port,
+        "database": unquote(target.path.lstrip("/")) or None,
+        "ssl_context": ssl.create_default_context() if tls else None,
+        "application_name": "sspp",
+        "startup_params": {"statement_timeout": str(STATEMENT_TIMEOUT_MS), "TimeZone": "UTC"},
+        "sock": plain,
+    }
+
+
+def _discard(connection: pg8000.native.Connection) -> None:
+    try:
+        connection.close()
+    except (*_BROKEN, DatabaseError):
+        return
+
+
+def _sqlstate(error: DatabaseError) -> str:
+    details = error.args[0] if error.args else {}
+    return str(details.get("C", "")) if isinstance(details, dict) else ""

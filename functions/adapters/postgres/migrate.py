@@ -1,0 +1,46 @@
+"""Migrations, forward only: Alembic keeps the order, ``migrations/sql`` holds the statements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pg8000.dbapi
+from alembic import command, op
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from functions.adapters.postgres.database import connection_arguments
+
+_FOLDER = Path(__file__).parent / "migrations"
+#: One migration at a time, whoever starts it; the number only has to be ours.
+_LOCK = 0x55B9
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at ``url`` to the newest version; safe to repeat and to run twice at once.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: a statement failed; nothing of that migration was kept.
+    """
+    engine = create_engine(
+        "postgresql+pg8000://",
+        creator=lambda: pg8000.dbapi.connect(**connection_arguments(url)),
+        poolclass=NullPool,
+    )
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        connection.commit()
+        config = Config()
+        config.set_main_option("script_location", str(_FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+    engine.dispose()
+
+
+def run_sql(name: str) -> None:
+    """Run ``migrations/sql/<name>.sql`` inside the migration's transaction."""
+    statements = (_FOLDER / "sql" / f"{name}.sql").read_text("utf-8")
+    # Without parameters the text goes to the server as it is: several statements, no placeholders.
+    op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

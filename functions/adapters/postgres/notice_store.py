@@ -1,0 +1,66 @@
+"""Notices in PostgreSQL. See :class:`functions.ports.NoticeStore`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from events.errors import Refused
+from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.domain.explain import Contribution
+from functions.domain.rule import RuleDefinition
+from functions.ports import DueNotice, SendAnswer, Sender
+
+ALREADY_SENT = SendAnswer(delivered=True, text="sent before")
+
+
+class PostgresNoticeStore:
+    """See :class:`functions.ports.NoticeStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def deliver(self, tenant_id: str, notice_id: UUID, sender: Sender) -> SendAnswer:
+        """See NoticeStore. The row stays locked while the message is on its way: that is what takes turns."""
+        with self._database.transaction() as tx:
+            row = tx.row("lock_notice", tenant_id=tenant_id, id=str(notice_id))
+            if row is None:
+                raise Refused("No such notice", status=422)
+            if row["sent_at"] is not None:
+                return ALREADY_SENT
+            notice = _due(tx, tenant_id, row)
+            answer = sender.send(notice)
+            tx.rows(
+                "record_delivery",
+                tenant_id=tenant_id,
+                id=str(notice_id),
+                attempt=row["attempts"] + 1,
+                channel="email",
+                recipient=notice.recipient,
+                delivered=answer.delivered,
+                answer=answer.text,
+            )
+            return answer
+
+    def ping(self) -> None:
+        """See NoticeStore."""
+        self._database.ping()
+
+
+def contributions(tx: Transaction, tenant_id: str, account_id: str, side: str, at: datetime) -> list[Contribution]:
+    """What an account's score of ``side`` is made of at ``at``, the strongest first."""
+    rows = tx.rows("contributions", tenant_id=tenant_id, account_id=account_id, side=side, at=at)
+    return [Contribution(row["event_type"], row["events"], row["latest"], float(row["points_now"])) for row in rows]
+
+
+def _due(tx: Transaction, tenant_id: str, row: Row) -> DueNotice:
+    definition = RuleDefinition.model_validate(row["definition"])
+    return DueNotice(
+        id=row["id"],
+        account_id=row["account_id"],
+        rule_name=definition.name,
+        recipient=definition.then[0].to,
+        engagement=float(row["engagement"]),
+        at=row["created_at"],
+        contributions=contributions(tx, tenant_id, row["account_id"], "buyer", row["created_at"]),
+    )

@@ -1,0 +1,147 @@
+"""What the API reads, as the role that row-level security keeps inside one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres.notice_store import contributions
+from functions.domain import score
+from functions.domain.catalog import Side
+from functions.domain.explain import Explanation
+from functions.domain.score import Slot
+from functions.domain.signal import instant
+
+#: What signals may be sorted by -> the column.
+SORTS: Mapping[str, str] = {
+    "timestamp": '"timestamp"',
+    "processed_at": "processed_at",
+    "signal_score": "signal_score",
+    "points": "points",
+}
+_DIRECTIONS: Mapping[str, str] = {"asc": "ASC", "desc": "DESC"}
+
+#: What a score is compared with to tell its trend.
+TREND_SPAN = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which rows of a list: ``number`` from 1, ``limit`` rows each."""
+
+    number: int
+    limit: int
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """As the statements want it."""
+        return {"limit": self.limit, "offset": (self.number - 1) * self.limit}
+
+
+class Reader:
+    """Questions of one tenant, each in a transaction of its own.
+
+    Every method raises :class:`events.errors.Unavailable` when PostgreSQL cannot be reached.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def signals(
+        self, tenant_id: str, filters: Mapping[str, object], page: Page, *, sort: str, direction: str
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Give one page of signals and how many there are on all."""
+        way = _DIRECTIONS[direction]
+        with self._database.transaction(tenant=tenant_id) as tx:
+            rows = tx.ordered_rows(
+                "list_signals",
+                f"{SORTS[sort]} {way}, id {way}",
+                tenant_id=tenant_id,
+                **filters,
+                **page.parameters,
+            )
+            total = tx.rows("count_signals", tenant_id=tenant_id, **filters)[0]["total"]
+        return [_plain(row) for row in rows], int(total)
+
+    def signal(self, tenant_id: str, id_: UUID) -> dict[str, Any] | None:
+        """Give one signal, or None."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            row = tx.row("get_signal", tenant_id=tenant_id, id=str(id_))
+        return _plain(row) if row else None
+
+    def accounts(self, tenant_id: str, at: datetime, page: Page) -> tuple[list[dict[str, Any]], int]:
+        """Give one page of accounts, the most engaged at ``at`` first, and how many there are."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            rows = tx.rows(
+                "rank_accounts",
+                tenant_id=tenant_id,
+                at=at,
+                landmark=score.LANDMARK,
+                era_half_lives=score.ERA_HALF_LIVES,
+                fraction_bits=score.FRACTION_BITS,
+                **page.parameters,
+            )
+        ranked = [
+            {
+                "account_id": row["account_id"],
+                "engagement": (engagement := score.shown(float(row["buyer_points"]))),
+                "effort": score.shown(float(row["rep_points"])),
+                "band": score.band(engagement),
+            }
+            for row in rows
+        ]
+        return ranked, int(rows[0]["total"]) if rows else 0
+
+    def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
+        """Give both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            if tx.row("get_account", tenant_id=tenant_id, account_id=account_id) is None:
+                return None
+            rows = tx.rows("account_sums", tenant_id=tenant_id, account_id=account_id)
+            sums = {Slot(row["side"], row["half_life_days"], row["era"]): int(row["total"]) for row in rows}
+            sides: tuple[Side, Side] = ("buyer", "rep")
+            return {side: _explanation(tx, tenant_id, account_id, sums, side, at) for side in sides}
+
+    def notices(self, tenant_id: str, page: Page, *, event_id: UUID | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Give one page of notices, the newest first, with their deliveries; of one event where that is given."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            rows = tx.rows(
+                "list_notices",
+                tenant_id=tenant_id,
+                event_id=str(event_id) if event_id else None,
+                **page.parameters,
+            )
+        total = int(rows[0]["total"]) if rows else 0
+        return [{name: value for name, value in _plain(row).items() if name != "total"} for row in rows], total
+
+    def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the database answers."""
+        self._database.ping()
+
+
+def _explanation(
+    tx: Transaction, tenant_id: str, account_id: str, sums: Mapping[Slot, int], side: Side, at: datetime
+) -> Explanation:
+    before = contributions(tx, tenant_id, account_id, side, at - TREND_SPAN)
+    return Explanation(
+        score=score.shown(score.points(sums, side, at)),
+        score_week_ago=score.shown(_total(item.points_now for item in before)),
+        contributions=contributions(tx, tenant_id, account_id, side, at),
+    )
+
+
+def _total(points: Iterable[float]) -> float:
+    return sum(points, 0.0)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """Turn a row into JSON types: moments as RFC 3339, decimals as numbers, ids as text."""
+    return {name: _AS_JSON[type(value)](value) if type(value) in _AS_JSON else value for name, value in row.items()}
+
+
+_AS_JSON: Mapping[type, Callable[[Any], Any]] = {datetime: instant, Decimal: float, UUID: str}

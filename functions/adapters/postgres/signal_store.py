@@ -1,0 +1,189 @@
+"""Signals, scores, episodes and notices in PostgreSQL. See :class:`functions.ports.SignalStore`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from functions.adapters.postgres.database import Database, Transaction
+from functions.domain import engine
+from functions.domain.engine import Account, Changes, State
+from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
+from functions.domain.score import Slot
+from functions.domain.signal import Signal
+from functions.ports import Recorded
+
+Identity = tuple[str, UUID]
+
+
+class PostgresSignalStore:
+    """See :class:`functions.ports.SignalStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, signals: Sequence[Signal]) -> Recorded:
+        """See SignalStore."""
+        if not signals:
+            return Recorded({}, {})
+        with self._database.transaction() as tx:
+            accounts = _json(_accounts(signals))
+            tx.rows("create_accounts", accounts=accounts)
+            tx.rows("lock_accounts", accounts=accounts)
+            new = _times(tx.rows("record_signals", signals=_json(map(_signal_row, signals))))
+            notices: dict[Identity, list[UUID]] = defaultdict(list)
+            fresh = _first_of_each(signals, new)
+            if fresh:
+                changes = engine.advance(_state(tx, accounts, fresh), fresh)
+                _write(tx, changes)
+                for notice in changes.notices:
+                    notices[notice.rule.tenant_id, notice.event_id].append(notice.id)
+            earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in _identities(signals) - new.keys())
+            if earlier != "[]":
+                new.update(_times(tx.rows("recorded_signals", ids=earlier)))
+                for row in tx.rows("notices_of_events", ids=earlier):
+                    notices[row["tenant_id"], row["event_id"]].append(row["id"])
+            return Recorded(new, notices)
+
+    def ping(self) -> None:
+        """See SignalStore."""
+        self._database.ping()
+
+
+def _identities(signals: Iterable[Signal]) -> set[Identity]:
+    return {(signal.event.tenant_id, signal.event.id) for signal in signals}
+
+
+def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
+    """Each account of the batch once."""
+    pairs = {(signal.event.tenant_id, signal.event.account_id) for signal in signals}
+    return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
+
+
+def _first_of_each(signals: Iterable[Signal], new: Mapping[Identity, datetime]) -> list[Signal]:
+    """The signals that are new, each once, in the order they came."""
+    by_identity: dict[Identity, Signal] = {}
+    for signal in signals:
+        identity = (signal.event.tenant_id, signal.event.id)
+        if identity in new:
+            by_identity.setdefault(identity, signal)
+    return list(by_identity.values())
+
+
+def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
+    """Read what the engine needs to know of the batch's accounts."""
+    tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
+    sums: dict[Account, dict[Slot, int]] = defaultdict(dict)
+    for row in tx.rows("load_sums", accounts=accounts):
+        slot = Slot(row["side"], row["half_life_days"], row["era"])
+        sums[row["tenant_id"], row["account_id"]][slot] = int(row["total"])
+    rules: dict[str, list[Rule]] = defaultdict(list)
+    for row in tx.rows("load_rules", tenants=tenants):
+        rules[row["tenant_id"]].append(_rule(row))
+    episodes = {
+        (row["tenant_id"], row["rule_id"], row["account_id"]): Episode(row["number"], row["open"], row["opened_at"])
+        for row in (tx.rows("load_episodes", accounts=accounts) if rules else ())
+    }
+    return State(sums, episodes, rules)
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    definition = RuleDefinition.model_validate(row["definition"])
+    return Rule(
+        tenant_id=row["tenant_id"],
+        id=row["rule_id"],
+        version=row["version"],
+        definition=definition,
+        condition=_compiled(definition.when),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _compiled(when: str) -> Condition:
+    return Condition.compile(when)
+
+
+def _write(tx: Transaction, changes: Changes) -> None:
+    tx.rows("add_sums", sums=_json(_sum_rows(changes)))
+    if changes.episodes:
+        tx.rows("put_episodes", episodes=_json(_episode_rows(changes)))
+    if changes.notices:
+        tx.rows("put_notices", notices=_json(_notice_rows(changes)))
+
+
+def _signal_row(signal: Signal) -> dict[str, Any]:
+    event, kind = signal.event, signal.event.kind
+    return {
+        "tenant_id": event.tenant_id,
+        "id": event.id,
+        "source": event.source,
+        "source_id": event.source_id,
+        "event_type": kind.type,
+        "account_id": event.account_id,
+        "contact_id": event.contact_id,
+        "user_id": event.user_id,
+        "signal_type": kind.signal,
+        "signal_score": signal.score,
+        "side": kind.side,
+        "points": kind.points,
+        "half_life_days": kind.half_life_days,
+        "timestamp": event.occurred_at,
+        "received_at": event.received_at,
+        "metadata": event.metadata,
+        "reasons": signal.reasons,
+    }
+
+
+def _sum_rows(changes: Changes) -> Iterable[dict[str, Any]]:
+    for (tenant, account), sums in changes.sums.items():
+        for slot, total in sums.items():
+            yield {
+                "tenant_id": tenant,
+                "account_id": account,
+                "side": slot.side,
+                "half_life_days": slot.half_life_days,
+                "era": slot.era,
+                "total": total,
+            }
+
+
+def _episode_rows(changes: Changes) -> Iterable[dict[str, Any]]:
+    for (tenant, rule_id, account), episode in changes.episodes.items():
+        yield {
+            "tenant_id": tenant,
+            "rule_id": rule_id,
+            "account_id": account,
+            "number": episode.number,
+            "open": episode.open,
+            "opened_at": episode.opened_at,
+        }
+
+
+def _notice_rows(changes: Changes) -> Iterable[dict[str, Any]]:
+    for notice in changes.notices:
+        yield {
+            "tenant_id": notice.rule.tenant_id,
+            "id": notice.id,
+            "rule_id": notice.rule.id,
+            "rule_version": notice.rule.version,
+            "account_id": notice.account_id,
+            "episode": notice.episode,
+            "event_id": notice.event_id,
+            "engagement": notice.engagement,
+            "created_at": notice.at,
+        }
+
+
+def _times(rows: Iterable[Mapping[str, Any]]) -> dict[Identity, datetime]:
+    return {(row["tenant_id"], row["id"]): row["processed_at"] for row in rows}
+
+
+def _json(rows: Iterable[Mapping[str, Any]]) -> str:
+    """One JSON parameter for a whole batch: see docs/architecture.md on why not arrays or many VALUES."""
+    return to_json(list(rows)).decode()

@@ -1,0 +1,101 @@
+-- create_accounts --
+-- Make sure the batch's accounts exist, in a fixed order, so that two batches never wait for each other.
+INSERT INTO accounts (tenant_id, account_id)
+SELECT tenant_id, account_id
+FROM json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
+ORDER BY tenant_id, account_id
+ON CONFLICT DO NOTHING;
+
+-- lock_accounts --
+-- Hold the batch's accounts, in the same fixed order: what follows reads their state and changes it.
+SELECT accounts.tenant_id
+FROM accounts
+JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
+  USING (tenant_id, account_id)
+ORDER BY accounts.tenant_id, accounts.account_id
+FOR UPDATE OF accounts;
+
+-- record_signals --
+-- Insert the batch's signals; one that is there already (a redelivery) is left as it is.
+-- A row for each that is new.
+INSERT INTO signals (
+  tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
+  side, points, half_life_days, "timestamp", received_at, metadata, reasons
+)
+SELECT
+  tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
+  side, points, half_life_days, "timestamp", received_at, metadata, reasons
+FROM json_to_recordset(CAST(:signals AS json)) AS given(
+  tenant_id text, id uuid, source text, source_id text, event_type text, account_id text, contact_id text,
+  user_id text, signal_type text, signal_score numeric, side text, points integer, half_life_days integer,
+  "timestamp" timestamptz, received_at timestamptz, metadata json, reasons json
+)
+ON CONFLICT DO NOTHING
+RETURNING tenant_id, id, processed_at;
+
+-- recorded_signals --
+-- When the signals of an earlier delivery were processed.
+SELECT tenant_id, id, processed_at
+FROM signals
+JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid) USING (tenant_id, id);
+
+-- notices_of_events --
+-- The notices that events of an earlier delivery led to.
+SELECT notices.tenant_id, notices.id, notices.event_id
+FROM notices
+JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
+  ON notices.tenant_id = given.tenant_id AND notices.event_id = given.id
+ORDER BY notices.id;
+
+-- load_sums --
+-- The score sums of the batch's accounts.
+SELECT account_sums.tenant_id, account_sums.account_id, side, half_life_days, era, total
+FROM account_sums
+JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
+  USING (tenant_id, account_id);
+
+-- load_rules --
+-- The newest version of every rule of the batch's tenants.
+SELECT DISTINCT ON (rules.tenant_id, rule_id) rules.tenant_id, rule_id, version, definition
+FROM rules
+JOIN json_to_recordset(CAST(:tenants AS json)) AS given(tenant_id text) USING (tenant_id)
+ORDER BY rules.tenant_id, rule_id, version DESC;
+
+-- load_episodes --
+-- Where the rules stand with the batch's accounts.
+SELECT rule_episodes.tenant_id, rule_id, rule_episodes.account_id, number, open, opened_at
+FROM rule_episodes
+JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
+  USING (tenant_id, account_id);
+
+-- add_sums --
+-- Add the batch's increments; addition is all there is, so the order of batches does not matter.
+INSERT INTO account_sums (tenant_id, account_id, side, half_life_days, era, total)
+SELECT tenant_id, account_id, side, half_life_days, era, total
+FROM json_to_recordset(CAST(:sums AS json)) AS given(
+  tenant_id text, account_id text, side text, half_life_days integer, era integer, total numeric
+)
+ON CONFLICT (tenant_id, account_id, side, half_life_days, era)
+DO UPDATE SET total = account_sums.total + excluded.total;
+
+-- put_episodes --
+-- Write where the rules stand now.
+INSERT INTO rule_episodes (tenant_id, rule_id, account_id, number, open, opened_at)
+SELECT tenant_id, rule_id, account_id, number, open, opened_at
+FROM json_to_recordset(CAST(:episodes AS json)) AS given(
+  tenant_id text, rule_id uuid, account_id text, number integer, open boolean, opened_at timestamptz
+)
+ON CONFLICT (tenant_id, rule_id, account_id)
+DO UPDATE SET number = excluded.number, open = excluded.open, opened_at = excluded.opened_at;
+
+-- put_notices --
+-- Write the notices of the episodes that began.
+INSERT INTO notices (
+  tenant_id, id, rule_id, rule_version, account_id, episode, event_id, engagement, created_at
+)
+SELECT tenant_id, id, rule_id, rule_version, account_id, episode, event_id, engagement, created_at
+FROM json_to_recordset(CAST(:notices AS json)) AS given(
+  tenant_id text, id uuid, rule_id uuid, rule_version integer, account_id text, episode integer,
+  event_id uuid, engagement numeric, created_at timestamptz
+)
+ON CONFLICT DO NOTHING;

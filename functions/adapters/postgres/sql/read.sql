@@ -1,0 +1,88 @@
+-- list_signals --
+-- One page of a tenant's signals; a filter that is null does not filter.
+SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
+       processed_at, metadata, reasons
+FROM signals
+WHERE tenant_id = :tenant_id
+  AND (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
+  AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
+  AND (CAST(:contact_id AS text) IS NULL OR contact_id = CAST(:contact_id AS text))
+  AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
+  AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
+  AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timestamptz))
+  AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz))
+ORDER BY /* order by */
+LIMIT :limit OFFSET :offset;
+
+-- count_signals --
+-- How many signals list_signals has on all pages.
+SELECT count(*) AS total
+FROM signals
+WHERE tenant_id = :tenant_id
+  AND (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
+  AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
+  AND (CAST(:contact_id AS text) IS NULL OR contact_id = CAST(:contact_id AS text))
+  AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
+  AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
+  AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timestamptz))
+  AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz));
+
+-- get_signal --
+-- One signal, with when its event was received.
+SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
+       processed_at, metadata, reasons, received_at, source, source_id
+FROM signals
+WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
+
+-- rank_accounts --
+-- A page of accounts by raw points now, the most engaged first, with how many there are.
+-- The fading is that of functions/domain/score.py, whose constants come as parameters; the exponent is
+-- bounded because PostgreSQL refuses to round to zero.
+SELECT account_id,
+       coalesce(sum(faded) FILTER (WHERE side = 'buyer'), 0) AS buyer_points,
+       coalesce(sum(faded) FILTER (WHERE side = 'rep'), 0) AS rep_points,
+       count(*) OVER () AS total
+FROM accounts
+LEFT JOIN LATERAL (
+  SELECT side, CAST(account_sums.total AS double precision) * power(
+    CAST(2 AS double precision),
+    greatest(-900, era * :era_half_lives - CAST(:fraction_bits AS integer)
+      - extract(epoch FROM (CAST(:at AS timestamptz) - CAST(:landmark AS timestamptz))) / (86400.0 * half_life_days))
+  ) AS faded
+  FROM account_sums
+  WHERE account_sums.tenant_id = accounts.tenant_id AND account_sums.account_id = accounts.account_id
+) AS sums ON true
+WHERE tenant_id = :tenant_id
+GROUP BY account_id
+ORDER BY buyer_points DESC, account_id
+LIMIT :limit OFFSET :offset;
+
+-- account_sums --
+-- The score sums of one account.
+SELECT side, half_life_days, era, account_sums.total
+FROM account_sums
+WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- get_account --
+-- Whether there is such an account.
+SELECT account_id FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- list_notices --
+-- The newest notices with their rule's name and every attempt to send them.
+SELECT notices.id, notices.rule_id, notices.rule_version, definition ->> 'name' AS rule_name,
+       notices.account_id, notices.episode, notices.event_id, notices.engagement, notices.created_at,
+       notices.sent_at, coalesce((
+         SELECT json_agg(json_build_object(
+           'attempt', attempt, 'at', at, 'channel', channel, 'recipient', recipient,
+           'delivered', delivered, 'answer', answer) ORDER BY attempt)
+         FROM deliveries
+         WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id
+       ), CAST('[]' AS json)) AS deliveries,
+       count(*) OVER () AS total
+FROM notices
+JOIN rules ON rules.tenant_id = notices.tenant_id
+  AND rules.rule_id = notices.rule_id AND rules.version = notices.rule_version
+WHERE notices.tenant_id = :tenant_id
+  AND (CAST(:event_id AS uuid) IS NULL OR notices.event_id = CAST(:event_id AS uuid))
+ORDER BY notices.created_at DESC, notices.id
+LIMIT :limit OFFSET :offset;

@@ -1,0 +1,1 @@
+"""Redis, but for the channel: the key directory."""

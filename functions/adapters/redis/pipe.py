@@ -1,0 +1,179 @@
+"""One Redis connection that many requests share: commands are written as they come, replies read in order.
+
+Redis answers commands of one connection in the order they were sent, so a reply belongs to the oldest
+command without one. Everything that is asked within one turn of the event loop leaves in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+
+from events.channel import PASSING
+from events.errors import Unavailable
+
+#: Above it the process is far behind Redis; refusing is kinder than queueing.
+MAX_PENDING = 10_000
+CONNECT_TIMEOUT_S = 3.0
+REPLY_TIMEOUT_S = 5.0
+#: After a failed connect, how long requests are refused without trying again.
+RETRY_CONNECT_S = 0.25
+
+Reply = Any
+
+
+class RedisPipe:
+    """A multiplexed client. It connects when first used and again after the connection broke.
+
+    Args:
+        url: ``redis[s]://[user][:password]@host[:port][/database]``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._connection: _Connection | None = None
+        self._connecting: asyncio.Task[_Connection] | None = None
+        self._retry_at = 0.0
+
+    async def execute(self, *command: str | bytes | int) -> Reply:
+        """Send one command and wait for its reply.
+
+        Raises:
+            Unavailable: Redis is away, slow or full. The command may have run all the same.
+            hiredis.ReplyError: Redis refused the command for another reason.
+        """
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = await self._connected()
+        reply = await connection.send(command)
+        if isinstance(reply, hiredis.ReplyError):
+            if str(reply).startswith(PASSING):
+                raise Unavailable("Redis") from reply
+            raise reply
+        return reply
+
+    async def close(self) -> None:
+        """Close the connection; what is pending fails as unavailable."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _connected(self) -> _Connection:
+        """Connect, once for all who ask meanwhile."""
+        loop = asyncio.get_running_loop()
+        if self._connecting is None:
+            if loop.time() < self._retry_at:
+                raise Unavailable("Redis")
+            self._connecting = loop.create_task(self._connect())
+        task = self._connecting
+        try:
+            self._connection = await asyncio.shield(task)
+            return self._connection
+        except (OSError, TimeoutError, hiredis.ReplyError) as exc:
+            self._retry_at = loop.time() + RETRY_CONNECT_S
+            raise Unavailable("Redis") from exc
+        finally:
+            if self._connecting is task and task.done():
+                self._connecting = None
+
+    async def _connect(self) -> _Connection:
+        target = self._target
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, connection = await loop.create_connection(
+                _Connection,
+                target.hostname or "127.0.0.1",
+                target.port or 6379,
+                ssl=ssl.create_default_context() if target.scheme == "rediss" else None,
+            )
+            for command in self._greeting():
+                reply = await connection.send(command)
+                if isinstance(reply, hiredis.ReplyError):
+                    connection.abort()
+                    raise reply
+        return connection
+
+    def _greeting(self) -> list[tuple[str, ...]]:
+        commands: list[tuple[str, ...]] = []
+        if self._target.password:
+            user = (unquote(self._target.username),) if self._target.username else ()
+            commands.append(("AUTH", *user, unquote(self._target.password)))
+        database = self._target.path.strip("/")
+        if database not in {"", "0"}:
+            commands.append(("SELECT", database))
+        return commands
+
+
+class _Connection(asyncio.Protocol):
+    """The wire: bytes out, replies in, a future for each command between the two."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader()
+        self._pending: deque[asyncio.Future[Reply]] = deque()
+        self._outgoing: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._answered = 0
+        self.closed = False
+
+    def send(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Reply]:
+        """Queue ``command`` for the next write and give the future of its reply."""
+        if self.closed or len(self._pending) >= MAX_PENDING:
+            raise Unavailable("Redis")
+        future = self._loop.create_future()
+        self._pending.append(future)
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type] # its stub knows one-tuples
+        if self._watch is None:
+            self._watch = self._loop.call_later(REPLY_TIMEOUT_S, self._check, self._answered)
+        return future
+
+    def abort(self) -> None:
+        """Give up: close, and fail what is pending."""
+        if self._transport is not None:
+            self._transport.abort()
+        self.connection_lost(None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._transport = transport  # type: ignore[assignment] # a stream connection's transport writes
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self._answered += 1
+            future = self._pending.popleft()
+            if not future.done():  # its request was cancelled meanwhile
+                future.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
+        """See asyncio.Protocol."""
+        self.closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._pending:
+            future = self._pending.popleft()
+            if not future.done():
+                future.set_exception(Unavailable("Redis"))
+
+    def _flush(self) -> None:
+        if self._transport is not None and not self.closed:
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+    def _check(self, answered: int) -> None:
+        """Give up when commands waited a whole period and none was answered."""
+        self._watch = None
+        if not self._pending:
+            return
+        if self._answered == answered:
+            self.abort()
+        else:
+            self._watch = self._loop.call_later(REPLY_TIMEOUT_S, self._check, self._answered)

@@ -1,0 +1,84 @@
+"""E-mail by SMTP. See :class:`functions.ports.Sender`."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import unquote, urlsplit
+
+from functions.ports import DueNotice, SendAnswer
+
+#: Well inside the delivery timeout, for a batch of them.
+TIMEOUT_S = 10
+
+
+class SmtpSender:
+    """See :class:`functions.ports.Sender`.
+
+    Args:
+        url: ``smtp://[user:password@]host[:port]``; ``smtps://`` for TLS from the first byte. With a user,
+            plain ``smtp`` is upgraded by STARTTLS before the password is sent.
+        sender: the From address.
+    """
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._target = urlsplit(url)
+        self._sender = sender
+
+    def send(self, notice: DueNotice) -> SendAnswer:
+        """See Sender."""
+        try:
+            with self._connected() as smtp:
+                smtp.send_message(message(notice, self._sender))
+        except smtplib.SMTPRecipientsRefused as exc:
+            code, text = next(iter(exc.recipients.values()))
+            return SendAnswer(False, _words(code, text), permanent=code >= 500)
+        except smtplib.SMTPResponseException as exc:
+            return SendAnswer(False, _words(exc.smtp_code, exc.smtp_error), permanent=exc.smtp_code >= 500)
+        except (smtplib.SMTPException, OSError) as exc:
+            return SendAnswer(False, f"mail server not reached: {type(exc).__name__}")
+        return SendAnswer(True, "250 accepted")
+
+    def _connected(self) -> smtplib.SMTP:
+        host, port = self._target.hostname or "127.0.0.1", self._target.port or 0
+        if self._target.scheme == "smtps":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+        else:
+            smtp = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
+        if self._target.username:
+            if self._target.scheme != "smtps":
+                smtp.starttls(context=ssl.create_default_context())
+            smtp.login(unquote(self._target.username), unquote(self._target.password or ""))
+        return smtp
+
+
+def message(notice: DueNotice, sender: str) -> EmailMessage:
+    """Write the e-mail: what happened, and why the score is what it is."""
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = notice.recipient
+    mail["Subject"] = f"{notice.account_id}: {notice.rule_name} (engagement {notice.engagement:.0f})"
+    mail["Date"] = format_datetime(notice.at)
+    # A repeat of the same notice carries the same identity, which mail systems drop.
+    mail["Message-ID"] = f"<{notice.id}@{sender.rpartition('@')[2]}>"
+    why = [f"  - {contribution.sentence(notice.at)}" for contribution in notice.contributions]
+    mail.set_content(
+        "\n".join(
+            [
+                f'{notice.account_id} met your rule "{notice.rule_name}".',
+                f"Engagement was {notice.engagement:.1f} of 100. What it is made of:",
+                "",
+                *why,
+                "",
+                f"Notice {notice.id}",
+            ]
+        )
+    )
+    return mail
+
+
+def _words(code: int, text: bytes | str) -> str:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return f"{code} {said}"[:500]

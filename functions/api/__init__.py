@@ -1,0 +1,1 @@
+"""Answers questions about signals, accounts, events and notices."""

@@ -1,0 +1,252 @@
+"""The API: who asks, which question, the answer as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import flask
+from pydantic_core import to_json
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+
+from events import health
+from events.errors import Refused, Unavailable
+from events.health import Ping
+from events.log import Log
+from functions.adapters.postgres.reader import Page, Reader
+from functions.api.parameters import (
+    Paging,
+    SignalList,
+    SignalSearch,
+    identifier,
+    parsed,
+    read_cursor,
+    write_cursor,
+)
+from functions.domain import score
+from functions.domain.explain import Explanation
+from functions.domain.key import READ, digest
+from functions.domain.search import FILTERS, SearchQuery, words
+from functions.domain.signal import instant
+from functions.ports import KeyDirectory, SearchIndex
+from functions.web import problem
+from functions.web.credentials import api_key
+
+log = Log("api")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Everything the API answers with.
+
+    Args:
+        keys: whose key it is.
+        reader: signals, accounts and notices.
+        search: full text.
+        accepted: whether an event was accepted that is not processed yet, by tenant and id.
+        pings: what it depends on.
+        now: the clock, with zone.
+    """
+
+    keys: KeyDirectory
+    reader: Reader
+    search: SearchIndex
+    accepted: Callable[[str, UUID], bool]
+    pings: Mapping[str, Ping]
+    now: Callable[[], datetime]
+
+    def __call__(self, request: flask.Request) -> flask.Response:
+        """Answer one request."""
+        try:
+            status, headers, body = self._respond(request)
+        except Refused as refusal:
+            status, headers, body = problem.refused(refusal)
+        except Unavailable as exc:
+            log.warning("unavailable", backend=exc.what)
+            status, headers, body = problem.unavailable(exc)
+        except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a 500 and the log the trace
+            log.error("failed", trace=True)
+            status, headers, body = problem.failed()
+        return flask.Response(body, status, headers)
+
+    def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+        if request.method == "GET" and (told := health.answer(request.path, self.pings)):
+            return told[0], {"content-type": told[1]}, told[2]
+        try:
+            question, arguments = _ROUTES.bind("").match(request.path, request.method)
+        except HTTPException as exc:
+            # What the router would say is a page; a redirect to add a slash is no answer of ours either.
+            status = exc.code if exc.code in {404, 405} else 404
+            raise Refused("Method not allowed" if status == 405 else "Not found", status=status) from exc
+        tenant = self._tenant(request)
+        return (
+            200,
+            {"content-type": "application/json"},
+            to_json(question(self, tenant, request.args, **arguments)),
+        )
+
+    def _tenant(self, request: flask.Request) -> str:
+        key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
+        grant = self.keys.find(digest(key))
+        if grant is None:
+            raise problem.UNKNOWN_KEY
+        if READ not in grant.scopes:
+            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {READ}")
+        return grant.tenant_id
+
+    def list_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """One page of signals."""
+        asked = parsed(SignalList, arguments)
+        filters = {column: getattr(asked, name) for name, column in FILTERS.items()}
+        page = Page(number=asked.page, limit=asked.limit)
+        rows, total = self.reader.signals(
+            tenant,
+            {**filters, "since": asked.since, "until": asked.until},
+            page,
+            sort=asked.sortBy,
+            direction=asked.sortOrder,
+        )
+        return _page(rows, page, total)
+
+    def get_signal(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
+        """One signal with its reasons."""
+        del arguments
+        return _found(self.reader.signal(tenant, identifier(id_)))
+
+    def search_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """Full text, filters, facets and days."""
+        asked = parsed(SignalSearch, arguments)
+        named = {column: getattr(asked, name) for name, column in FILTERS.items()}
+        answer = self.search.search(
+            SearchQuery(
+                tenant_id=tenant,
+                words=words(asked.q),
+                filters={column: value for column, value in named.items() if value is not None},
+                since=asked.since,
+                until=asked.until,
+                limit=asked.limit,
+                after=read_cursor(asked.cursor),
+            )
+        )
+        return {
+            "data": [{**hit.row, "highlight": hit.highlight} for hit in answer.hits],
+            "total": answer.total,
+            "facets": answer.facets,
+            "date_histogram": [{"date": day, "count": count} for day, count in sorted(answer.days.items())],
+            "next_cursor": write_cursor(answer.next),
+        }
+
+    def list_accounts(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """One page of accounts, the most engaged first."""
+        asked = parsed(Paging, arguments)
+        page = Page(number=asked.page, limit=asked.limit)
+        rows, total = self.reader.accounts(tenant, self.now(), page)
+        return _page(rows, page, total)
+
+    def get_account(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
+        """One account: both scores now, and why."""
+        del arguments
+        at = self.now()
+        explained = _found(self.reader.explained(tenant, id_, at))
+        buyer, rep = explained["buyer"], explained["rep"]
+        return {
+            "account_id": id_,
+            "engagement": buyer.score,
+            "effort": rep.score,
+            "band": score.band(buyer.score),
+            "trend": score.trend(buyer.score, buyer.score_week_ago),
+            "engagement_week_ago": buyer.score_week_ago,
+            "reasons": [item.sentence(at) for item in buyer.contributions],
+            "effort_reasons": [item.sentence(at) for item in rep.contributions],
+            "contributions": _contributions(buyer),
+            "effort_contributions": _contributions(rep),
+            "model_version": score.MODEL_VERSION,
+            "as_of": instant(at),
+        }
+
+    def get_event(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
+        """Where an event is: received, processed, what it meant, what it led to, whether it can be searched."""
+        del arguments
+        event_id = identifier(id_)
+        signal = self.reader.signal(tenant, event_id)
+        if signal is None:
+            if not self.accepted(tenant, event_id):
+                raise Refused("Not found", status=404, detail="no such event was accepted")
+            return {
+                "id": str(event_id),
+                "status": "accepted",
+                "signal": None,
+                "notices": [],
+                "indexed": False,
+            }
+        notices, _ = self.reader.notices(tenant, Page(number=1, limit=100), event_id=event_id)
+        return {
+            "id": str(event_id),
+            "status": "processed",
+            "source": signal.pop("source"),
+            "source_id": signal.pop("source_id"),
+            "received_at": signal.pop("received_at"),
+            "processed_at": signal["processed_at"],
+            "signal": signal,
+            "notices": notices,
+            "indexed": self.search.get(tenant, str(event_id)) is not None,
+        }
+
+    def list_notifications(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """One page of notices, the newest first, each with every attempt to send it."""
+        asked = parsed(Paging, arguments)
+        page = Page(number=asked.page, limit=asked.limit)
+        rows, total = self.reader.notices(tenant, page)
+        return _page(rows, page, total)
+
+
+#: Path -> question. What is not here does not exist.
+_ROUTES = Map(
+    [
+        Rule("/api/v1/signals", endpoint=Api.list_signals, methods=["GET"]),
+        Rule("/api/v1/signals/search", endpoint=Api.search_signals, methods=["GET"]),
+        Rule("/api/v1/signals/<id_>", endpoint=Api.get_signal, methods=["GET"]),
+        Rule("/api/v1/accounts", endpoint=Api.list_accounts, methods=["GET"]),
+        Rule("/api/v1/accounts/<id_>", endpoint=Api.get_account, methods=["GET"]),
+        Rule("/api/v1/events/<id_>", endpoint=Api.get_event, methods=["GET"]),
+        Rule("/api/v1/notifications", endpoint=Api.list_notifications, methods=["GET"]),
+    ],
+    strict_slashes=False,
+)
+
+
+def _page(rows: Sequence[Mapping[str, Any]], page: Page, total: int) -> dict[str, Any]:
+    return {
+        "data": rows,
+        "pagination": {
+            "page": page.number,
+            "limit": page.limit,
+            "total": total,
+            "totalPages": math.ceil(total / page.limit),
+        },
+    }
+
+
+def _found(found: T | None) -> T:
+    if found is None:
+        raise Refused("Not found", status=404)
+    return found
+
+
+def _contributions(explained: Explanation) -> list[dict[str, Any]]:
+    return [
+        {
+            "event_type": item.event_type,
+            "events": item.events,
+            "points_now": round(item.points_now, 2),
+            "latest": instant(item.latest),
+        }
+        for item in explained.contributions
+    ]

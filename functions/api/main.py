@@ -1,0 +1,40 @@
+"""The Functions Framework target ``api``."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+
+import flask
+
+from events import channel, log, settings
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.reader import Reader
+from functions.adapters.postgres.tenants import PostgresTenants
+from functions.adapters.redis.seen import SeenEvents
+from functions.adapters.search import search_index
+from functions.api.app import Api
+
+
+@cache
+def _function() -> Api:
+    """Put the API together once, when the first request comes."""
+    told = settings.read(os.environ, require=("DATABASE_URL", "REDIS_URL"))
+    log.configure(told.log_level)
+    database = Database(told.database_url)
+    reader, search = Reader(database), search_index(told)
+    seen = SeenEvents(channel.connect(told.redis_url), told.partitions)
+    return Api(
+        keys=PostgresTenants(database),
+        reader=reader,
+        search=search,
+        accepted=seen.accepted,
+        pings={"postgresql": reader.ping, "redis": seen.ping, "search": search.ping},
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def api(request: flask.Request) -> flask.Response:
+    """Answer a question; see :mod:`functions.api.app`."""
+    return _function()(request)

@@ -1,0 +1,67 @@
+"""The event types the platform knows: what each means and what it is worth. docs/scoring.md explains the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["buyer", "rep"]
+
+#: Every platform type begins so; without it and with underscores it is the type's alias.
+PREFIX = "io.sspp."
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of event.
+
+    Args:
+        name: the CloudEvent type, after :data:`PREFIX`.
+        signal: the type of signal it becomes.
+        hundredths: its signal score before bonuses, in 1/100.
+        points: what it adds to its side's account score; negative takes away.
+        half_life_days: after so many days half of the points are left.
+        side: whose doing it is: the buyer's (engagement) or our rep's (effort).
+    """
+
+    name: str
+    signal: str
+    hundredths: int
+    points: int
+    half_life_days: int
+    side: Side = "buyer"
+
+    @property
+    def type(self) -> str:
+        """The CloudEvent type."""
+        return PREFIX + self.name
+
+    @property
+    def alias(self) -> str:
+        """The short form senders may use: ``demo_completed``."""
+        return self.name.replace(".", "_")
+
+
+_ALL = (
+    EventType("email.sent", "outreach", 10, 5, 7, "rep"),
+    EventType("email.opened", "engagement", 30, 1, 7),
+    EventType("email.clicked", "high_engagement", 60, 6, 14),
+    EventType("email.replied", "high_engagement", 70, 25, 30),
+    EventType("email.bounced", "disengagement", 5, -5, 30),
+    EventType("email.unsubscribed", "disengagement", 5, -30, 90),
+    EventType("call.made", "outreach", 50, 15, 14, "rep"),
+    EventType("call.connected", "high_engagement", 60, 15, 30),
+    EventType("meeting.booked", "intent", 80, 40, 45),
+    EventType("meeting.no_show", "disengagement", 10, -20, 30),
+    EventType("demo.requested", "high_intent", 85, 45, 45),
+    EventType("demo.completed", "high_intent", 90, 60, 60),
+    EventType("page.viewed", "engagement", 20, 2, 7),
+    EventType("pricing.viewed", "intent", 60, 15, 14),
+    EventType("form.submitted", "intent", 65, 20, 30),
+    EventType("trial.started", "high_intent", 85, 50, 45),
+    EventType("proposal.viewed", "intent", 75, 30, 30),
+)
+
+#: CloudEvent type or alias -> what it means.
+EVENT_TYPES: Mapping[str, EventType] = {name: kind for kind in _ALL for name in (kind.type, kind.alias)}

@@ -1,0 +1,106 @@
+"""The signal engine: new events in, score changes, episodes and notices out. One pass, in the order they came."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from functions.domain import rule as rules_
+from functions.domain import score
+from functions.domain.rule import Episode, Rule
+from functions.domain.score import Slot
+from functions.domain.signal import Signal
+
+#: (tenant, account)
+Account = tuple[str, str]
+#: (tenant, rule, account)
+Standing = tuple[str, UUID, str]
+
+
+@dataclass(slots=True)
+class State:
+    """What is known before a batch: the sums of its accounts and where the rules stand with them."""
+
+    sums: dict[Account, dict[Slot, int]]
+    episodes: dict[Standing, Episode]
+    rules: Mapping[str, Sequence[Rule]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A message a rule wants sent: which, about whom, because of which event, as of when."""
+
+    id: UUID
+    rule: Rule
+    account_id: str
+    episode: int
+    event_id: UUID
+    engagement: float
+    at: datetime
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch changed. Sums are increments, so that writing them is one addition."""
+
+    sums: dict[Account, dict[Slot, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    episodes: dict[Standing, Episode] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+
+
+def advance(state: State, signals: Iterable[Signal]) -> Changes:
+    """Work through the new signals of a batch.
+
+    Scores do not depend on the order. Rules are asked after every event, as of the moment it was received,
+    so which notices there are depends on the events alone, not on how they were batched or how late it is.
+    """
+    changes = Changes()
+    for signal in signals:
+        event = signal.event
+        account = (event.tenant_id, event.account_id)
+        slot, amount = score.contribution(event.kind, event.occurred_at)
+        sums = state.sums.setdefault(account, {})
+        sums[slot] = sums.get(slot, 0) + amount
+        changes.sums[account][slot] += amount
+        for rule in state.rules.get(event.tenant_id, ()):
+            _ask(rule, signal, sums, state, changes)
+    return changes
+
+
+def _ask(rule: Rule, signal: Signal, sums: Mapping[Slot, int], state: State, changes: Changes) -> None:
+    """Ask one rule about the account of ``signal``; begin or end its episode."""
+    event = signal.event
+    at = event.received_at
+    engagement = score.shown(score.points(sums, "buyer", at))
+    facts: dict[str, object] = {
+        "account.id": event.account_id,
+        "account.engagement": engagement,
+        "account.effort": score.shown(score.points(sums, "rep", at)),
+        "event.type": event.kind.type,
+        "event.contact": event.contact_id or "",
+        "event.user": event.user_id or "",
+        "event.metadata": event.metadata,
+        "signal.type": event.kind.signal,
+        "signal.score": signal.score,
+    }
+    standing = (rule.tenant_id, rule.id, event.account_id)
+    before = state.episodes.get(standing, Episode())
+    after = before.after(rule.condition.holds(facts), at, timedelta(hours=rule.definition.cooldownHours))
+    if after == before:
+        return
+    state.episodes[standing] = changes.episodes[standing] = after
+    if after.number > before.number:
+        changes.notices.append(
+            Notice(
+                id=rules_.notice_id(rule, event.account_id, after),
+                rule=rule,
+                account_id=event.account_id,
+                episode=after.number,
+                event_id=event.id,
+                engagement=engagement,
+                at=at,
+            )
+        )

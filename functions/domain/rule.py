@@ -1,0 +1,121 @@
+"""A tenant's rules: when an account is worth a notice, and the episodes in which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+from cel_expr_python import cel
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from events.errors import Fault, Refused
+
+_NOTICE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
+
+_ENVIRONMENT = cel.NewEnv(
+    variables={
+        "account.id": cel.Type.STRING,
+        # Numbers are dynamic, so that people may write `>= 50` as well as `>= 50.0`.
+        "account.engagement": cel.Type.DYN,
+        "account.effort": cel.Type.DYN,
+        "event.type": cel.Type.STRING,
+        "event.contact": cel.Type.STRING,
+        "event.user": cel.Type.STRING,
+        "event.metadata": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+        "signal.type": cel.Type.STRING,
+        "signal.score": cel.Type.DYN,
+    }
+)
+
+
+class Email(BaseModel):
+    """Send an e-mail."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channel: Literal["email"]
+    to: Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+
+
+class RuleDefinition(BaseModel):
+    """One version of a rule, as the tenant wrote it.
+
+    ``when`` is a CEL condition over account, event and signal; ``then`` says whom to tell. A notice opens an
+    episode; the next one can open once ``when`` was false again and ``cooldownHours`` have passed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    when: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    then: Annotated[list[Email], Field(min_length=1, max_length=1)]
+    cooldownHours: Annotated[int, Field(ge=0, le=24 * 365)] = 24  # noqa: N815 - the wire's name
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A compiled ``when``."""
+
+    program: cel.Expression
+
+    @classmethod
+    def compile(cls, when: str) -> Condition:
+        """Compile and type-check a condition.
+
+        Raises:
+            Refused: 422 with what is wrong where: syntax, an unknown name, types that do not go together.
+        """
+        try:
+            program = _ENVIRONMENT.compile(when)
+        except RuntimeError as exc:
+            raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", str(exc)),)) from exc
+        if program.return_type() != cel.Type.BOOL:
+            raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", "must be true or false"),))
+        return cls(program)
+
+    def holds(self, facts: Mapping[str, object]) -> bool:
+        """Whether it is true of ``facts``. One that cannot be answered (a missing metadata key) is not."""
+        result = self.program.eval(data=dict(facts))
+        return result.type() == cel.Type.BOOL and bool(result.value())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One version of a tenant's rule, ready to be asked."""
+
+    tenant_id: str
+    id: UUID
+    version: int
+    definition: RuleDefinition
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """How a rule stands with an account.
+
+    Args:
+        number: how many episodes there have been.
+        open: whether ``when`` has been true since the last one began.
+        opened_at: when the last one began.
+    """
+
+    number: int = 0
+    open: bool = False
+    opened_at: datetime | None = None
+
+    def after(self, holds: bool, at: datetime, cooldown: timedelta) -> Episode:
+        """The episode after the rule was asked at ``at``: begun, ended or as it was."""
+        if not holds:
+            return Episode(self.number, False, self.opened_at)
+        if self.open or (self.opened_at is not None and at < self.opened_at + cooldown):
+            return self
+        return Episode(self.number + 1, True, at)
+
+
+def notice_id(rule: Rule, account_id: str, episode: Episode) -> UUID:
+    """The identity of a notice: a retry computes the same, so it never pages twice."""
+    return uuid5(_NOTICE, f"{rule.tenant_id}\n{rule.id}\n{rule.version}\n{account_id}\n{episode.number}")

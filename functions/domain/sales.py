@@ -1,0 +1,120 @@
+"""A sales event: a CloudEvent whose type we know, about an account we can name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from events import cloudevent
+from events.cloudevent import CloudEvent
+from events.errors import Fault, Refused
+from functions.domain.catalog import EVENT_TYPES, EventType
+
+#: Extension attributes the front door stamps on an accepted event.
+TENANT = "sspptenant"
+RECEIVED = "ssppreceived"
+
+_ACCOUNT_SUBJECT = "account/"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class SalesData(BaseModel):
+    """``data`` of a sales event."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    accountId: Name | None = None  # noqa: N815 - the wire's name
+    contactId: Name | None = None  # noqa: N815 - the wire's name
+    userId: Name | None = None  # noqa: N815 - the wire's name
+    metadata: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalesEvent:
+    """One accepted event, in the platform's own terms.
+
+    Args:
+        id: the same for every retry of it.
+        occurred_at: by the sender's clock, but never after it was received: a clock that runs ahead must not
+            make points that grow.
+    """
+
+    id: UUID
+    tenant_id: str
+    source: str
+    source_id: str
+    kind: EventType
+    account_id: str
+    contact_id: str | None
+    user_id: str | None
+    occurred_at: datetime
+    received_at: datetime
+    metadata: dict[str, Any]
+
+
+def sales_data(event: CloudEvent) -> tuple[EventType, str, SalesData]:
+    """Give the type, the account and the data of a sales event.
+
+    Raises:
+        Refused: 422 with pointers: unknown type, no account, data of the wrong shape.
+    """
+    found = list(_envelope_faults(event))
+    try:
+        data = SalesData.model_validate(event.data if event.data is not None else {})
+    except ValidationError as exc:
+        found += [
+            Fault("/data" + fault.pointer, fault.detail) for fault in cloudevent.faults(exc.errors(include_url=False))
+        ]
+        raise Refused("Unacceptable event", status=422, faults=tuple(found)) from exc
+    account = data.accountId or _account_in_subject(event.subject)
+    if account is None:
+        found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
+    if found or account is None:
+        raise Refused("Unacceptable event", status=422, faults=tuple(found))
+    return EVENT_TYPES[event.type], account, data
+
+
+def sales_event(event: CloudEvent) -> SalesEvent:
+    """Read an event that the front door has stamped.
+
+    Raises:
+        Refused: 422; it did not come through our front door, or a newer version accepted what this one cannot.
+    """
+    tenant, received = event.extension(TENANT), event.extension(RECEIVED)
+    if tenant is None or received is None:
+        raise Refused("Unacceptable event", status=422, faults=(Fault("/" + TENANT, "is missing"),))
+    kind, account, data = sales_data(event)
+    received_at = datetime.fromisoformat(received)
+    occurred_at = event.occurred_at()
+    return SalesEvent(
+        id=cloudevent.event_id(tenant, event.source, event.id),
+        tenant_id=tenant,
+        source=event.source,
+        source_id=event.id,
+        kind=kind,
+        account_id=account,
+        contact_id=data.contactId,
+        user_id=data.userId,
+        occurred_at=min(occurred_at.astimezone(UTC), received_at) if occurred_at else received_at,
+        received_at=received_at,
+        metadata=data.metadata,
+    )
+
+
+def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
+    if event.type not in EVENT_TYPES:
+        yield Fault("/type", "is not an event type this tenant has")
+    if event.data_base64 is not None:
+        yield Fault("/data_base64", "a sales event's data is a JSON object")
+
+
+def _account_in_subject(subject: str | None) -> str | None:
+    if subject and subject.startswith(_ACCOUNT_SUBJECT):
+        return subject.removeprefix(_ACCOUNT_SUBJECT)[:256] or None
+    return None

@@ -1,0 +1,84 @@
+"""Account scores that fade: exact sums that do not depend on the order or grouping of events.
+
+Half-lives differ by event type, so an account has one sum per side and half-life. Instead of fading the sum
+as time passes, each event is added at its worth *at the beginning of an era* (32 half-lives), grown by the
+time since; reading divides by the growth up to now. Adding is one integer addition, in any order, and the
+numbers stay below 2^63 within an era. Source of the idea: forward decay, Cormode et al., ICDE 2009.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from functions.domain.catalog import EventType, Side
+
+#: The version of everything in this module and in catalog.py; shown with every score.
+MODEL_VERSION = "1"
+
+#: Raw points at which a score shows 63 of 100. Source: docs/scoring.md.
+K = 60.0
+
+#: Where the first era begins, for every half-life.
+LANDMARK = datetime(2025, 1, 1, tzinfo=UTC)
+#: How long an era is.
+ERA_HALF_LIVES = 32
+#: Sums are kept in 2^-20 points, so that rounding stays below a millionth of a point an event.
+FRACTION_BITS = 20
+
+#: Shown score from which an account is called so. Source: docs/scoring.md.
+BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """Which of an account's sums: its side, half-life and era."""
+
+    side: Side
+    half_life_days: int
+    era: int
+
+
+def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
+    """What an event at ``at`` adds, and to which sum."""
+    half_lives = (at - LANDMARK) / timedelta(days=kind.half_life_days)
+    era = math.floor(half_lives / ERA_HALF_LIVES)
+    growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
+    return Slot(kind.side, kind.half_life_days, era), round(kind.points * growth)
+
+
+def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:
+    """The raw points of one side at ``at``, everything faded to then."""
+    return math.fsum(
+        total * 2.0 ** -(_half_lives_since(slot, at) + FRACTION_BITS)
+        for slot, total in sums.items()
+        if slot.side == side
+    )
+
+
+def fade(value: float, half_life_days: float, age: timedelta) -> float:
+    """What is left of ``value`` points after ``age``."""
+    return value * math.exp2(-(age / timedelta(days=half_life_days)))
+
+
+def shown(raw_points: float) -> float:
+    """The 0-100 score people see, one decimal; raw points below zero show as 0."""
+    return round(100.0 * -math.expm1(-max(raw_points, 0.0) / K), 1)
+
+
+def band(score: float) -> str:
+    """The word for a shown score."""
+    return next(name for name, least in BANDS if score >= least)
+
+
+def trend(score_now: float, score_before: float) -> str:
+    """``rising``, ``falling`` or ``steady``: two shown scores a week apart; 5 is the least that counts."""
+    change = score_now - score_before
+    return "rising" if change >= 5 else "falling" if change <= -5 else "steady"
+
+
+def _half_lives_since(slot: Slot, at: datetime) -> float:
+    """Half-lives from the beginning of the slot's era to ``at``."""
+    return (at - LANDMARK) / timedelta(days=slot.half_life_days) - slot.era * ERA_HALF_LIVES

@@ -1,0 +1,86 @@
+"""A signal: what one event means, with a score and the reasons for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from functions.domain.sales import SalesEvent
+
+#: Bonuses in 1/100. Source: docs/scoring.md, "Signal score".
+FAST_RESPONSE, FAST_RESPONSE_HOURS = 10, 24
+MANY_INTERACTIONS, MANY_INTERACTIONS_MORE_THAN = 15, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What an event means.
+
+    Args:
+        event: where it comes from; the signal's id is the event's.
+        hundredths: the signal score in 1/100, 0-100.
+        reasons: why the score is what it is, one sentence each.
+    """
+
+    event: SalesEvent
+    hundredths: int
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, event: SalesEvent) -> Signal:
+        """Score one event by its type and its metadata; nothing else plays a part."""
+        kind = event.kind
+        hundredths = kind.hundredths
+        reasons = [f"{kind.alias} is worth {_decimal(kind.hundredths)}"]
+        hours = _number(event.metadata, "responseTimeHours")
+        if hours is not None and hours < FAST_RESPONSE_HOURS:
+            hundredths += FAST_RESPONSE
+            reasons.append(f"answered within {FAST_RESPONSE_HOURS} hours: +{_decimal(FAST_RESPONSE)}")
+        interactions = _number(event.metadata, "interactionCount")
+        if interactions is not None and interactions > MANY_INTERACTIONS_MORE_THAN:
+            hundredths += MANY_INTERACTIONS
+            reasons.append(f"more than {MANY_INTERACTIONS_MORE_THAN} interactions: +{_decimal(MANY_INTERACTIONS)}")
+        if hundredths > 100:
+            hundredths = 100
+            reasons.append("at most 1.00")
+        return cls(event, hundredths, tuple(reasons))
+
+    @property
+    def score(self) -> float:
+        """The signal score, 0.00-1.00."""
+        return self.hundredths / 100
+
+
+def _number(metadata: Mapping[str, Any], name: str) -> float | None:
+    value = metadata.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _decimal(hundredths: int) -> str:
+    return f"{hundredths / 100:.2f}"
+
+
+def row(signal: Signal, processed_at: datetime) -> dict[str, Any]:
+    """One signal as the API shows it and the search index keeps it."""
+    event, kind = signal.event, signal.event.kind
+    return {
+        "id": str(event.id),
+        "account_id": event.account_id,
+        "user_id": event.user_id,
+        "contact_id": event.contact_id,
+        "event_type": kind.type,
+        "signal_type": kind.signal,
+        "signal_score": signal.score,
+        "points": kind.points,
+        "timestamp": instant(event.occurred_at),
+        "processed_at": instant(processed_at),
+        "metadata": event.metadata,
+        "reasons": list(signal.reasons),
+    }
+
+
+def instant(at: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,32 @@
+"""The Functions Framework target ``index``."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+import flask
+
+from events import log, settings
+from functions.adapters.search import search_index
+from functions.index import handler
+from functions.web.batch import BatchFunction
+
+
+@cache
+def _function() -> BatchFunction:
+    """Put the function together once, when the first request comes."""
+    told = settings.read(os.environ)
+    log.configure(told.log_level)
+    search = search_index(told)
+    return BatchFunction(
+        "index",
+        handle=lambda messages: handler.index(messages, search),
+        pings={"search": search.ping},
+        token=told.delivery_token,
+    )
+
+
+def index(request: flask.Request) -> flask.Response:
+    """Take a batch of recorded signals; see :mod:`functions.index.handler`."""
+    return _function()(request)

@@ -1,0 +1,99 @@
+"""``make run``: every part of the platform on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from events import settings
+from events.errors import ConfigError
+from functions.local import parts
+from functions.local.console import Console
+from functions.local.home import Home
+from functions.local.parts import Plan
+from functions.local.supervisor import Supervisor
+
+
+def main() -> int:
+    """Run until told to stop; give the exit code."""
+    try:
+        told = settings.read(os.environ)
+        home = Home(Path(told.home))
+        with home.locked() as lock:
+            home.withdraw()  # a run that was killed could not
+            plan = parts.decide(told, home, os.environ)
+            return asyncio.run(_run(plan, lock))
+    except ConfigError as exc:
+        print(f"sspp: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _run(plan: Plan, lock: int) -> int:
+    console = Console(sys.stdout, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    supervisor = Supervisor(console, cwd=parts.ROOT, keep_fds=[lock])
+    return await supervisor.run(lambda: _story(plan, supervisor, console))
+
+
+async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
+    """Start everything in order, say so, and wait to be cancelled."""
+    await supervisor.start(*await asyncio.to_thread(plan.stores))
+    await supervisor.finish(plan.migrate())
+    key = await asyncio.to_thread(plan.demo_tenant)
+    await supervisor.start(*plan.application())
+    plan.home.announce(
+        {
+            "ingest_url": plan.url("ingest"),
+            "api_url": plan.url("api"),
+            "api_key": key,
+            "operator_key": plan.settings.operator_key,
+            "redis_url": plan.settings.redis_url,
+            "database_url": plan.settings.database_url,
+            "mailbox_url": plan.url("mailbox"),
+        }
+    )
+    try:
+        console.plain(_banner(plan, key))
+        await asyncio.Event().wait()
+    finally:
+        plan.home.withdraw()
+
+
+def _banner(plan: Plan, key: str) -> str:
+    ingest, api = plan.url("ingest"), plan.url("api")
+    named = (part for part in plan.ports if part not in {"valkey", "postgres"})
+    metrics = "  ".join(f"{part}:{plan.ports[part]}" for part in named)
+    mailbox = plan.url("mailbox") or "none, e-mail goes to the server in SSPP_SMTP_URL"
+    event = (
+        '{"specversion":"1.0","id":"\'$(uuidgen 2>/dev/null || date +%s%N)\'","source":"/curl",'
+        '"type":"io.sspp.demo.completed","data":{"accountId":"acme","contactId":"jane@acme.example"}}'
+    )
+    return f"""
+SSPP is ready.
+
+  ingest    {ingest}
+  api       {api}
+  mailbox   {mailbox}
+  metrics   /metrics on {metrics}
+  demo key  {key}
+
+Send an event:
+  curl -sS {ingest}/ -H 'x-api-key: {key}' \\
+    -H 'content-type: application/cloudevents+json' \\
+    -d '{event}'
+
+See what came of it (the first with the id that the event was answered with):
+  curl -sS -H 'x-api-key: {key}' {api}/api/v1/events/ID
+  curl -sS -H 'x-api-key: {key}' {api}/api/v1/accounts/acme
+  curl -sS -H 'x-api-key: {key}' {api}/api/v1/signals
+  curl -sS -H 'x-api-key: {key}' '{api}/api/v1/signals/search?q=demo'
+
+A made-up sales week: make demo (in another terminal). Ctrl-C stops.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The parts of the local run: their command lines, what each is told, and in which order they stop."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+from functools import partial
+from pathlib import Path
+
+from events.settings import NAMES, Settings
+from events.subscription import SUBSCRIPTIONS
+from functions import tenants
+from functions.domain.key import RANDOM_BYTES, new_key
+from functions.local import ports, postgres, valkey
+from functions.local.home import Home
+from functions.local.supervisor import Part
+
+#: Where ``python -m`` finds us.
+ROOT = Path(__file__).resolve().parents[2]
+
+DOORS = ("ingest", "api")
+#: Function -> the settings it gets beside those that everybody gets.
+FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "process": ("DATABASE_URL", "SSPP_DELIVERY_TOKEN"),
+    "index": ("DATABASE_URL", "ELASTICSEARCH_URL", "SSPP_DELIVERY_TOKEN"),
+    "notify": ("DATABASE_URL", "SSPP_SMTP_URL", "SSPP_DELIVERY_TOKEN"),
+    "ingest": ("REDIS_URL",),
+    "api": ("DATABASE_URL", "REDIS_URL", "ELASTICSEARCH_URL", "SSPP_OPERATOR_KEY"),
+}
+
+#: Of our own environment, what every program may see.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
+#: Settings that are each part's own, or ours alone.
+_PRIVATE = frozenset({"HOST", "PORT", "INGEST_PORT", "API_PORT", "SSPP_HOME", "SSPP_TARGET_URL"})
+_PROBE_S = 3.0
+
+
+class Stage(IntEnum):
+    """The order of stopping, the highest first: doors close, what is inside drains, then its stores stop."""
+
+    STORES = 0
+    MAILBOX = 1
+    FUNCTIONS = 2
+    DISPATCHERS = 3
+    DOORS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One local run, decided before anything starts.
+
+    Args:
+        settings: complete, with the addresses and secrets of this run.
+        ports: part -> the port it answers HTTP on, ``valkey`` and ``postgres`` where they are ours.
+        env: the environment of ``make run``.
+    """
+
+    home: Home
+    settings: Settings
+    ports: Mapping[str, int]
+    env: Mapping[str, str]
+
+    def stores(self) -> list[Part]:
+        """The embedded servers, made ready to start."""
+        stores: list[Part] = []
+        for name, server in (("valkey", valkey), ("postgres", postgres)):
+            if name in self.ports:
+                server.prepare(self.home.path)
+                stores.append(self._store(name, self.ports[name]))
+        return stores
+
+    def migrate(self) -> Part:
+        """The part that brings the schema up to date and ends."""
+        return self._part("migrate", "functions.migrate", told=("DATABASE_URL", "REDIS_URL"))
+
+    def application(self) -> list[Part]:
+        """Everything else."""
+        return [
+            *([self._mailbox()] if "mailbox" in self.ports else []),
+            *(self._function(name, told) for name, told in FUNCTIONS.items()),
+            *(self._dispatcher(name) for name in SUBSCRIPTIONS),
+        ]
+
+    def url(self, part: str) -> str:
+        """Give the base URL of a part; empty when it is not part of this run."""
+        return f"http://{self._host(part)}:{self.ports[part]}" if part in self.ports else ""
+
+    def demo_tenant(self) -> str:
+        """Make sure that the demo tenant exists; give its key, the same at every start.
+
+        Raises:
+            Unavailable: a store could not be reached; the same call again makes it whole.
+        """
+        key = self.home.secret("demo_key", make=lambda: new_key(os.urandom(RANDOM_BYTES)))
+        told = self.settings
+        tenants.ensure_demo(database_url=told.database_url, redis_url=told.redis_url, api_key=key)
+        return key
+
+    def _store(self, name: str, port: int) -> Part:
+        home = self.home.path
+        server = {"valkey": valkey, "postgres": postgres}[name]
+        return Part(
+            name=name,
+            argv=server.argv(home, port),
+            env=self._inherited(),
+            answers=partial(server.answers, server.url(home, port)),
+            stop_signal=server.STOP_SIGNAL,
+            stage=Stage.STORES,
+        )
+
+    def _mailbox(self) -> Part:
+        return self._part("mailbox", "functions.local.mailbox", told=("SSPP_SMTP_URL",), stage=Stage.MAILBOX)
+
+    def _function(self, name: str, told: Iterable[str]) -> Part:
+        if name == "index" and self.settings.elasticsearch_url:
+            told = set(told) - {"DATABASE_URL"}  # it writes to one or the other
+        stage = Stage.DOORS if name in DOORS else Stage.FUNCTIONS
+        return self._part(name, "functions.server", name, told=told, stage=stage)
+
+    def _dispatcher(self, channel: str) -> Part:
+        target = self.url(SUBSCRIPTIONS[channel].function)
+        part = self._part(
+            channel,
+            "events",
+            channel,
+            told=("REDIS_URL", "SSPP_DELIVERY_TOKEN"),
+            stage=Stage.DISPATCHERS,
+        )
+        return replace(part, env={**part.env, "SSPP_TARGET_URL": f"{target}/"})
+
+    def _part(self, name: str, *command: str, told: Iterable[str], stage: Stage = Stage.MAILBOX) -> Part:
+        port = self.ports.get(name)
+        return Part(
+            name=name,
+            argv=[sys.executable, "-m", *command],
+            env=self._environment(name, told),
+            answers=partial(_ready, self._host(name), port) if port else None,
+            stage=stage,
+        )
+
+    def _environment(self, name: str, told: Iterable[str]) -> dict[str, str]:
+        common = (known for known in _common() if self.env.get(known))
+        given = {known: str(getattr(self.settings, NAMES[known])) for known in (*common, *told)}
+        own = {
+            "SSPP_HOME": str(self.home.path),
+            "PORT": str(self.ports.get(name, "")),
+            "HOST": self.settings.host if name in DOORS else "",
+            "PYTHONUNBUFFERED": "1",
+        }
+        return {**self._inherited(), **{k: v for k, v in (given | own).items() if v}}
+
+    def _inherited(self) -> dict[str, str]:
+        return {name: self.env[name] for name in _INHERITED if self.env.get(name)}
+
+    def _host(self, part: str) -> str:
+        """Where to reach a part from here: what listens everywhere also listens on the loopback."""
+        host = self.settings.host if part in DOORS else "127.0.0.1"
+        if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+            return "127.0.0.1"
+        return f"[{host}]" if ":" in host else host
+
+
+def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
+    """Fill in what the settings leave open: ports, addresses of embedded servers, secrets.
+
+    Raises:
+        ConfigError: a port that was asked for is in use.
+    """
+    ports.refuse_busy(told.host, {"INGEST_PORT": told.ingest_port, "API_PORT": told.api_port})
+    found = {"ingest": told.ingest_port, "api": told.api_port}
+    wanted = [name for name in FUNCTIONS if name not in DOORS] + list(SUBSCRIPTIONS)
+    for name, given in (
+        ("valkey", told.redis_url),
+        ("postgres", told.database_url),
+        ("mailbox", told.smtp_url),
+    ):
+        wanted += [] if given else [name]
+    *free, smtp_port = ports.free(len(wanted) + 1)
+    found |= dict(zip(wanted, free, strict=True))
+    complete = replace(
+        told,
+        redis_url=told.redis_url or valkey.url(home.path, found["valkey"]),
+        database_url=told.database_url or postgres.url(home.path, found["postgres"]),
+        smtp_url=told.smtp_url or f"smtp://127.0.0.1:{smtp_port}",
+        delivery_token=told.delivery_token or home.secret("delivery_token"),
+        operator_key=told.operator_key or home.secret("operator_key"),
+    )
+    return Plan(home=home, settings=complete, ports=found, env=env)
+
+
+def _common() -> list[str]:
+    """The settings every part may have: a setting kept out of ``repr`` is a secret, others are not."""
+    secret = {field.name for field in fields(Settings) if not field.repr}
+    return [name for name, attribute in NAMES.items() if attribute not in secret and name not in _PRIVATE]
+
+
+def _ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=_PROBE_S)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,59 @@
+"""The TCP ports of the local run: those a person chose must be free, the others are found."""
+
+from __future__ import annotations
+
+import errno
+import random
+import socket
+from collections.abc import Mapping
+
+from events.errors import ConfigError
+
+#: Below where Linux (32768) and macOS (49152) take ports for outgoing connections, so that a part that
+#: is started again finds its port as it left it.
+_OURS = range(20_000, 32_768)
+
+
+def free(count: int) -> list[int]:
+    """Give ``count`` different ports of the loopback address that nobody listens on."""
+    candidates = iter(random.sample(_OURS, len(_OURS)))
+    found: list[int] = []
+    while len(found) < count:
+        port = next(candidates)
+        if _trouble("127.0.0.1", port) is None:
+            found.append(port)
+    return found
+
+
+def refuse_busy(host: str, wanted: Mapping[str, int]) -> None:
+    """Make sure that every port in ``wanted`` (setting -> port) can be listened on.
+
+    Raises:
+        ConfigError: naming each port that cannot, and the setting that moves it.
+    """
+    faults = []
+    for name, port in wanted.items():
+        trouble = _trouble(host, port)
+        if trouble is not None:
+            faults.append(f"port {port} {trouble}; set {name} to another one")
+    if len(set(wanted.values())) < len(wanted):
+        faults.append(" and ".join(wanted) + " must differ")
+    if faults:
+        raise ConfigError("; ".join(faults))
+
+
+def _trouble(host: str, port: int) -> str | None:
+    """Say why ``port`` cannot be listened on; None when it can."""
+    if not 0 < port < 65_536:
+        return "is not one (1-65535)"
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            # As the servers do, so that connections that still linger do not make a port look busy.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            probe.listen(1)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            return "is in use"
+        return f"cannot be used on {host} ({exc.strerror})"
+    return None

@@ -1,0 +1,1 @@
+"""Sends notices and records what came of it."""

@@ -1,0 +1,142 @@
+"""What the domain needs from outside, as Protocols. Adapters implement them; fakes and real ones pass one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from functions.domain.explain import Contribution
+from functions.domain.key import Grant
+from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument
+from functions.domain.signal import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of a batch of signals, the same for every delivery of it.
+
+    Args:
+        processed_at: ``(tenant, signal)`` -> when it was first recorded.
+        notices: ``(tenant, signal)`` -> the notices it led to.
+    """
+
+    processed_at: Mapping[tuple[str, UUID], datetime]
+    notices: Mapping[tuple[str, UUID], Sequence[UUID]]
+
+
+class SignalStore(Protocol):
+    """Signals, account scores, episodes and notices, changed together."""
+
+    def record(self, signals: Sequence[Signal]) -> Recorded:
+        """Store ``signals``, advance their accounts' scores, ask the rules and write notices: all or nothing.
+
+        Signals that are there already change nothing.
+
+        Raises:
+            Unavailable: the store could not be reached; the same call again is safe.
+        """
+
+    def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the store answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueNotice:
+    """A notice that is to be sent, with all that its text needs.
+
+    Args:
+        id: also the message's identity, so that a mail system can tell a repeat.
+        engagement: the account's score when the rule fired, 0-100.
+        contributions: what that score was made of.
+    """
+
+    id: UUID
+    account_id: str
+    rule_name: str
+    recipient: str
+    engagement: float
+    at: datetime
+    contributions: Sequence[Contribution]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAnswer:
+    """What the other side said.
+
+    Args:
+        delivered: it has taken the message.
+        text: its own words, for the delivery record.
+        permanent: it will never take this message; not worth another try.
+    """
+
+    delivered: bool
+    text: str
+    permanent: bool = False
+
+
+class Sender(Protocol):
+    """One way to reach people."""
+
+    def send(self, notice: DueNotice) -> SendAnswer:
+        """Send ``notice``. Trouble on the way is an answer, not an exception."""
+
+
+class NoticeStore(Protocol):
+    """Notices and what came of sending them."""
+
+    def deliver(self, tenant_id: str, notice_id: UUID, sender: Sender) -> SendAnswer:
+        """Send a notice unless it was sent before, and record the attempt.
+
+        Two calls for one notice take turns; the second finds it sent.
+
+        Raises:
+            Refused: there is no such notice.
+            Unavailable: the store could not be reached. A message may be out already: its identity tells.
+        """
+
+    def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the store answers."""
+
+
+class KeyDirectory(Protocol):
+    """Which API key belongs to whom."""
+
+    def find(self, digest: str) -> Grant | None:
+        """Give whom the key with this digest belongs to, or None when it is unknown or revoked.
+
+        Raises:
+            Unavailable: the directory could not be reached, or is missing.
+        """
+
+
+class SearchIndex(Protocol):
+    """A copy of the signals that can be searched, and rebuilt from PostgreSQL at any time."""
+
+    def put(self, documents: Sequence[SignalDocument]) -> None:
+        """Store ``documents``; one with the id of an earlier one replaces it, so a redelivery is harmless.
+
+        They are found by the next :meth:`search`.
+
+        Raises:
+            Unavailable: some may be stored, the same call again makes it whole.
+        """
+
+    def get(self, tenant_id: str, document_id: str) -> dict[str, Any] | None:
+        """Give the row of one document, or None when it is not indexed.
+
+        Raises:
+            Unavailable: the index could not be reached.
+        """
+
+    def search(self, query: SearchQuery) -> SearchAnswer:
+        """Answer ``query``, newest first.
+
+        Raises:
+            Unavailable: the index could not be reached.
+        """
+
+    def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the index answers."""

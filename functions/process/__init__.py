@@ -1,0 +1,1 @@
+"""Turns events into signals, scores and notices, in one transaction a batch."""

@@ -1,0 +1,33 @@
+"""The Functions Framework target ``process``."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+import flask
+
+from events import log, settings
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.process import handler
+from functions.web.batch import BatchFunction
+
+
+@cache
+def _function() -> BatchFunction:
+    """Put the function together once, when the first request comes."""
+    told = settings.read(os.environ, require=("DATABASE_URL",))
+    log.configure(told.log_level)
+    store = PostgresSignalStore(Database(told.database_url))
+    return BatchFunction(
+        "process",
+        handle=lambda messages: handler.process(messages, store),
+        pings={"postgresql": store.ping},
+        token=told.delivery_token,
+    )
+
+
+def process(request: flask.Request) -> flask.Response:
+    """Take a batch of events; see :mod:`functions.process.handler`."""
+    return _function()(request)

@@ -1,0 +1,86 @@
+"""``python -m functions.server <function>``: a function's target under gunicorn with settings of ours.
+
+The Functions Framework's own server has no limit on bodies, no deadline for headers and no drain; this one
+serves the same targets. What each setting is for stands beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from events import settings
+from events.errors import ConfigError
+
+FUNCTIONS = ("ingest", "process", "index", "notify", "api")
+#: Those whose target is an ASGI application.
+ASYNCHRONOUS = frozenset({"ingest"})
+
+#: Requests one synchronous function serves at a time; its Knative containerConcurrency.
+THREADS = 4
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
+    """One arbiter, one worker: Knative scales by pods, not by processes within one."""
+
+    def __init__(self, function: str, told: settings.Settings) -> None:
+        self._function = function
+        self._told = told
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Give gunicorn its settings."""
+        for name, value in _options(self._function, self._told).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Import the function, in the worker, so that an import that fails fails there and is logged."""
+        if self._function in ASYNCHRONOUS:
+            from functions.ingest.main import app
+
+            return app()
+        import functions_framework
+
+        source = Path(__file__).parent / self._function / "main.py"
+        return functions_framework.create_app(self._function, str(source))  # type: ignore[no-untyped-call]
+
+
+def _options(function: str, told: settings.Settings) -> dict[str, Any]:
+    asynchronous = function in ASYNCHRONOUS
+    return {
+        "bind": f"{told.host}:{told.port}",
+        "workers": 1,
+        "worker_class": "asgi" if asynchronous else "gthread",
+        "threads": 1 if asynchronous else THREADS,
+        "keepalive": 120,  # above the 90 s of Knative's proxy, so that it is never the one surprised
+        "timeout": int(told.function_timeout_s),  # a worker stuck for longer is replaced
+        "graceful_timeout": 30,  # what a drain may take
+        "limit_request_line": 8190,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 16380,
+        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - heartbeats only
+        "control_socket_disable": True,  # nothing of ours speaks to it, and it wants a writable home
+        "loglevel": "warning",
+        "proc_name": f"sspp-{function}",
+    }
+
+
+def main() -> None:
+    """Serve the function named on the command line."""
+    if len(sys.argv) != 2 or sys.argv[1] not in FUNCTIONS:
+        raise SystemExit(f"usage: python -m functions.server {{{','.join(FUNCTIONS)}}}")
+    function = sys.argv[1]
+    sys.argv[1:] = []  # gunicorn would read them
+    try:
+        told = settings.read(os.environ)
+    except ConfigError as exc:
+        raise SystemExit(f"settings: {exc}") from exc
+    Server(function, told).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The functions' side of a delivery: a batch of events in, one result per event out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import flask
+
+from events import cloudevent, health, metrics
+from events.cloudevent import Message
+from events.delivery import BatchAnswer, Result
+from events.errors import Refused, Unavailable
+from events.health import Ping
+from events.log import Log
+from functions.web import problem
+from functions.web.credentials import is_dispatcher
+
+log = Log("function")
+
+#: More than any subscription sends at once.
+MAX_BATCH = 1000
+
+Handle = Callable[[Sequence[Message]], Sequence[Result]]
+
+
+class BatchFunction:
+    """A function behind a dispatcher, as a callable for the Functions Framework's ``http`` signature.
+
+    Args:
+        name: of the function, for logs and metrics.
+        handle: takes the events that could be read, gives one result each, in order.
+        pings: what it depends on.
+        token: the dispatcher's credential.
+    """
+
+    def __init__(self, name: str, *, handle: Handle, pings: Mapping[str, Ping], token: str) -> None:
+        self._name = name
+        self._handle = handle
+        self._pings = pings
+        self._token = token
+
+    def __call__(self, request: flask.Request) -> flask.Response:
+        """Answer one request."""
+        try:
+            status, headers, body = self._respond(request)
+        except Refused as refusal:
+            self._count("refused")
+            status, headers, body = problem.refused(refusal)
+        except Unavailable as exc:
+            self._count("unavailable")
+            log.warning("unavailable", function=self._name, backend=exc.what)
+            status, headers, body = problem.unavailable(exc)
+        except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a 500 and the log the trace
+            self._count("failed")
+            log.error("failed", trace=True, function=self._name)
+            status, headers, body = problem.failed()
+        return flask.Response(body, status, headers)
+
+    def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+        if request.method == "GET":
+            status, content_type, body = health.answer(request.path, self._pings) or _not_found()
+            return status, {"content-type": content_type}, body
+        if request.method != "POST":
+            raise Refused("Method not allowed", status=405)
+        if not is_dispatcher(request.headers.get("authorization"), self._token):
+            raise Refused("Unauthorized", status=401, detail="only the dispatcher may deliver")
+        return self._deliver(request)
+
+    def _deliver(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+        """Work through a batch; a single event is a batch of one whose result is also the answer's status."""
+        content_type = request.headers.get("content-type", "")
+        single = cloudevent.media_type(content_type) != cloudevent.BATCH
+        messages: list[Message | Refused]
+        if single:
+            headers = ((name.lower(), value) for name, value in request.headers.items())
+            messages = [cloudevent.parse_request(content_type, headers, request.get_data())]
+        else:
+            messages = cloudevent.parse_batch(request.get_data(), limit=MAX_BATCH)
+        results = _results(messages, self._handle)
+        self._count("done")
+        body = BatchAnswer.model_construct(results=results).model_dump_json().encode()
+        return (results[0].status if single else 200), {"content-type": "application/json"}, body
+
+    def _count(self, outcome: str) -> None:
+        metrics.HANDLED.labels(self._name, outcome).inc()
+
+
+def refusal(error: Refused) -> Result:
+    """The result of an event that can never succeed: the dispatcher buries it with this detail."""
+    return Result(status=error.status, detail=str(problem.fields(error)["detail"]))
+
+
+def _results(messages: Sequence[Message | Refused], handle: Handle) -> list[Result]:
+    """Hand over what could be read and put the results back in the order of the batch."""
+    handled = iter(handle([message for message in messages if isinstance(message, Message)]))
+    return [next(handled) if isinstance(message, Message) else refusal(message) for message in messages]
+
+
+def _not_found() -> tuple[int, str, bytes]:
+    raise Refused("Not found", status=404)

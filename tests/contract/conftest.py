@@ -1,0 +1,33 @@
+"""The servers and adapters that the contract tests run against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from functions.adapters.elasticsearch.search import ElasticsearchIndex
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.search import PostgresSearchIndex
+from functions.ports import SearchIndex
+from tests.servers.elasticsearch import elasticsearch_url  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def postgres_index(database_url: str) -> Iterator[SearchIndex]:
+    with closing(Database(database_url)) as database:
+        yield PostgresSearchIndex(database)
+
+
+@pytest.fixture
+def elasticsearch_index(elasticsearch_url: str) -> Iterator[SearchIndex]:  # noqa: F811 - it is that fixture
+    with closing(ElasticsearchIndex(elasticsearch_url)) as index:
+        yield index
+
+
+@pytest.fixture(params=["postgres", "elasticsearch"])
+def index(request: pytest.FixtureRequest) -> SearchIndex:
+    """Each search index in turn. Documents of other tests may be in it, so every test has its own tenant."""
+    found: SearchIndex = request.getfixturevalue(f"{request.param}_index")
+    return found

@@ -1,0 +1,1 @@
+"""Real servers for tests, started when a test asks for them and stopped by their process."""
