@@ -16,6 +16,8 @@ $(READY): requirements.txt requirements.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; install python3-venv or set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements.lock
+	@# The programs in $(BIN) (functions-framework, pytest) find events and functions from any folder.
+	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/sspp.pth"
 	@touch $@
 
 run: $(READY)  ## start every part on this machine; Ctrl-C drains and stops

@@ -23,7 +23,7 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in SUBSCRIPTIONS:
         raise SystemExit(f"usage: python -m events {{{','.join(SUBSCRIPTIONS)}}}")
     try:
-        told = settings.read(os.environ, require=("REDIS_URL", "SSPP_TARGET_URL"))
+        told = settings.read(os.environ, require=settings.REQUIRED["dispatcher"])
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
     log.configure(told.log_level)

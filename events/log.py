@@ -17,6 +17,9 @@ from typing import Any
 _context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039 - never mutated
 
 
+_OURS = "sspp"
+
+
 class _JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, event, then the bound and the given fields."""
 
@@ -24,7 +27,7 @@ class _JsonLines(logging.Formatter):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "logger": record.name,
+            "logger": record.name.removeprefix(f"{_OURS}."),
             "event": record.getMessage(),
             **_context.get(),
             **getattr(record, "fields", {}),
@@ -45,17 +48,18 @@ def bound(**fields: object) -> Iterator[None]:
 
 
 def configure(level: str) -> None:
-    """Send every logger of this process to stderr as JSON lines, from ``level`` up."""
+    """Send the log of this process to stderr as JSON lines: ours from ``level`` up, libraries' warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger(_OURS).setLevel(level.upper())
 
 
 class Log:
     """A named logger whose calls take fields: ``log.info("entry_buried", attempt=4)``."""
 
     def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
+        self._logger = logging.getLogger(f"{_OURS}.{name}")
 
     def debug(self, event: str, **fields: object) -> None:
         """Log what only someone looking for it wants to see."""

@@ -32,9 +32,9 @@ class Settings:
     max_batch_events: int = 1000
     max_stream_length: int = 1_000_000
     target_url: str = ""
-    claim_idle_s: float = 60.0
-    delivery_timeout_s: float = 45.0
-    function_timeout_s: float = 40.0
+    claim_idle_s: float = 30.0
+    delivery_timeout_s: float = 25.0
+    function_timeout_s: float = 20.0
     smtp_url: str = field(default="", repr=False)
     mail_from: str = "signals@sspp.local"
 
@@ -65,6 +65,17 @@ NAMES: Mapping[str, str] = {
     "SSPP_MAIL_FROM": "mail_from",
 }
 
+#: Part -> the settings it cannot work without; "A or B" where one of them is enough.
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "ingest": ("REDIS_URL",),
+    "process": ("DATABASE_URL",),
+    "index": ("ELASTICSEARCH_URL or DATABASE_URL",),
+    "notify": ("DATABASE_URL", "SSPP_SMTP_URL"),
+    "api": ("DATABASE_URL", "REDIS_URL"),
+    "dispatcher": ("REDIS_URL", "SSPP_TARGET_URL"),
+    "migrate": ("DATABASE_URL", "REDIS_URL"),
+}
+
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 
 
@@ -73,12 +84,12 @@ def read(env: Mapping[str, str], *, require: tuple[str, ...] = ()) -> Settings:
 
     Args:
         env: the environment, ``os.environ`` in every ``main``.
-        require: names without which this process cannot work.
+        require: what this process cannot work without, as in :data:`REQUIRED`.
 
     Raises:
         ConfigError: naming everything that is missing or wrong, never a value that may be secret.
     """
-    faults = [f"{name} is required" for name in require if not env.get(name)]
+    faults = [f"{names} is required" for names in require if not any(map(env.get, names.split(" or ")))]
     values: dict[str, object] = {}
     for name, attribute in NAMES.items():
         text = env.get(name)

@@ -18,7 +18,7 @@ from functions.adapters.redis.keys import RedisKeyDirectory
 def main() -> None:
     """Migrate; exit 1 with a sentence when a backend is away, so that the Job is tried again."""
     try:
-        told = settings.read(os.environ, require=("DATABASE_URL", "REDIS_URL"))
+        told = settings.read(os.environ, require=settings.REQUIRED["migrate"])
         log.configure(told.log_level)
         run(told)
     except (ConfigError, Unavailable) as exc:

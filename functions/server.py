@@ -54,7 +54,7 @@ def _options(function: str, told: settings.Settings) -> dict[str, Any]:
     return {
         "bind": f"{told.host}:{told.port}",
         "workers": 1,
-        "worker_class": "asgi" if asynchronous else "gthread",
+        "worker_class": "functions.ingest.worker.Worker" if asynchronous else "gthread",
         "threads": 1 if asynchronous else THREADS,
         "keepalive": 120,  # above the 90 s of Knative's proxy, so that it is never the one surprised
         "timeout": int(told.function_timeout_s),  # a worker stuck for longer is replaced
@@ -76,7 +76,7 @@ def main() -> None:
     function = sys.argv[1]
     sys.argv[1:] = []  # gunicorn would read them
     try:
-        told = settings.read(os.environ)
+        told = settings.read(os.environ, require=settings.REQUIRED[function])
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
     Server(function, told).run()

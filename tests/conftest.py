@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -24,11 +25,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def database_url(postgres_url: str) -> Iterator[str]:
-    """A database of this test's own."""
+@contextmanager
+def cloned(template_url: str) -> Iterator[str]:
+    """A database of one's own, made from the template and dropped afterwards."""
     name = f"test_{uuid4().hex}"
-    template = urlsplit(postgres_url)
+    template = urlsplit(template_url)
     server = connect(urlunsplit(template._replace(path="/postgres")))
     server.run(f"CREATE DATABASE {name} TEMPLATE {template.path.lstrip('/')}")
     try:
@@ -36,6 +37,13 @@ def database_url(postgres_url: str) -> Iterator[str]:
     finally:
         server.run(f"DROP DATABASE {name} WITH (FORCE)")
         server.close()
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A database of this test's own."""
+    with cloned(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +54,8 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url(redis_server: str) -> Iterator[str]:
+def redis_url(redis_server: str) -> str:
     """The server, empty."""
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
-    yield redis_server
+    return redis_server

@@ -20,7 +20,7 @@ from functions.api.app import Api
 @cache
 def _function() -> Api:
     """Put the API together once, when the first request comes."""
-    told = settings.read(os.environ, require=("DATABASE_URL", "REDIS_URL"))
+    told = settings.read(os.environ, require=settings.REQUIRED["api"])
     log.configure(told.log_level)
     database = Database(told.database_url)
     reader, search = Reader(database), search_index(told)

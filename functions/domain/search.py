@@ -64,6 +64,11 @@ class SearchQuery:
     limit: int = 20
     after: tuple[datetime, str] | None = None
 
+    def __post_init__(self) -> None:
+        unknown = set(self.filters) - set(FILTERS.values())
+        if unknown:
+            raise ValueError(f"no filter is called {', '.join(sorted(unknown))}")
+
     @property
     def terms(self) -> tuple[str, ...]:
         """The distinct words to look up, at most :data:`MAX_TERMS`, whatever the question held."""

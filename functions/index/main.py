@@ -16,7 +16,7 @@ from functions.web.batch import BatchFunction
 @cache
 def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ)
+    told = settings.read(os.environ, require=settings.REQUIRED["index"])
     log.configure(told.log_level)
     search = search_index(told)
     return BatchFunction(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @cache
 def app() -> IngestApp:
     """Put the front door together once, when the first request comes."""
-    told = settings.read(os.environ, require=("REDIS_URL",))
+    told = settings.read(os.environ, require=settings.REQUIRED["ingest"])
     log.configure(told.log_level)
     redis = RedisPipe(told.redis_url)
     limits = Limits(

@@ -22,7 +22,6 @@ def main() -> int:
         told = settings.read(os.environ)
         home = Home(Path(told.home))
         with home.locked() as lock:
-            home.withdraw()  # a run that was killed could not
             plan = parts.decide(told, home, os.environ)
             return asyncio.run(_run(plan, lock))
     except ConfigError as exc:
@@ -64,7 +63,7 @@ async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
 
 def _banner(plan: Plan, key: str) -> str:
     ingest, api = plan.url("ingest"), plan.url("api")
-    named = (part for part in plan.ports if part not in {"valkey", "postgres"})
+    named = (part for part in plan.ports if part not in parts.EMBEDDED)
     metrics = "  ".join(f"{part}:{plan.ports[part]}" for part in named)
     mailbox = plan.url("mailbox") or "none, e-mail goes to the server in SSPP_SMTP_URL"
     event = (

@@ -47,6 +47,7 @@ class Home:
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._take(lock)
+            self.withdraw()
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
             yield lock
@@ -89,6 +90,7 @@ class Home:
                 f"another `make run` (process {pid}) uses {self.path}; "
                 "stop it, or give this one its own SSPP_HOME, INGEST_PORT and API_PORT"
             ) from cause
+        self.withdraw()  # the run that wrote it was killed
         if late:
             raise ConfigError(
                 f"parts of a run that was killed still use {self.path}; "

@@ -22,6 +22,9 @@ from functions.local.supervisor import Part
 #: Where ``python -m`` finds us.
 ROOT = Path(__file__).resolve().parents[2]
 
+#: The servers that are ours where no URL is given. Both modules have the same functions.
+EMBEDDED = {"valkey": valkey, "postgres": postgres}
+
 DOORS = ("ingest", "api")
 #: Function -> the settings it gets beside those that everybody gets.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -67,7 +70,7 @@ class Plan:
     def stores(self) -> list[Part]:
         """The embedded servers, made ready to start."""
         stores: list[Part] = []
-        for name, server in (("valkey", valkey), ("postgres", postgres)):
+        for name, server in EMBEDDED.items():
             if name in self.ports:
                 server.prepare(self.home.path)
                 stores.append(self._store(name, self.ports[name]))
@@ -102,7 +105,7 @@ class Plan:
 
     def _store(self, name: str, port: int) -> Part:
         home = self.home.path
-        server = {"valkey": valkey, "postgres": postgres}[name]
+        server = EMBEDDED[name]
         return Part(
             name=name,
             argv=server.argv(home, port),

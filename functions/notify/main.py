@@ -18,7 +18,7 @@ from functions.web.batch import BatchFunction
 @cache
 def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ, require=("DATABASE_URL", "SSPP_SMTP_URL"))
+    told = settings.read(os.environ, require=settings.REQUIRED["notify"])
     log.configure(told.log_level)
     store = PostgresNoticeStore(Database(told.database_url))
     sender = SmtpSender(told.smtp_url, told.mail_from)

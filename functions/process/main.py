@@ -17,7 +17,7 @@ from functions.web.batch import BatchFunction
 @cache
 def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ, require=("DATABASE_URL",))
+    told = settings.read(os.environ, require=settings.REQUIRED["process"])
     log.configure(told.log_level)
     store = PostgresSignalStore(Database(told.database_url))
     return BatchFunction(

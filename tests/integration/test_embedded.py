@@ -19,7 +19,7 @@ NOBODY = 65534
 #: Start, write, SIGKILL, start again, read, stop.
 SURVIVE = {
     "postgres": """
-import os, signal, sys
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from functions.adapters.postgres.database import connect
 from functions.local import postgres
@@ -39,16 +39,21 @@ with postgres.running(home) as url:
     run(url, "INSERT INTO kept VALUES ('written')")
     os.kill(int((home / "postgres/data/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 # As in a container that was killed: its process id is somebody else's now.
+somebody = subprocess.Popen(["sleep", "60"])
 stale = (home / "postgres/data/postmaster.pid").read_text().split("\\n")
-(home / "postgres/data/postmaster.pid").write_text("\\n".join([str(os.getpid()), *stale[1:]]))
+(home / "postgres/data/postmaster.pid").write_text("\\n".join([str(somebody.pid), *stale[1:]]))
 with postgres.running(home) as url:
     assert run(url, "SELECT word FROM kept") == [["written"]]
     assert run(url, "SELECT lower('\\u00c4')") == [["\\u00e4"]]
     left_open = connect(url)
+    stopped = time.monotonic()
+assert time.monotonic() - stopped < 15  # did not wait for that connection to close
+somebody.kill()
+somebody.wait()
 try:
     left_open.run("SELECT 1")
 except Exception:
-    print("survived")  # and its stop did not wait for that connection to close
+    print("survived")
 left_open._usock.close()
 """,
     "valkey": """

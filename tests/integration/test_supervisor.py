@@ -25,6 +25,7 @@ DRIVER = """
 import asyncio, json, os, sys
 from pathlib import Path
 from functions.local.console import Console
+from functions.local.home import Home
 from functions.local.supervisor import Part, Supervisor
 
 spec = json.loads(sys.argv[1])
@@ -34,9 +35,10 @@ def part(row):
     return Part(name=row["name"], argv=[sys.executable, "-uc", row["code"]], env={"PATH": os.environ["PATH"]},
                 answers=answers, stage=row.get("stage", 0))
 
-async def main():
+async def main(lock):
     console = Console(sys.stdout, colour=False)
-    supervisor = Supervisor(console, cwd=Path.cwd(), grace_s=spec["grace_s"], patience_s=spec["patience_s"])
+    limits = {"grace_s": spec["grace_s"], "patience_s": spec["patience_s"]}
+    supervisor = Supervisor(console, cwd=Path.cwd(), keep_fds=[lock], **limits)
     async def story():
         for row in spec["first"]:
             await supervisor.finish(part(row))
@@ -44,7 +46,8 @@ async def main():
         console.say("all ready")
     return await supervisor.run(story)
 
-sys.exit(asyncio.run(main()))
+with Home(Path(spec["home"])).locked() as lock:
+    sys.exit(asyncio.run(main(lock)))
 """
 
 #: Stays, with a grandchild that stays too and has to be ended by somebody; says both process ids.
@@ -78,7 +81,7 @@ class Run:
 
     def __init__(self, folder: Path, parts: list[dict[str, object]], **spec: object) -> None:
         self._output = folder / "output"
-        told = {"parts": parts, "first": [], "grace_s": 20, "patience_s": 20} | spec
+        told = {"home": str(folder), "parts": parts, "first": [], "grace_s": 20, "patience_s": 20} | spec
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", DRIVER, json.dumps(told)], cwd=ROOT, stdout=output, stderr=output
@@ -216,6 +219,20 @@ def test_parts_end_when_the_supervisor_is_killed(run):
     gone(driver.pids()[:1])
 
 
+def test_a_part_that_outlives_a_killed_supervisor_keeps_the_home_taken(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(home_module, "LEFTOVERS_S", 0.3)
+    driver = run({"name": "ingest", "code": STUBBORN})
+    driver.says("pids")
+    driver.process.kill()
+    driver.ends()
+    with pytest.raises(ConfigError, match="parts of a run that was killed"), Home(tmp_path).locked():
+        pass
+    os.kill(driver.pids()[0], signal.SIGKILL)
+    gone(driver.pids())
+    with Home(tmp_path).locked():
+        pass
+
+
 def test_a_part_that_never_gets_ready_stops_the_whole_run(run, tmp_path):
     driver = run({"name": "api", "code": STAYS, "ready": str(tmp_path / "never")}, patience_s=0.5)
     assert driver.ends() == 1
@@ -296,9 +313,11 @@ def test_a_home_stays_taken_until_the_last_process_of_a_killed_run_has_ended(tmp
     with Home(tmp_path).locked() as lock:
         left = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
     (tmp_path / "lock").write_text("")  # whoever took it is gone
+    Home(tmp_path).announce({"api_url": "of the killed run"})
     try:
         with pytest.raises(ConfigError, match="parts of a run that was killed"), Home(tmp_path).locked():
             pass
+        assert not (tmp_path / "ready.json").exists()
     finally:
         left.kill()
         left.wait()

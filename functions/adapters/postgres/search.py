@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from functions.adapters.postgres.database import Database, Row
-from functions.domain.search import FACET_VALUES, FACETS, Counts, SearchAnswer, SearchQuery, SignalDocument
+from functions.domain.search import FACET_VALUES, FACETS, FILTERS, Counts, SearchAnswer, SearchQuery, SignalDocument
 
 
 class PostgresSearchIndex:
@@ -34,9 +34,10 @@ class PostgresSearchIndex:
         matching = {
             "tenant_id": query.tenant_id,
             "asked": _tsquery(query.terms),
-            "filters": json.dumps({name: _storable(value) for name, value in query.filters.items()}),
             "since": query.since,
             "until": query.until,
+            **dict.fromkeys(FILTERS.values()),
+            **{name: _storable(value) for name, value in query.filters.items()},
         }
         timestamp, document_id = query.after or (None, "")
         page = {"after_timestamp": timestamp, "after_id": _storable(document_id), "limit": query.limit + 1}

@@ -1,10 +1,10 @@
 -- search_put --
 -- Store documents, each replacing the one with its id.
--- In the order of the key, so that two calls at once never wait for each other.
+-- In the order of the key, so that two calls at once take their locks alike and never deadlock.
 INSERT INTO search_documents (tenant_id, id, "timestamp", "row", text)
 SELECT d.tenant_id, d.id, d."timestamp", d."row", d.text
 FROM json_to_recordset(CAST(:documents AS json))
-  AS d(tenant_id text, id text, "timestamp" timestamptz, "row" jsonb, text text)
+  AS d(tenant_id text, id text, "timestamp" timestamptz, "row" json, text text)
 ORDER BY d.tenant_id, d.id
 ON CONFLICT (tenant_id, id) DO UPDATE
 SET "timestamp" = excluded."timestamp", "row" = excluded."row", text = excluded.text;
@@ -21,7 +21,11 @@ FROM search_documents AS d
 WHERE d.tenant_id = :tenant_id
   AND (CAST(:asked AS tsquery) IS NULL
        OR d.id = ANY (CAST((SELECT search_ids(CAST(:asked AS tsquery))) AS text[])))
-  AND d."row" @> CAST(:filters AS jsonb)
+  AND (CAST(:account_id AS text) IS NULL OR d.account_id = CAST(:account_id AS text))
+  AND (CAST(:user_id AS text) IS NULL OR d.user_id = CAST(:user_id AS text))
+  AND (CAST(:contact_id AS text) IS NULL OR d.contact_id = CAST(:contact_id AS text))
+  AND (CAST(:event_type AS text) IS NULL OR d.event_type = CAST(:event_type AS text))
+  AND (CAST(:signal_type AS text) IS NULL OR d.signal_type = CAST(:signal_type AS text))
   AND (CAST(:since AS timestamptz) IS NULL OR d."timestamp" >= CAST(:since AS timestamptz))
   AND (CAST(:until AS timestamptz) IS NULL OR d."timestamp" < CAST(:until AS timestamptz))
   AND (CAST(:after_timestamp AS timestamptz) IS NULL
@@ -34,14 +38,16 @@ LIMIT CAST(:limit AS integer);
 -- what is total, day or the name of a facet.
 WITH matching AS MATERIALIZED (
   SELECT to_char(d."timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day,
-         d."row" ->> 'signal_type' AS signal_type,
-         d."row" ->> 'event_type' AS event_type,
-         d."row" ->> 'account_id' AS account_id
+         d.signal_type, d.event_type, d.account_id
   FROM search_documents AS d
   WHERE d.tenant_id = :tenant_id
     AND (CAST(:asked AS tsquery) IS NULL
          OR d.id = ANY (CAST((SELECT search_ids(CAST(:asked AS tsquery))) AS text[])))
-    AND d."row" @> CAST(:filters AS jsonb)
+    AND (CAST(:account_id AS text) IS NULL OR d.account_id = CAST(:account_id AS text))
+    AND (CAST(:user_id AS text) IS NULL OR d.user_id = CAST(:user_id AS text))
+    AND (CAST(:contact_id AS text) IS NULL OR d.contact_id = CAST(:contact_id AS text))
+    AND (CAST(:event_type AS text) IS NULL OR d.event_type = CAST(:event_type AS text))
+    AND (CAST(:signal_type AS text) IS NULL OR d.signal_type = CAST(:signal_type AS text))
     AND (CAST(:since AS timestamptz) IS NULL OR d."timestamp" >= CAST(:since AS timestamptz))
     AND (CAST(:until AS timestamptz) IS NULL OR d."timestamp" < CAST(:until AS timestamptz))
 )

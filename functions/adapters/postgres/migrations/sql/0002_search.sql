@@ -5,12 +5,19 @@ CREATE TABLE search_documents (
   -- "C" orders ids by their bytes, as Elasticsearch does.
   id text COLLATE "C" NOT NULL,
   "timestamp" timestamptz NOT NULL,
-  "row" jsonb NOT NULL,
+  -- json keeps the row as it was written; jsonb would reorder its names and rewrite its numbers.
+  "row" json NOT NULL,
   text text NOT NULL,
   -- The words arrive normalised, so they become lexemes as they are. to_tsvector would part them once
   -- more, by rules that depend on the locale of the database.
   tsv tsvector NOT NULL GENERATED ALWAYS AS
     (array_to_tsvector(array_remove(string_to_array(text, ' '), ''))) STORED,
+  -- What a filter may name.
+  account_id text GENERATED ALWAYS AS ("row" ->> 'account_id') STORED,
+  user_id text GENERATED ALWAYS AS ("row" ->> 'user_id') STORED,
+  contact_id text GENERATED ALWAYS AS ("row" ->> 'contact_id') STORED,
+  event_type text GENERATED ALWAYS AS ("row" ->> 'event_type') STORED,
+  signal_type text GENERATED ALWAYS AS ("row" ->> 'signal_type') STORED,
   PRIMARY KEY (tenant_id, id)
 );
 

@@ -1,0 +1,62 @@
+"""gunicorn's ASGI worker, with a deadline for a connection's first request and a drain that does not wait for
+connections nobody is using.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers import gasgi
+
+#: A connection that has not brought a whole request head by then is closed: half-sent ones must not pile up.
+FIRST_HEAD_TIMEOUT_S = 10.0
+#: On a stop, how long a connection between two requests may still bring one that is on its way.
+LINGER_S = 0.3
+
+
+class Protocol(ASGIProtocol):  # type: ignore[misc] # gunicorn has no type information
+    """One connection, known to its worker."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.worker.connections.add(self)
+        self._head_timer = self.worker.loop.call_later(FIRST_HEAD_TIMEOUT_S, self._first_head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._head_timer.cancel()
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether no request is being worked on."""
+        return bool(self._awaiting_request)
+
+    def _first_head_is_late(self) -> None:
+        if self.req_count <= 1 and self.between_requests:
+            self.transport.abort()
+
+
+class Worker(gasgi.ASGIWorker):  # type: ignore[misc] # gunicorn has no type information
+    """The worker; gunicorn makes it by name, see functions/server.py."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections: set[Protocol] = set()
+        gasgi.ASGIProtocol = Protocol  # what the worker makes of each connection; it has no other way to be told
+
+    async def _shutdown(self) -> None:
+        closing = asyncio.ensure_future(self._close_unused())
+        await super()._shutdown()
+        closing.cancel()
+
+    async def _close_unused(self) -> None:
+        while self.connections:
+            await asyncio.sleep(LINGER_S)
+            for connection in list(self.connections):
+                if connection.between_requests:
+                    connection.transport.close()

@@ -1,0 +1,461 @@
+"""The contract of a channel, kept by the one on Redis and by the one in memory that unit tests use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events import channel
+from events.channel import CHANNELS, GROUP, Bury, Channel, Done, Entry, Park
+from events.errors import Unavailable
+from tests.contract.fakes import Broker, FakeChannel
+
+#: Far longer than any test takes.
+LONG_MS = 3_600_000
+
+
+class World(Protocol):
+    """A place where channels are, seen from outside of them."""
+
+    def channel(self, name: str = "events", consumer: str = "a") -> Any:
+        """A consumer of a channel."""
+
+    def publish(self, *events: bytes, name: str = "events") -> None:
+        """Append events as the front door does."""
+
+    def neglect(self, ms: int, *entries: Entry) -> None:
+        """Let ``ms`` pass in which nobody does anything about these pending entries of ``events``."""
+
+    def dead(self) -> list[Bury]:
+        """The dead letters of ``events``."""
+
+    def flush(self) -> None:
+        """Lose everything."""
+
+
+@dataclass
+class Memory:
+    """Channels in memory."""
+
+    broker: Broker = field(default_factory=Broker)
+
+    def channel(self, name: str = "events", consumer: str = "a") -> FakeChannel:
+        return FakeChannel(self.broker, name, consumer)
+
+    def publish(self, *events: bytes, name: str = "events") -> None:
+        for event in events:
+            self.broker.add(name, event)
+
+    def neglect(self, ms: int, *entries: Entry) -> None:
+        self.broker.now_ms += ms
+
+    def dead(self) -> list[Bury]:
+        return self.broker.streams["events"].dead
+
+    def flush(self) -> None:
+        self.broker.flush()
+
+
+@dataclass
+class Redis:
+    """Channels on a real server, in partition 3."""
+
+    client: Any
+
+    def channel(self, name: str = "events", consumer: str = "a") -> Channel:
+        return Channel(self.client, name, 3, consumer)
+
+    def publish(self, *events: bytes, name: str = "events") -> None:
+        for event in events:
+            self.client.xadd(channel.stream_key(name, 3), {"event": event})
+
+    def neglect(self, ms: int, *entries: Entry) -> None:
+        stream = channel.stream_key("events", 3)
+        for entry in entries:
+            (held,) = self.client.xpending_range(stream, GROUP, entry.id, entry.id, 1)
+            self.client.xclaim(stream, GROUP, held["consumer"], 0, [entry.id], idle=ms, justid=True)
+
+    def dead(self) -> list[Bury]:
+        return [
+            Bury(
+                event=fields[b"event"],
+                reason=fields[b"reason"].decode(),
+                attempts=int(fields[b"attempts"]),
+                first_ms=int(fields[b"first"]),
+                last_ms=int(fields[b"last"]),
+            )
+            for _, fields in self.client.xrange(channel.dead_key("events", 3))
+        ]
+
+    def flush(self) -> None:
+        self.client.flushall()
+
+
+@pytest.fixture
+def real(redis_url: str) -> Iterator[redis.Redis]:
+    with channel.connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture(params=["memory", "redis"])
+def world(request: pytest.FixtureRequest) -> World:
+    return Memory() if request.param == "memory" else Redis(request.getfixturevalue("real"))
+
+
+@pytest.fixture
+def events(world: World) -> Any:
+    """The channel ``events`` with its group."""
+    ensured = world.channel()
+    ensured.ensure()
+    return ensured
+
+
+def read(of: Any, count: int = 500) -> list[Entry]:
+    found: list[Entry] = of.read(count, 1)
+    return found
+
+
+def texts(entries: list[Entry]) -> list[bytes]:
+    return [entry.event for entry in entries]
+
+
+def waiting(world: World, name: str) -> list[bytes]:
+    """What a channel holds for its consumer, taken away from it."""
+    other = world.channel(name, "observer")
+    other.ensure()
+    return texts(read(other))
+
+
+# --- reading
+
+
+def test_events_published_before_there_was_a_group_are_read(world):
+    world.publish(b"1", b"2")
+    consumer = world.channel()
+    consumer.ensure()
+    assert texts(read(consumer)) == [b"1", b"2"]
+
+
+def test_making_sure_again_changes_nothing(world, events):
+    world.publish(b"1", b"2")
+    read(events, 1)
+    events.ensure()
+    assert texts(read(events)) == [b"2"]
+
+
+def test_a_channel_nobody_made_sure_of_is_unavailable(world):
+    with pytest.raises(Unavailable):
+        read(world.channel())
+
+
+def test_events_are_read_once_in_order_and_a_batch_at_a_time(world, events):
+    world.publish(b"1", b"2", b"3")
+    assert [texts(read(events, 2)), texts(read(events, 2)), read(events, 2)] == [[b"1", b"2"], [b"3"], []]
+
+
+def test_two_consumers_share_the_events(world, events):
+    world.publish(b"1", b"2")
+    other = world.channel(consumer="b")
+    assert (texts(read(events, 1)), texts(read(other, 5)), read(events)) == ([b"1"], [b"2"], [])
+
+
+def test_a_first_delivery_has_no_history(world, events):
+    world.publish(b"1")
+    (entry,) = read(events)
+    assert (entry.attempts, entry.first_ms) == (0, 0)
+
+
+# --- depth
+
+
+def test_the_depth_counts_what_is_delivered_and_not_settled(world, events):
+    world.publish(b"1", b"2", b"3")
+    first, second = read(events, 2)
+    assert events.depth() == 3
+    events.settle([(first, Done())])
+    assert events.depth() == 2
+    events.settle([(second, Park(1, 1, 1))])
+    assert (events.depth(), events.parked()) == (1, 1)
+
+
+def test_an_empty_channel_has_no_depth(world):
+    assert (world.channel().depth(), world.channel().parked()) == (0, 0)
+
+
+# --- settling
+
+
+def test_what_is_done_leaves_and_its_replies_go_to_their_channels_in_order(world, events):
+    world.publish(b"1", b"2")
+    first, second = read(events)
+    outcomes = [
+        (first, Done([("signals", b"s1"), ("notices", b"n1"), ("signals", b"s2")])),
+        (second, Done([("signals", b"s3")])),
+    ]
+    assert events.settle(outcomes) == 2
+    assert (waiting(world, "signals"), waiting(world, "notices")) == ([b"s1", b"s2", b"s3"], [b"n1"])
+    assert (events.depth(), events.parked(), world.dead()) == (0, 0, [])
+
+
+def test_what_is_parked_waits_and_what_is_buried_is_kept_whole(world, events):
+    world.publish(b"1", b"2", b"3")
+    first, second, third = read(events)
+    bury = Bury(b'{"error": "\xc3\xbc\\n"}', "it is wrong\nfor good", 4, 1_000, 2_000)
+    assert events.settle([(first, Park(500, 1, 400)), (second, bury), (third, Done())]) == 3
+    assert (events.depth(), events.parked(), world.dead()) == (0, 1, [bury])
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Done([("signals", b"reply")]), Park(500, 1, 400), Bury(b"1", "wrong", 1, 1, 1)],
+    ids=lambda outcome: type(outcome).__name__,
+)
+def test_settling_twice_changes_nothing_the_second_time(world, events, outcome):
+    world.publish(b"1")
+    outcomes = [(entry, outcome) for entry in read(events)]
+    assert [events.settle(outcomes), events.settle(outcomes)] == [1, 0]
+    replies = waiting(world, "signals")
+    assert len(replies) + events.parked() + len(world.dead()) == 1
+
+
+def test_an_entry_twice_in_one_batch_counts_once(world, events):
+    world.publish(b"1")
+    (entry,) = read(events)
+    assert events.settle([(entry, Done([("signals", b"s")])), (entry, Done([("signals", b"s")]))]) == 1
+    assert waiting(world, "signals") == [b"s"]
+
+
+def test_what_nobody_has_taken_cannot_be_settled(world, events):
+    world.publish(b"1")
+    assert events.settle([(Entry("1-1", b"1"), Bury(b"1", "wrong", 1, 1, 1))]) == 0
+    assert (events.depth(), world.dead(), texts(read(events))) == (1, [], [b"1"])
+
+
+def test_settling_a_part_leaves_the_rest_to_be_claimed(world, events):
+    world.publish(b"1", b"2", b"3")
+    entries = read(events)
+    events.settle([(entries[1], Done())])
+    assert texts(world.channel(consumer="b").claim(10, 0)) == [b"1", b"3"]
+
+
+def test_settling_nothing_is_nothing(world, events):
+    assert events.settle([]) == 0
+
+
+def test_a_channel_gets_no_replies_from_itself(world, events):
+    world.publish(b"1")
+    with pytest.raises(KeyError):
+        events.settle([(entry, Done([("events", b"again")])) for entry in read(events)])
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_every_channel_is_read_and_settled_alike(world, name):
+    world.publish(b"1", name=name)
+    consumer = world.channel(name)
+    consumer.ensure()
+    others = [other for other in CHANNELS if other != name]
+    assert consumer.settle([(entry, Done([(other, b"r") for other in others])) for entry in read(consumer)]) == 1
+    assert [waiting(world, other) for other in others] == [[b"r"], [b"r"]]
+
+
+def test_five_hundred_entries_are_settled_at_once(world, events):
+    world.publish(*(b"%d" % number for number in range(501)))
+    entries = read(events)
+    assert len(entries) == 500
+    assert events.settle([(entry, Done([("signals", entry.event)])) for entry in entries]) == 500
+    assert (events.depth(), waiting(world, "signals")) == (1, texts(entries))
+
+
+# --- taking over
+
+
+def test_only_what_was_left_alone_long_enough_is_taken_over(world, events):
+    world.publish(b"1")
+    entries = read(events)
+    other = world.channel(consumer="b")
+    assert other.claim(10, LONG_MS) == []
+    world.neglect(LONG_MS, *entries)
+    assert other.claim(10, LONG_MS) == entries
+
+
+def test_what_was_taken_over_is_not_idle_any_more(world, events):
+    world.publish(b"1")
+    world.neglect(LONG_MS, *read(events))
+    assert len(world.channel(consumer="b").claim(10, LONG_MS)) == 1
+    assert world.channel(consumer="c").claim(10, LONG_MS) == []
+
+
+def test_as_many_are_taken_over_as_were_asked_for_the_oldest_first(world, events):
+    world.publish(b"1", b"2", b"3")
+    world.neglect(LONG_MS, *read(events))
+    assert texts(world.channel(consumer="b").claim(2, LONG_MS)) == [b"1", b"2"]
+
+
+def test_what_is_settled_or_undelivered_is_not_taken_over(world, events):
+    world.publish(b"1", b"2")
+    events.settle([(entry, Done()) for entry in read(events, 1)])
+    assert world.channel(consumer="b").claim(10, 0) == []
+
+
+def test_after_a_takeover_whoever_settles_first_counts(world, events):
+    world.publish(b"1")
+    before = read(events)
+    other = world.channel(consumer="b")
+    after = other.claim(10, 0)
+    assert after == before
+    assert other.settle([(entry, Done([("signals", b"from b")])) for entry in after]) == 1
+    assert events.settle([(entry, Done([("signals", b"from a")])) for entry in before]) == 0
+    assert waiting(world, "signals") == [b"from b"]
+
+
+# --- retries
+
+
+def test_a_retry_comes_back_when_it_is_due_and_not_before(world, events):
+    world.publish(b"1", b"2")
+    first, second = read(events)
+    events.settle([(first, Park(2_000, 1, 900)), (second, Park(1_000, 3, 800))])
+    assert (events.unpark(999, 10), read(events)) == (0, [])
+    assert (events.unpark(1_000, 10), texts(read(events))) == (1, [b"2"])
+    assert (events.unpark(5_000, 10), texts(read(events))) == (1, [b"1"])
+    assert (events.unpark(5_000, 10), events.parked()) == (0, 0)
+
+
+def test_a_retry_keeps_its_attempts_and_when_the_first_was(world, events):
+    world.publish(b"1")
+    events.settle([(entry, Park(1_000, 3, 1_700_000_000_123)) for entry in read(events)])
+    events.unpark(1_000, 10)
+    (entry,) = read(events)
+    assert (entry.event, entry.attempts, entry.first_ms) == (b"1", 3, 1_700_000_000_123)
+
+
+def test_as_many_retries_come_back_as_were_asked_for_the_earliest_due_first(world, events):
+    world.publish(b"1", b"2", b"3")
+    events.settle([(entry, Park(due, 1, 1)) for entry, due in zip(read(events), (30, 10, 20), strict=True)])
+    assert (events.unpark(1_000, 2), texts(read(events)), events.parked()) == (2, [b"2", b"3"], 1)
+
+
+def test_equal_events_are_parked_each_for_itself(world, events):
+    world.publish(b"same", b"same")
+    events.settle([(entry, Park(1_000, 1, 1)) for entry in read(events)])
+    assert (events.parked(), events.unpark(1_000, 10), texts(read(events))) == (2, 2, [b"same", b"same"])
+
+
+EVENTS = st.binary(max_size=60) | st.text(max_size=40).map(
+    lambda text: json.dumps(text, ensure_ascii=False).encode(errors="replace")
+)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        EVENTS | st.sampled_from([b"\n", b"1\n2\n3\n", b"1-0\n1\n1\n{}", b"a\0b", "ü\u2028".encode()]), min_size=1
+    )
+)
+def test_every_byte_of_an_event_survives_the_stream_the_retry_and_the_grave(world, sent):
+    world.flush()
+    consumer = world.channel()
+    consumer.ensure()
+    world.publish(*sent)
+    entries = read(consumer)
+    assert texts(entries) == sent
+    consumer.settle([(entry, Park(number, 1, 1)) for number, entry in enumerate(entries)])
+    consumer.unpark(LONG_MS, 500)
+    again = read(consumer)
+    assert texts(again) == sent
+    consumer.settle([(entry, Bury(entry.event, "", 1, 1, 1)) for entry in again])
+    assert [letter.event for letter in world.dead()] == sent
+
+
+# --- losing everything
+
+
+def test_a_channel_that_lost_everything_is_unavailable_until_it_is_made_sure_of_again(world, events):
+    world.publish(b"1")
+    entries = read(events)
+    world.flush()
+    attempts: list[Callable[[], object]] = [
+        lambda: read(events),
+        lambda: events.claim(10, 0),
+        lambda: events.settle([(entry, Done([("signals", b"s")])) for entry in entries]),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Unavailable):
+            attempt()
+    events.ensure()
+    world.publish(b"2")
+    assert (texts(read(events)), waiting(world, "signals")) == ([b"2"], [])
+
+
+# --- what only a server can do
+
+
+def test_a_server_that_forgot_the_scripts_is_told_them_again(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    world.publish(b"1", b"2")
+    for entry in read(events):
+        real.script_flush()
+        assert events.settle([(entry, Park(1, 1, 1))]) == 1
+        real.script_flush()
+        assert events.unpark(1, 10) == 1
+
+
+def test_a_key_of_another_kind_is_a_bug_and_nothing_is_settled(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    world.publish(b"1")
+    entries = read(events)
+    real.set(channel.stream_key("notices", 3), "not a stream")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        events.settle([(entry, Done([("signals", b"s")])) for entry in entries])
+    assert (events.depth(), waiting(world, "signals")) == (1, [])
+
+
+def test_an_entry_deleted_under_its_reader_is_not_taken_over(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    world.publish(b"1", b"2")
+    first, _ = read(events)
+    real.xdel(channel.stream_key("events", 3), first.id)
+    assert texts(world.channel(consumer="b").claim(10, 0)) == [b"2"]
+
+
+def test_a_full_server_takes_nothing_in_and_can_be_drained(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    world.publish(b"1", b"2")
+    first, second = read(events)
+    real.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(Unavailable):
+            world.channel("signals").ensure()
+        outcomes = [(first, Done([("signals", b"s")])), (second, Park(1, 1, 1))]
+        assert (events.settle(outcomes), events.unpark(1, 10)) == (2, 1)
+    finally:
+        real.config_set("maxmemory", "0")
+    assert (waiting(world, "signals"), texts(read(events))) == ([b"s"], [b"2"])
+
+
+def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
+    keys = [key(name, 7) for name in CHANNELS for key in (channel.stream_key, channel.retry_key, channel.dead_key)]
+    keys.append(channel.seen_key("acme", "1", 7))
+    assert len(set(keys)) == len(keys)
+    assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}
+
+
+@given(st.text(max_size=30), st.integers(1, 64))
+def test_a_tenant_lives_in_one_partition_for_ever(tenant, partitions):
+    assert 0 <= channel.partition_of(tenant, partitions) < partitions
+    assert channel.partition_of("acme", 64) == 62

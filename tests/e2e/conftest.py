@@ -1,0 +1,112 @@
+"""The whole platform as processes, with one tenant, for tests that only speak HTTP to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from events import settings
+from functions import migrate, tenants
+from functions.domain.key import RANDOM_BYTES, new_key
+from functions.domain.rule import RuleDefinition
+from functions.local import valkey
+from tests.conftest import cloned
+from tests.servers import parts, smtp
+from tests.servers.parts import Parts
+from tests.servers.smtp import Mailbox
+
+
+@dataclass
+class Platform:
+    """A running platform as a sender and a reader see it."""
+
+    parts: Parts
+    mailbox: Mailbox
+    recipient: str
+    key: str
+    ingest: httpx.Client
+    api: httpx.Client
+
+    @property
+    def mails(self) -> list[Message]:
+        """What this tenant's people were sent."""
+        return [mail for mail in self.mailbox.messages if mail["To"] == self.recipient]
+
+    def post(self, event: dict[str, Any]) -> httpx.Response:
+        return self.ingest.post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"})
+
+    def post_batch(self, events: list[dict[str, Any]]) -> httpx.Response:
+        headers = {"content-type": "application/cloudevents-batch+json"}
+        return self.ingest.post("/v1/events", json=events, headers=headers)
+
+
+@dataclass
+class Installation:
+    """The parts and stores that the tests of a run share; each test is a tenant of its own."""
+
+    parts: Parts
+    mailbox: Mailbox
+    database_url: str
+    redis_url: str
+
+
+@pytest.fixture(scope="session")
+def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("parts")
+    with cloned(postgres_url) as database_url, valkey.running(folder) as redis_url, smtp.running() as mailbox:
+        env = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "SSPP_SMTP_URL": mailbox.url,
+            "LOG_LEVEL": "debug",
+        }
+        migrate.run(settings.read(env))
+        with parts.running(folder, env=env) as started:
+            yield Installation(started, mailbox, database_url, redis_url)
+
+
+@pytest.fixture
+def platform(installation: Installation) -> Iterator[Platform]:
+    """The installation as a new tenant sees it."""
+    key, tenant = new_key(os.urandom(RANDOM_BYTES)), f"tenant-{uuid4().hex[:12]}"
+    recipient = f"sales@{tenant}.example"
+    rule = RuleDefinition.model_validate(
+        {
+            "name": "engagement crossed 50",
+            "when": "account.engagement >= 50",
+            "then": [{"channel": "email", "to": recipient}],
+        }
+    )
+    tenants.ensure_tenant(
+        tenant,
+        name=tenant,
+        key=key,
+        rules={uuid4(): rule},
+        database_url=installation.database_url,
+        redis_url=installation.redis_url,
+    )
+    parts, headers = installation.parts, {"x-api-key": key}
+    with (
+        httpx.Client(base_url=parts["ingest"].url, headers=headers, timeout=30) as ingest,
+        httpx.Client(base_url=parts["api"].url, headers=headers, timeout=30) as api,
+    ):
+        yield Platform(parts, installation.mailbox, recipient, key, ingest, api)
+
+
+def event(**attributes: Any) -> dict[str, Any]:
+    """A demo that was completed, unless ``attributes`` say otherwise."""
+    return {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "/tests",
+        "type": "io.sspp.demo.completed",
+        "data": {"accountId": "acme", "contactId": "jane@acme.example", "metadata": {"note": "went splendidly"}},
+        **attributes,
+    }

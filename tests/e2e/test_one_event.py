@@ -1,0 +1,121 @@
+"""The whole path, from outside: one POST becomes a signal that is stored, explained, found, and told to people."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Platform, event
+from tests.servers.parts import until
+
+#: What the product promises from the 202 to the last of it.
+PROMISED_S = 2.0
+
+
+def test_one_post_is_a_signal_a_score_a_document_and_a_mail_within_two_seconds(platform: Platform) -> None:
+    answer = platform.post(event(id="1"))
+    assert answer.status_code == 202
+    id_ = answer.json()["id"]
+    assert answer.json() == {"status": "accepted", "id": id_, "duplicate": False}
+
+    def life() -> dict[str, Any]:
+        found: dict[str, Any] = platform.api.get(f"/api/v1/events/{id_}").json()
+        return found
+
+    def done() -> bool:
+        now = life()
+        return bool(now["indexed"] and now["notices"] and now["notices"][0]["sent_at"])
+
+    until(done, within_s=PROMISED_S, what="the event is processed, indexed and its notice sent")
+    assert life()["status"] == "processed"
+
+    listed = platform.api.get("/api/v1/signals").json()
+    assert [row["id"] for row in listed["data"]] == [id_]
+    assert listed["data"][0]["signal_type"] == "high_intent"
+    assert listed["data"][0]["signal_score"] == 0.9
+    assert listed["data"][0]["reasons"] == ["demo_completed is worth 0.90"]
+    assert listed["pagination"] == {"page": 1, "limit": 20, "total": 1, "totalPages": 1}
+
+    account = platform.api.get("/api/v1/accounts/acme").json()
+    assert account["engagement"] == 63.2
+    assert account["effort"] == 0.0
+    assert account["reasons"] == ["1 x demo_completed: +60.0 points, the latest just now"]
+
+    found = platform.api.get("/api/v1/signals/search", params={"q": "splendidly"}).json()
+    assert [row["id"] for row in found["data"]] == [id_]
+    assert "<em>splendidly</em>" in found["data"][0]["highlight"]
+    assert platform.api.get("/api/v1/signals/search", params={"q": "miserably"}).json()["total"] == 0
+
+    (mail,) = platform.mails
+    assert mail["To"] == platform.recipient
+    assert mail["Subject"] == "acme: engagement crossed 50 (engagement 63)"
+    assert "1 x demo_completed: +60.0 points" in mail.get_payload()
+
+
+def test_the_same_event_posted_a_hundred_times_at_once_is_one_signal(platform: Platform) -> None:
+    same = event(id="the-same")
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(lambda _: platform.post(same), range(100)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum(not answer.json()["duplicate"] for answer in answers) == 1
+    until(lambda: _total(platform) == 1, within_s=5, what="there is one signal")
+    last = platform.post(event(id="another")).json()["id"]
+    until(lambda: _processed(platform, last), within_s=5, what="what came later is processed too")
+    assert _total(platform) == 2
+
+
+def test_an_account_that_stays_above_the_threshold_is_told_of_once(platform: Platform) -> None:
+    answers = platform.post_batch([event() for _ in range(50)]).json()
+    assert answers["accepted"] == 50
+    until(lambda: _total(platform) == 50, within_s=10, what="all are processed")
+    until(lambda: len(platform.mails) == 1, within_s=5, what="one mail came")
+    notices = platform.api.get("/api/v1/notifications").json()
+    assert notices["pagination"]["total"] == 1
+    assert notices["data"][0]["deliveries"][0]["delivered"] is True
+
+
+def test_an_event_that_waits_for_its_function_is_known_as_accepted(platform: Platform) -> None:
+    platform.parts["process"].kill()
+    id_ = platform.post(event()).json()["id"]
+    assert platform.api.get(f"/api/v1/events/{id_}").json()["status"] == "accepted"
+    platform.parts["process"].start()
+    until(lambda: _processed(platform, id_), within_s=20, what="it is processed once the function is back")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+def test_every_part_answers(platform: Platform, path: str) -> None:
+    for part in platform.parts.by_name.values():
+        answer = httpx.get(part.url + path)
+        assert answer.status_code == 200, part.name
+        if path != "/metrics":
+            assert answer.json()["status"] == "ok"
+            assert all(line["status"] == "up" for line in answer.json()["services"].values())
+
+
+def test_nothing_that_was_sent_shows_in_any_log(platform: Platform) -> None:
+    canary = "canary-5f1c"
+    platform.post(event(data={"accountId": f"{canary}-account", "contactId": f"{canary}@example.com"}))
+    platform.post(event(type=f"{canary}.type"))
+    platform.ingest.post("/", content=f"{{{canary}", headers={"content-type": "application/cloudevents+json"})
+    platform.ingest.post("/", json=event(), headers={"x-api-key": f"sspp_{canary}", "x-secret": canary})
+    platform.api.get("/api/v1/signals", params={"q": canary}, headers={"x-secret": canary})
+    platform.api.get(f"/api/v1/accounts/{canary}", headers={"x-api-key": canary})
+    until(lambda: _total(platform) == 1, within_s=5, what="the good one is processed")
+    until(lambda: len(platform.mails) == 1, within_s=5, what="the mail is sent")
+    logs = platform.parts.logs()
+    assert "refused" in logs, "there is something to look through"
+    assert canary not in logs
+    assert platform.key not in logs
+    assert "Traceback" not in logs
+
+
+def _total(platform: Platform) -> int:
+    return int(platform.api.get("/api/v1/signals").json()["pagination"]["total"])
+
+
+def _processed(platform: Platform, id_: str) -> bool:
+    return bool(platform.api.get(f"/api/v1/events/{id_}").json()["status"] == "processed")

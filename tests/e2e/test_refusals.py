@@ -1,0 +1,136 @@
+"""Bad input: a problem with a pointer, never a stack trace, never an echo."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Platform, event
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+Case = tuple[str, str, bytes, int, str | None]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in event().items() if key != name}
+
+
+def _noted(value: Any) -> dict[str, Any]:
+    return {"accountId": "a", "metadata": {"x": value}}
+
+
+#: name, content type, body, status, pointer
+CASES: list[Case] = [
+    ("no JSON", STRUCTURED, b"{", 400, ""),
+    ("no object", STRUCTURED, b"[]", 400, ""),
+    ("no id", STRUCTURED, _json(_without("id")), 400, "/id"),
+    ("an empty source", STRUCTURED, _json(event(source="")), 400, "/source"),
+    ("another version", STRUCTURED, _json(event(specversion="0.3")), 400, "/specversion"),
+    ("a bad time", STRUCTURED, _json(event(time="yesterday")), 400, "/time"),
+    ("a day there is not", STRUCTURED, _json(event(time="2026-02-30T00:00:00Z")), 400, "/time"),
+    ("a bad attribute name", STRUCTURED, _json(event(Big="1")), 400, "/Big"),
+    ("a reserved attribute", STRUCTURED, _json(event(sspptenant="other")), 400, "/sspptenant"),
+    ("U+0000", STRUCTURED, _json(event(data=_noted("\0"))), 400, "/data/metadata/x"),
+    (
+        "NaN",
+        STRUCTURED,
+        _json(event(data={"accountId": "a", "metadata": {"x": float("nan")}})),
+        400,
+        "/data/metadata/x",
+    ),
+    ("a lone surrogate", STRUCTURED, _json(event(subject="\ud800")), 400, ""),
+    ("deep nesting", STRUCTURED, b'{"data":' + b"[" * 5000 + b"]" * 5000 + b"}", 400, ""),
+    ("an unknown type", STRUCTURED, _json(event(type="com.example.odd")), 422, "/type"),
+    ("no account", STRUCTURED, _json(event(data={})), 422, "/data/accountId"),
+    ("an account that is a number", STRUCTURED, _json(event(data={"accountId": 7})), 422, "/data/accountId"),
+    ("data that is a list", STRUCTURED, _json(event(data=[])), 422, "/data"),
+    (
+        "metadata that is text",
+        STRUCTURED,
+        _json(event(data={"accountId": "a", "metadata": "x"})),
+        422,
+        "/data/metadata",
+    ),
+    ("another content type", "text/plain", b"hello", 415, None),
+    ("another CloudEvents format", "application/cloudevents+avro", b"hello", 415, None),
+    ("a batch that is an object", BATCH, _json(event()), 400, ""),
+    ("a batch that breaks off", BATCH, b"[{", 400, ""),
+    ("a batch too long", BATCH, b"[" + b",".join([b"{}"] * 1001) + b"]", 413, None),
+    ("a body too long", STRUCTURED, b" " * 1_048_577, 413, None),
+]
+
+
+def test_what_is_wrong_is_said_with_a_pointer_to_it(platform: Platform) -> None:
+    for name, content_type, body, status, pointer in CASES:
+        answer = platform.ingest.post("/", content=body, headers={"content-type": content_type, "x-odd": "canary"})
+        assert answer.status_code == status, (name, answer.text)
+        _is_problem(answer, status)
+        if pointer is not None:
+            assert pointer in [error["pointer"] for error in answer.json()["errors"]], (name, answer.text)
+    assert platform.api.get("/api/v1/signals").json()["pagination"]["total"] == 0
+
+
+@pytest.mark.parametrize("part", ["ingest", "api"])
+def test_every_key_that_does_not_work_gets_the_same_words(platform: Platform, part: str) -> None:
+    path = "/v1/events" if part == "ingest" else "/api/v1/signals"
+    wrong = ["", "x", "sspp_", platform.key[:-1], platform.key.upper(), "Ünïcode".encode().decode("latin-1")]
+    method = "POST" if part == "ingest" else "GET"
+    answers = [
+        httpx.request(method, platform.parts[part].url + path, headers={"x-api-key": key.encode("latin-1")})
+        for key in wrong
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.text for answer in answers}) == 1
+    _is_problem(answers[0], 401)
+
+
+@pytest.mark.parametrize(
+    ("part", "method", "path", "status"),
+    [
+        ("ingest", "GET", "/v1/events", 405),
+        ("ingest", "POST", "/nowhere", 404),
+        ("api", "GET", "/api/v1/nowhere", 404),
+        ("api", "DELETE", "/api/v1/signals", 405),
+        ("api", "GET", "/api/v1/accounts/nobody", 404),
+        ("api", "GET", "/api/v1/signals/not-an-id", 404),
+        ("api", "GET", "/api/v1/events/00000000-0000-0000-0000-000000000000", 404),
+        ("api", "GET", "/api/v1/signals?limit=0", 400),
+        ("api", "GET", "/api/v1/signals?sortBy=tenant_id", 400),
+        ("api", "GET", "/api/v1/signals?from=yesterday", 400),
+        ("api", "GET", "/api/v1/signals?odd=1", 400),
+        ("api", "GET", "/api/v1/signals/search?cursor=odd", 400),
+    ],
+)
+def test_questions_without_an_answer(platform: Platform, part: str, method: str, path: str, status: int) -> None:
+    client = platform.ingest if part == "ingest" else platform.api
+    answer = client.request(method, path)
+    assert answer.status_code == status, answer.text
+    _is_problem(answer, status)
+
+
+@pytest.mark.parametrize("function", ["process", "index", "notify"])
+def test_only_the_dispatcher_may_deliver(platform: Platform, function: str) -> None:
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"x-api-key": platform.key}):
+        answer = httpx.post(platform.parts[function].url, json=[], headers={"content-type": BATCH, **headers})
+        assert answer.status_code == 401
+        _is_problem(answer, 401)
+
+
+def _is_problem(answer: httpx.Response, status: int) -> None:
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    assert body["type"]
+    for forbidden in ("Traceback", ".py", "canary", "x-odd"):
+        assert forbidden not in answer.text

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from pg8000.exceptions import DatabaseError
+
+from events.errors import Unavailable
+from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.tenants import PostgresTenants
+from functions.local import ports
+
+
+def test_a_statement_with_a_large_parameter_does_not_wait_for_delayed_acknowledgements(database_url: str) -> None:
+    # Without TCP_NODELAY each of these takes 40 ms: the parameter's last segment waits for an acknowledgement.
+    with closing(connect(database_url)) as connection:
+        large = "x" * 200_000
+        rounds = []
+        for _ in range(15):
+            started = time.perf_counter()
+            connection.run("SELECT length(:large)", large=large)
+            rounds.append(time.perf_counter() - started)
+    assert sorted(rounds)[len(rounds) // 2] < 0.02
+
+
+def test_a_failed_transaction_leaves_nothing_and_its_connection_works_on(database: Database) -> None:
+    tenants = PostgresTenants(database)
+    with pytest.raises(DatabaseError), database.transaction() as tx:
+        tx.rows("put_tenant", tenant_id="a", name="A")
+        tx.rows("put_key", tenant_id="nobody", digest="d", label="", scopes="{}")
+    tenants.put("b", "B")
+    with database.transaction() as tx:
+        assert tx.rows("active_keys") == []
+    with database.transaction(tenant="a") as tx:
+        assert tx.rows("get_account", tenant_id="a", account_id="x") == []
+
+
+def test_a_connection_that_died_while_idle_is_replaced_unseen(database: Database, database_url: str) -> None:
+    database.ping()
+    with closing(connect(database_url)) as other:
+        other.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database()"
+        )
+    database.ping()
+
+
+def test_a_connection_that_dies_in_use_is_unavailable(database: Database, database_url: str) -> None:
+    with pytest.raises(Unavailable), database.transaction() as tx, closing(connect(database_url)) as other:
+        other.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database()"
+        )
+        tx.rows("active_keys")
+    database.ping()
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["nobody listens", "nobody answers"])
+def test_a_server_that_is_away_is_unavailable(
+    database_url: str, silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.adapters.postgres.database.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("functions.adapters.postgres.database.STATEMENT_TIMEOUT_MS", 200)
+    port = ports.free(1)[0]
+    target = urlsplit(database_url)
+    url = urlunsplit(target._replace(netloc=f"{target.username}:{target.password}@127.0.0.1:{port}"))
+    with socket.socket() as listener:
+        if silent:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        with closing(Database(url)) as database, pytest.raises(Unavailable, match="PostgreSQL"):
+            database.ping()

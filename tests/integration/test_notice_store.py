@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from uuid import UUID, uuid4
+
+import pytest
+
+from events.errors import Refused
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.notice_store import PostgresNoticeStore
+from functions.adapters.postgres.reader import Page, Reader
+from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.adapters.senders.email import SmtpSender
+from functions.ports import DueNotice, SendAnswer
+from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
+from tests.servers import smtp
+
+TENANT = "acme-inc"
+
+
+class Recorder:
+    """A sender that keeps what it was given and answers as told."""
+
+    def __init__(self, answer: SendAnswer) -> None:
+        self.answer = answer
+        self.sent: list[DueNotice] = []
+        self._lock = threading.Lock()
+
+    def send(self, notice: DueNotice) -> SendAnswer:
+        with self._lock:
+            self.sent.append(notice)
+        return self.answer
+
+
+@pytest.fixture
+def notice(database: Database, rule: UUID) -> UUID:  # noqa: F811 - it is that fixture
+    recorded = PostgresSignalStore(database).record([signal(1)])
+    return next(iter(recorded.notices.values()))[0]
+
+
+def test_a_notice_is_sent_once_however_often_and_at_once_it_is_delivered(database: Database, notice: UUID) -> None:
+    store, sender = PostgresNoticeStore(database), Recorder(SendAnswer(True, "250 OK"))
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: store.deliver(TENANT, notice, sender), range(12)))
+    assert all(answer.delivered for answer in answers)
+    assert len(sender.sent) == 1
+    assert sender.sent[0].contributions[0].points_now == pytest.approx(60)
+
+
+def test_every_attempt_is_on_record(database: Database, notice: UUID) -> None:
+    store = PostgresNoticeStore(database)
+    store.deliver(TENANT, notice, Recorder(SendAnswer(False, "451 later")))
+    store.deliver(TENANT, notice, Recorder(SendAnswer(True, "250 OK")))
+    (row,), _ = Reader(database).notices(TENANT, Page(number=1, limit=10))
+    assert [(line["attempt"], line["delivered"], line["answer"]) for line in row["deliveries"]] == [
+        (1, False, "451 later"),
+        (2, True, "250 OK"),
+    ]
+    assert row["sent_at"] is not None
+
+
+@pytest.mark.parametrize("tenant", [TENANT, "other"])
+def test_a_notice_there_is_not_is_refused(database: Database, notice: UUID, tenant: str) -> None:
+    unknown = uuid4() if tenant == TENANT else notice
+    with pytest.raises(Refused):
+        PostgresNoticeStore(database).deliver(tenant, unknown, Recorder(SendAnswer(True, "")))
+
+
+@pytest.mark.parametrize(
+    ("said", "delivered", "permanent"),
+    [("250 OK", True, False), ("451 try later", False, False), ("550 no such person", False, True)],
+)
+def test_what_the_mail_server_says_is_what_counts(
+    database: Database, notice: UUID, said: str, delivered: bool, permanent: bool
+) -> None:
+    with smtp.running() as mailbox:
+        mailbox.answer = said
+        answer = PostgresNoticeStore(database).deliver(TENANT, notice, SmtpSender(mailbox.url, "s@sspp.example"))
+        assert (answer.delivered, answer.permanent) == (delivered, permanent)
+        assert len(mailbox.messages) == delivered
+
+
+def test_a_mail_server_that_is_away_is_an_answer_too(database_url: str, notice: UUID) -> None:
+    with closing(Database(database_url)) as database:
+        answer = PostgresNoticeStore(database).deliver(TENANT, notice, SmtpSender("smtp://127.0.0.1:1", "s@x"))
+    assert not answer.delivered
+    assert not answer.permanent

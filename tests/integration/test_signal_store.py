@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from events.cloudevent import event_id
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.reader import Page, Reader
+from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.adapters.postgres.tenants import PostgresTenants
+from functions.domain import score
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.rule import RuleDefinition
+from functions.domain.sales import SalesEvent
+from functions.domain.signal import Signal
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+PAGE = Page(number=1, limit=100)
+
+
+def signal(number: int, **changes: Any) -> Signal:
+    event: dict[str, Any] = {
+        "id": event_id("acme-inc", "/tests", str(number)),
+        "tenant_id": "acme-inc",
+        "source": "/tests",
+        "source_id": str(number),
+        "kind": EVENT_TYPES["demo_completed"],
+        "account_id": "globex",
+        "contact_id": None,
+        "user_id": None,
+        "occurred_at": NOW,
+        "received_at": NOW,
+        "metadata": {},
+    }
+    return Signal.of(SalesEvent(**{**event, **changes}))
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresSignalStore:
+    return PostgresSignalStore(database)
+
+
+@pytest.fixture
+def rule(database: Database) -> UUID:
+    rule_id = uuid4()
+    definition = RuleDefinition.model_validate(
+        {
+            "name": "crossed 50",
+            "when": "account.engagement >= 50",
+            "then": [{"channel": "email", "to": "a@example.com"}],
+        }
+    )
+    PostgresTenants(database).put("acme-inc", "Acme")
+    PostgresTenants(database).put_rule("acme-inc", rule_id, definition)
+    return rule_id
+
+
+def test_a_batch_delivered_again_changes_nothing_and_gives_the_same_answer(
+    store: PostgresSignalStore, database: Database, rule: UUID
+) -> None:
+    batch = [signal(number) for number in range(5)]
+    first = store.record(batch)
+    assert sum(len(notices) for notices in first.notices.values()) == 1
+    assert store.record(batch) == first
+    assert (
+        store.record([*batch[3:], signal(9)]).processed_at.items()
+        >= {identity: at for identity, at in first.processed_at.items() if identity[1] in {batch[3].event.id}}.items()
+    )
+    reader = Reader(database)
+    assert reader.signals("acme-inc", _no_filters(), PAGE, sort="timestamp", direction="asc")[1] == 6
+    assert reader.notices("acme-inc", PAGE)[1] == 1
+
+
+def test_an_event_twice_in_one_batch_counts_once(store: PostgresSignalStore, database: Database) -> None:
+    store.record([signal(1), signal(1)])
+    explained = Reader(database).explained("acme-inc", "globex", NOW)
+    assert explained is not None
+    assert explained["buyer"].score == 63.2
+
+
+def test_the_score_is_what_its_contributions_add_up_to(store: PostgresSignalStore, database: Database) -> None:
+    chance = random.Random(7)
+    kinds = sorted({kind.type for kind in EVENT_TYPES.values()})
+    store.record(
+        [
+            signal(
+                number,
+                kind=EVENT_TYPES[chance.choice(kinds)],
+                occurred_at=NOW - timedelta(days=chance.uniform(0, 200)),
+            )
+            for number in range(300)
+        ]
+    )
+    explained = Reader(database).explained("acme-inc", "globex", NOW)
+    assert explained is not None
+    for side in ("buyer", "rep"):
+        total = sum(item.points_now for item in explained[side].contributions)
+        assert explained[side].score == score.shown(total)
+        assert total != 0
+
+
+def test_accounts_are_ranked_by_the_score_that_each_of_them_shows(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    chance = random.Random(11)
+    store.record(
+        [
+            signal(
+                number,
+                account_id=f"account-{number % 12}",
+                kind=EVENT_TYPES[chance.choice(["page_viewed", "email_sent", "email_clicked", "meeting_no_show"])],
+                occurred_at=NOW - timedelta(days=chance.uniform(0, 3000)),
+            )
+            for number in range(200)
+        ]
+    )
+    reader = Reader(database)
+    ranked, total = reader.accounts("acme-inc", NOW, PAGE)
+    assert total == 12
+    engagements = [row["engagement"] for row in ranked]
+    assert engagements == sorted(engagements, reverse=True)
+    for row in ranked:
+        explained = reader.explained("acme-inc", row["account_id"], NOW)
+        assert explained is not None
+        assert (row["engagement"], row["effort"]) == (explained["buyer"].score, explained["rep"].score)
+
+
+def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore, database: Database) -> None:
+    chance = random.Random(3)
+    signals = [
+        signal(number, account_id=f"account-{number % 7}", kind=EVENT_TYPES["page_viewed"]) for number in range(400)
+    ]
+    batches = [chance.sample(signals, 60) for _ in range(40)] + [signals[at : at + 50] for at in range(0, 400, 50)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(store.record, batches))
+    ranked, _ = Reader(database).accounts("acme-inc", NOW, PAGE)
+    expected = {f"account-{number}": score.shown(2.0 * len(range(number, 400, 7))) for number in range(7)}
+    assert {row["account_id"]: row["engagement"] for row in ranked} == expected
+
+
+def test_another_tenant_sees_nothing(store: PostgresSignalStore, database: Database, rule: UUID) -> None:
+    store.record([signal(1)])
+    reader = Reader(database)
+    assert reader.signals("other", _no_filters(), PAGE, sort="points", direction="desc") == ([], 0)
+    assert reader.signal("other", signal(1).event.id) is None
+    assert reader.accounts("other", NOW, PAGE) == ([], 0)
+    assert reader.explained("other", "globex", NOW) is None
+    assert reader.notices("other", PAGE) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "table", ["tenants", "signals", "accounts", "account_sums", "rules", "rule_episodes", "notices", "deliveries"]
+)
+def test_row_level_security_holds_even_where_a_statement_forgets_the_tenant(
+    store: PostgresSignalStore, database: Database, database_url: str, rule: UUID, table: str
+) -> None:
+    from contextlib import closing
+
+    from functions.adapters.postgres.database import connect
+
+    store.record([signal(1)])
+    with closing(connect(database_url)) as connection:
+        if table == "deliveries":
+            connection.run(
+                "INSERT INTO deliveries SELECT tenant_id, id, 1, now(), 'email', 'a', true, '' FROM notices"
+            )
+        everything = connection.run(f"SELECT count(*) FROM {table}")[0][0]
+        connection.run("BEGIN")
+        connection.run("SET LOCAL ROLE sspp_reader")
+        assert connection.run(f"SELECT count(*) FROM {table}")[0][0] == 0
+        connection.run("SELECT set_config('sspp.tenant', 'other', true)")
+        assert connection.run(f"SELECT count(*) FROM {table}")[0][0] == 0
+        connection.run("SELECT set_config('sspp.tenant', 'acme-inc', true)")
+        assert connection.run(f"SELECT count(*) FROM {table}")[0][0] == everything > 0
+        connection.run("ROLLBACK")
+
+
+def _no_filters() -> dict[str, object]:
+    names = ("account_id", "user_id", "contact_id", "event_type", "signal_type", "since", "until")
+    return dict.fromkeys(names)

@@ -1,0 +1,130 @@
+"""The platform's parts as processes of their own, to be started, killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from events.subscription import SUBSCRIPTIONS
+from functions.local import ports
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ("ingest", "process", "index", "notify", "api")
+TOKEN = "delivery-token-of-the-tests"
+
+#: Short enough for a test that waits for a crashed consumer's entries, in the order the settings demand.
+QUICK = {
+    "SSPP_FUNCTION_TIMEOUT_SECONDS": "3",
+    "SSPP_DELIVERY_TIMEOUT_SECONDS": "3.5",
+    "SSPP_CLAIM_IDLE_SECONDS": "4",
+}
+
+
+def until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
+    """Poll ``condition`` until it holds; fail with ``what`` when it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {within_s} s still not: {what}")
+        time.sleep(0.02)
+
+
+@dataclass
+class Part:
+    """One process: its command, its port and what it wrote."""
+
+    name: str
+    argv: list[str]
+    env: Mapping[str, str]
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.argv, env=dict(self.env), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/ready", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL it and whatever it started."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM it, wait, and give its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        try:
+            return self.process.wait(40)
+        finally:
+            self.kill()
+
+
+@dataclass
+class Parts:
+    """A set of parts that share their stores."""
+
+    by_name: dict[str, Part]
+
+    def __getitem__(self, name: str) -> Part:
+        return self.by_name[name]
+
+    def logs(self) -> str:
+        return "\n".join(f"== {part.name}\n{part.log.read_text('utf-8')}" for part in self.by_name.values())
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, env: Mapping[str, str], names: tuple[str, ...] | None = None) -> Iterator[Parts]:
+    """Run the parts ``names`` (all when not given) with the stores that ``env`` names."""
+    names = names or (*FUNCTIONS, *SUBSCRIPTIONS)
+    port_of = dict(zip(names, ports.free(len(names)), strict=True))
+    common = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SSPP_DELIVERY_TOKEN": TOKEN, **QUICK, **env}
+    parts = Parts({name: _part(name, port_of, common, folder) for name in names})
+    try:
+        for part in parts.by_name.values():
+            part.start()
+        for part in parts.by_name.values():
+            until(part.ready, within_s=30, what=f"{part.name} is ready\n{part.log.read_text('utf-8')[-2000:]}")
+        yield parts
+    finally:
+        for part in parts.by_name.values():
+            if part.process is not None:
+                part.process.terminate()
+        for part in parts.by_name.values():
+            if part.process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    part.process.wait(20)
+                part.kill()
+
+
+def _part(name: str, port_of: Mapping[str, int], common: Mapping[str, str], folder: Path) -> Part:
+    own = {"PORT": str(port_of[name])}
+    if name in SUBSCRIPTIONS:
+        target = port_of.get(SUBSCRIPTIONS[name].function)
+        own["SSPP_TARGET_URL"] = common.get("SSPP_TARGET_URL") or f"http://127.0.0.1:{target}/"
+        argv = [sys.executable, "-m", "events", name]
+    else:
+        argv = [sys.executable, "-m", "functions.server", name]
+    return Part(name, argv, {**common, **own}, port_of[name], folder / f"{name}.log")

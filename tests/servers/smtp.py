@@ -1,0 +1,41 @@
+"""A mail server that keeps what it is sent, in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from functions.local import ports
+
+
+@dataclass
+class Mailbox:
+    """What arrived, and how the next messages are answered."""
+
+    url: str
+    messages: list[Message] = field(default_factory=list)
+    answer: str = "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.answer.startswith("250"):
+            self.messages.append(message_from_bytes(envelope.content))
+        return self.answer
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Mailbox]:
+    """Run a mail server for the length of the block."""
+    port = ports.free(1)[0]
+    mailbox = Mailbox(f"smtp://127.0.0.1:{port}")
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield mailbox
+    finally:
+        controller.stop()

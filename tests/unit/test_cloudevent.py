@@ -1,0 +1,542 @@
+"""The codec: what it reads, what it refuses and where it points, and that it keeps the sender's bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent as SdkEvent
+from cloudevents.http import from_http
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.cloudevent import (
+    BATCH,
+    STRUCTURED,
+    CloudEvent,
+    event_id,
+    is_json,
+    join_batch,
+    media_type,
+    parse,
+    parse_batch,
+    parse_request,
+    pointer,
+    serialise,
+    stamp,
+)
+from events.errors import Refused
+
+REQUIRED = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "demo_completed"}
+HEADERS = [(f"ce-{name}", value) for name, value in REQUIRED.items()]
+
+#: Characters a String attribute may have.
+PRINTABLE = st.characters(exclude_categories=("Cs", "Cc", "Cn"))
+#: JSON that every store of ours can hold.
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")), inner, max_size=4
+        )
+    ),
+    max_leaves=10,
+)
+
+
+def document(**attributes: object) -> bytes:
+    return json.dumps({**REQUIRED, **attributes}).encode()
+
+
+def with_data(literal: str) -> bytes:
+    """A document whose ``data`` is this JSON text, as it is."""
+    return document()[:-1] + b', "data": ' + literal.encode() + b"}"
+
+
+def pointers(refusal: Refused) -> list[str]:
+    return [fault.pointer for fault in refusal.faults]
+
+
+def refusal_of(raw: bytes) -> Refused:
+    with pytest.raises(Refused) as caught:
+        parse(raw)
+    return caught.value
+
+
+def binary(content_type: str, body: bytes, *headers: tuple[str, str]) -> CloudEvent:
+    return parse_request(content_type, [*HEADERS, *headers], body).event
+
+
+# --- structured
+
+
+def test_an_event_is_read_with_its_extensions_and_its_data():
+    event = parse(document(subject="account/acme", team="west", weight=3, data={"accountId": "acme"})).event
+    assert (event.id, event.source, event.type, event.subject) == ("1", "/crm", "demo_completed", "account/acme")
+    assert (event.extension("team"), event.extension("weight"), event.extension("none")) == ("west", "3", None)
+    assert event.data == {"accountId": "acme"}
+
+
+def test_the_senders_bytes_are_kept_but_for_the_space_around_them():
+    raw = b'{ "type":"t",\n"source" : "s", "id":"\\u0041", "specversion":"1.0", "data": 1.50 }'
+    message = parse(b"\r\n\t " + raw + b" \n")
+    assert message.raw == raw
+    assert message.event.id == "A"
+
+
+@pytest.mark.parametrize("content_type", [STRUCTURED, "Application/CloudEvents+JSON; charset=UTF-8"])
+def test_the_content_type_decides_for_structured_mode_whatever_headers_say(content_type):
+    headers = [("ce-id", "other"), ("ce-specversion", "0.3")]
+    assert parse_request(content_type, headers, document()).event.id == "1"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "where"),
+    [
+        ({"id": ""}, "/id"),
+        ({"id": 5}, "/id"),
+        ({"id": None}, "/id"),
+        ({"id": "x" * 2049}, "/id"),
+        ({"id": "a\nb"}, "/id"),
+        ({"id": "a\x7fb"}, "/id"),
+        ({"id": "a\0b"}, "/id"),
+        ({"source": ""}, "/source"),
+        ({"source": "\ufdd0"}, "/source"),
+        ({"type": ""}, "/type"),
+        ({"type": ["t"]}, "/type"),
+        ({"subject": ""}, "/subject"),
+        ({"specversion": "0.3"}, "/specversion"),
+        ({"specversion": "1.0.2"}, "/specversion"),
+        ({"Team": "west"}, "/Team"),
+        ({"sales_team": "west"}, "/sales_team"),
+        ({"sales-team": "west"}, "/sales-team"),
+        ({"a/b~c": "west"}, "/a~1b~0c"),
+        ({"team": ["west"]}, "/team"),
+        ({"team": {"name": "west"}}, "/team"),
+        ({"data": {}, "data_base64": "eA=="}, "/data_base64"),
+        ({"data_base64": 5}, "/data_base64"),
+    ],
+)
+def test_an_attribute_that_is_wrong_is_pointed_at(attributes, where):
+    refusal = refusal_of(document(**attributes))
+    assert (refusal.status, pointers(refusal)) == (400, [where])
+
+
+@pytest.mark.parametrize("name", list(REQUIRED))
+def test_an_attribute_that_is_missing_is_pointed_at(name):
+    raw = json.dumps({other: value for other, value in REQUIRED.items() if other != name}).encode()
+    assert pointers(refusal_of(raw)) == [f"/{name}"]
+
+
+def test_everything_that_is_wrong_is_told_at_once():
+    assert pointers(refusal_of(b'{"id": 5, "time": "noon"}')) == ["/specversion", "/id", "/source", "/type", "/time"]
+
+
+@pytest.mark.parametrize("raw", [b"", b" ", b"null", b"[]", b'"x"', b"{", b"{}x", b"\xff{}", b"\xef\xbb\xbf{}"])
+def test_what_is_no_json_object_is_refused(raw):
+    assert refusal_of(raw).status == 400
+
+
+@pytest.mark.parametrize(
+    ("time", "instant"),
+    [
+        ("2025-03-01T09:30:00Z", datetime(2025, 3, 1, 9, 30, tzinfo=UTC)),
+        ("2025-03-01t09:30:00z", datetime(2025, 3, 1, 9, 30, tzinfo=UTC)),
+        ("2025-03-01T09:30:00.5+02:00", datetime(2025, 3, 1, 7, 30, 0, 500_000, tzinfo=UTC)),
+        ("2025-03-01T09:30:00.123456789-05:30", datetime(2025, 3, 1, 15, 0, 0, 123_456, tzinfo=UTC)),
+        ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_an_instant(time, instant):
+    assert parse(document(time=time)).event.occurred_at() == instant
+
+
+def test_an_event_without_time_does_not_say_when():
+    assert parse(document()).event.occurred_at() is None
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "",
+        "noon",
+        "2025-03-01",
+        "2025-03-01T09:30:00",
+        "2025-03-01 09:30:00Z",
+        "2025-03-01T09:30Z",
+        "2025-02-29T00:00:00Z",
+        "2025-13-01T00:00:00Z",
+        "2025-03-01T25:00:00Z",
+        "2025-03-01T09:30:00+24:00",
+        "2025-03-01T09:30:00Z\n",
+        "0000-01-01T00:00:00Z",
+        "99999-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "٢٠٢٥-03-01T09:30:00Z",
+        1740821400,
+    ],
+)
+def test_a_time_that_is_none_is_pointed_at(time):
+    assert pointers(refusal_of(document(time=time))) == ["/time"]
+
+
+@pytest.mark.parametrize(
+    ("literal", "where"),
+    [
+        ("NaN", "/data"),
+        ("-Infinity", "/data"),
+        ('{"n": [0, Infinity]}', "/data/n/1"),
+        ('{"n": 1e999}', "/data/n"),
+        ('{"n": -1E+400}', "/data/n"),
+        ('{"n": 1e0400}', "/data/n"),
+        ('{"n": 1' + 400 * "0" + ".0}", "/data/n"),
+        ('{"n": 1' + 250 * "0" + "e90}", "/data/n"),
+        ('{"n": "a\\u0000b"}', "/data/n"),
+        ('{"n": [{"a/b": "\\u0000"}]}', "/data/n/0/a~1b"),
+        ('{"\\u0000": 1}', "/data"),
+        ('{"n": "\\ud800"}', ""),
+        ('{"n": "\\udc00\\ud800"}', ""),
+        ("[" * 500 + "]" * 500, ""),
+        ("[" * 100_000, ""),
+        ("1" * 5000, ""),
+        ('{"n": 01}', ""),
+        ("{'n': 1}", ""),
+    ],
+)
+def test_data_that_no_store_can_hold_is_pointed_at(literal, where):
+    refusal = refusal_of(with_data(literal))
+    assert (refusal.status, pointers(refusal)) == (400, [where])
+
+
+@pytest.mark.parametrize(
+    ("literal", "data"),
+    [
+        ('"\\\\u0000"', "\\u0000"),
+        ('"NaN and Infinity, 1e999"', "NaN and Infinity, 1e999"),
+        ('"\\ud83d\\ude00"', "😀"),
+        ("1e308", 1e308),
+        ("1" + 400 * "0", 10**400),
+        ("null", None),
+        ("[" * 100 + "]" * 100, json.loads("[" * 100 + "]" * 100)),
+    ],
+)
+def test_data_that_only_looks_unstorable_is_kept(literal, data):
+    assert parse(with_data(literal)).event.data == data
+
+
+def test_an_extension_that_no_store_can_hold_is_pointed_at():
+    assert pointers(refusal_of(document(team="we\0st"))) == ["/team"]
+
+
+def test_a_refusal_never_repeats_what_was_sent():
+    refusal = refusal_of(document(id="secret\n", time="secret", data_base64=["secret"]))
+    assert len(refusal.faults) == 3
+    assert "secret" not in repr(refusal.faults) + refusal.detail + refusal.title
+
+
+# --- binary
+
+
+def test_headers_are_percent_decoded():
+    event = binary("", b"", ("ce-subject", "account/%C3%9Cber%20%25%22"), ("x-request-id", "%00"))
+    assert event.subject == 'account/Über %"'
+
+
+@pytest.mark.parametrize(("value", "where"), [("%FF", "/team"), ("%C3", "/team"), ("a%00b", "/team")])
+def test_a_header_that_is_no_text_is_pointed_at(value, where):
+    with pytest.raises(Refused) as caught:
+        binary("", b"", ("ce-team", value))
+    assert (caught.value.status, pointers(caught.value)) == (400, [where])
+
+
+@pytest.mark.parametrize("name", ["ce-sales-team", "ce-sales_team", "ce-Ü"])
+def test_a_header_whose_name_is_no_attribute_is_refused(name):
+    with pytest.raises(Refused) as caught:
+        binary("", b"", (name, "west"))
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=utf-8", "text/json", "application/vnd.crm+json"]
+)
+def test_a_json_body_becomes_the_data_and_its_type_the_datacontenttype(content_type):
+    event = binary(content_type, b'{"n": [1, null]}')
+    assert (event.data, event.data_base64, event.datacontenttype) == ({"n": [1, None]}, None, content_type)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "encoded"),
+    [("text/plain", b"hi", "aGk="), ("application/octet-stream", b"\0\xff\xfe", "AP/+"), ("", b"{}", "e30=")],
+)
+def test_any_other_body_becomes_data_base64(content_type, body, encoded):
+    event = binary(content_type, body)
+    assert (event.data, event.data_base64, event.datacontenttype) == (None, encoded, content_type or None)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
+def test_without_a_body_there_is_no_data(content_type):
+    event = binary(content_type, b"")
+    assert (event.data, event.data_base64) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'1, "id": "forged"',
+        b'1}, {"id": "forged"',
+        b'{"a": 1}, "type": "forged", "b": {"c": 2}',
+        b'"x", "sspptenant": "other"',
+        b"{",
+        b"\xef\xbb\xbf1",
+        b"\xff",
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
+def test_a_body_cannot_leave_its_place_in_the_envelope(body):
+    with pytest.raises(Refused) as caught:
+        binary("application/json", body)
+    assert (caught.value.status, pointers(caught.value)) == (400, ["/data"])
+
+
+@pytest.mark.parametrize("body", [b"NaN", b'{"n": 1e999}', b'"\\u0000"'])
+def test_a_body_that_no_store_can_hold_is_refused(body):
+    with pytest.raises(Refused) as caught:
+        binary("application/json", body)
+    assert pointers(caught.value)[0].startswith("/data")
+
+
+def test_the_content_type_is_not_carried_twice():
+    with pytest.raises(Refused) as caught:
+        binary("application/json", b"1", ("ce-datacontenttype", "text/plain"))
+    assert (caught.value.status, pointers(caught.value)) == (400, ["/datacontenttype"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "headers"),
+    [
+        ("application/json", [("x-api-key", "k")]),
+        ("", []),
+        ("application/cloudevents+xml", HEADERS),
+        ("application/cloudevents-batch", HEADERS),
+        ("application/cloudevents", HEADERS),
+    ],
+)
+def test_what_is_no_cloudevent_is_an_unsupported_content_type(content_type, headers):
+    with pytest.raises(Refused) as caught:
+        parse_request(content_type, headers, b"{}")
+    assert caught.value.status == 415
+
+
+# --- batch
+
+
+@pytest.mark.parametrize("space", ["", " ", " \n\t\r "])
+def test_the_items_of_a_batch_keep_their_bytes(space):
+    items = ['{"id" : "ü😀",  "specversion":"1.0","source":"s","type":"t"}', document(data="],[").decode()]
+    body = f"{space}[{space}{f'{space},{space}'.join(items)}{space}]{space}".encode()
+    messages = parse_batch(body, limit=2)
+    assert [message.raw for message in messages if not isinstance(message, Refused)] == [i.encode() for i in items]
+
+
+@given(st.lists(JSON.filter(lambda data: data is not None), max_size=5))
+def test_a_batch_that_was_joined_is_split_into_the_same_bytes(everything):
+    raws = [document(data=data) for data in everything]
+    messages = parse_batch(join_batch(raws), limit=5)
+    assert [message.raw for message in messages if not isinstance(message, Refused)] == raws
+
+
+def test_a_batch_may_be_empty():
+    assert parse_batch(b" [ ] ", limit=1) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[",
+        b"]",
+        b"[,]",
+        b"[{},]",
+        b"[{} {}]",
+        b"[{}]]",
+        b"[{}]x]",
+        b'["]',
+        b"\xff[]",
+        b"[" * 100_000 + b"]" * 100_000,
+    ],
+)
+def test_a_batch_that_is_no_json_array_is_refused_whole(body):
+    with pytest.raises(Refused) as caught:
+        parse_batch(body, limit=1000)
+    assert (caught.value.status, pointers(caught.value)) == (400, [""])
+
+
+@pytest.mark.parametrize("body", [b"[[]", b'[{"id": 1}, []', b"[[] \n"])
+def test_a_batch_that_ends_with_an_item_is_refused_whole(body):
+    with pytest.raises(Refused) as caught:
+        parse_batch(body, limit=1000)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(("items", "limit", "fits"), [(3, 3, True), (4, 3, False), (0, 0, True), (1, 0, False)])
+def test_a_batch_is_as_long_as_the_limit_at_most(items, limit, fits):
+    body = join_batch([document()] * items)
+    if fits:
+        assert len(parse_batch(body, limit=limit)) == items
+    else:
+        with pytest.raises(Refused) as caught:
+            parse_batch(body, limit=limit)
+        assert caught.value.status == 413
+
+
+def test_an_item_that_is_wrong_costs_no_other():
+    bad = [b'{"id": 5}', b"null", with_data("NaN"), with_data("[" * 250 + "]" * 250), with_data('"\\ud800"')]
+    found = parse_batch(join_batch([document(), *bad, document(id="2")]), limit=10)
+    assert [isinstance(item, Refused) for item in found] == [False, *[True] * len(bad), False]
+    refusal = found[3]
+    assert isinstance(refusal, Refused)
+    assert pointers(refusal) == ["/data"]
+
+
+# --- what the platform adds
+
+
+def test_a_stamp_touches_no_byte_of_the_senders():
+    raw = document(data={"a": [1, "}"]})
+    stamped = stamp(raw, sspptenant="acme", weight=3)
+    assert stamped.startswith(raw[:-1] + b",")
+    event = parse(stamped).event
+    assert (event.extension("sspptenant"), event.extension("weight")) == ("acme", "3")
+    assert parse(raw).event.data == event.data
+
+
+def test_the_last_stamp_counts():
+    stamped = stamp(document(knativeerrordata="forged"), knativeerrordata='first "\n')
+    event = parse(stamp(stamped, knativeerrordata="second")).event
+    assert event.extension("knativeerrordata") == "second"
+
+
+@pytest.mark.parametrize(
+    "other", [("globex", "/crm", "1"), ("acme", "/mail", "1"), ("acme", "/crm", "2"), ("acm", "e/crm", "1")]
+)
+def test_an_events_identity_is_its_tenant_source_and_id(other):
+    assert event_id("acme", "/crm", "1") == event_id("acme", "/crm", "1")
+    assert event_id("acme", "/crm", "1") != event_id(*other)
+
+
+def test_an_events_identity_never_changes_between_versions():
+    assert str(event_id("acme", "/crm", "1")) == "bb794db0-6e7b-5955-81b9-e65b8d4a817e"
+
+
+@given(
+    st.builds(
+        lambda required, optional, extensions, data: {**extensions, **required, **optional, **data},
+        st.fixed_dictionaries(
+            {"specversion": st.just("1.0")}
+            | {name: st.text(PRINTABLE, min_size=1, max_size=20) for name in ("id", "source", "type")}
+        ),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "subject": st.text(PRINTABLE, min_size=1, max_size=20),
+                "dataschema": st.text(PRINTABLE, min_size=1, max_size=20),
+                "datacontenttype": st.just("application/json"),
+                "time": st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+            },
+        ),
+        st.dictionaries(
+            st.from_regex(r"x[a-z0-9]{1,8}", fullmatch=True),
+            st.text(PRINTABLE, max_size=10) | st.integers(-(2**31), 2**31 - 1) | st.booleans(),
+            max_size=3,
+        ),
+        st.fixed_dictionaries({}, optional={"data": JSON}) | st.fixed_dictionaries({"data_base64": st.just("eA==")}),
+    )
+)
+def test_what_is_written_is_read_as_the_same_event(attributes):
+    event = CloudEvent.model_validate(attributes)
+    message = parse(serialise(event))
+    assert message.event == event
+    assert parse(message.raw) == message
+
+
+# --- the CloudEvents SDK as oracle; it knows nothing of percent-encoding, so its text here needs none
+
+PLAIN = st.text(
+    st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='%"'), min_size=1, max_size=20
+)
+SDK_ATTRIBUTES = st.fixed_dictionaries(
+    {"id": PLAIN, "source": PLAIN, "type": PLAIN, "time": st.just("2025-03-01T09:30:00+00:00")},
+    optional={"subject": PLAIN, "team": PLAIN, "dataschema": PLAIN},
+)
+#: Its structured mode reads text that looks like JSON as JSON, so its data here are containers.
+SDK_DATA = st.dictionaries(st.text(max_size=5).filter(lambda name: "\0" not in name), JSON, max_size=3)
+
+
+def attributes_of(event: CloudEvent) -> dict[str, object]:
+    return event.model_dump(exclude_none=True, exclude={"data", "data_base64"})
+
+
+@given(SDK_ATTRIBUTES, SDK_DATA)
+def test_what_the_sdk_writes_is_read_with_equal_attributes_and_data(attributes, data):
+    sdk = SdkEvent({**attributes, "datacontenttype": "application/json"}, data)
+    for headers, body in (to_binary(sdk), to_structured(sdk)):
+        event = parse_request(headers["content-type"], headers.items(), body).event
+        assert attributes_of(event) == sdk.get_attributes()
+        assert event.data == data
+
+
+@given(SDK_ATTRIBUTES, st.binary(min_size=1, max_size=50))
+def test_bytes_the_sdk_writes_are_read_alike_in_both_modes(attributes, data):
+    sdk = SdkEvent({**attributes, "datacontenttype": "application/octet-stream"}, data)
+    read = [
+        parse_request(h["content-type"], h.items(), body).event for h, body in (to_binary(sdk), to_structured(sdk))
+    ]
+    assert read[0] == read[1]
+    assert from_http({"content-type": STRUCTURED}, serialise(read[0])).data == data
+
+
+@given(SDK_ATTRIBUTES, SDK_DATA)
+def test_what_is_written_the_sdk_reads_with_equal_attributes_and_data(attributes, data):
+    event = CloudEvent.model_validate({**REQUIRED, **attributes, "data": data})
+    sdk = from_http({"content-type": STRUCTURED}, serialise(event))
+    assert sdk.get_attributes() == attributes_of(event)
+    assert sdk.data == data
+
+
+# --- small words
+
+
+@pytest.mark.parametrize(
+    ("content_type", "media", "json_"),
+    [
+        ("application/json", "application/json", True),
+        (" Application/JSON ; charset=utf-8", "application/json", True),
+        (BATCH, BATCH, True),
+        ("text/plain", "text/plain", False),
+        ("application/jsonp", "application/jsonp", False),
+        ("json", "json", False),
+        ("", "", False),
+    ],
+)
+def test_a_content_type_is_compared_without_case_and_parameters(content_type, media, json_):
+    assert (media_type(content_type), is_json(content_type)) == (media, json_)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [((), ""), (("data", "accountId"), "/data/accountId"), (("data", 0), "/data/0"), (("a/b", "~"), "/a~1b/~0")],
+)
+def test_a_path_is_written_as_a_json_pointer(path, written):
+    assert pointer(path) == written

@@ -1,0 +1,435 @@
+"""The dispatcher over a channel in memory: what becomes of each event, whatever its target says or does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.channel import Entry
+from events.cloudevent import parse
+from events.delivery import Delivered
+from events.dispatcher import HOLD_MAX_S, Dispatcher
+from events.errors import Unavailable
+from events.retry import NO_ANSWER, RetryPolicy, Verdict
+from events.subscription import Subscription
+from tests.contract.fakes import Broker, FakeChannel
+
+OK = Delivered(Verdict(200))
+NOON_MS = 1_767_268_800_000
+DESTINATION = "http://process.sspp/"
+
+#: What a target says to a batch: one answer for it, or an exception.
+Says = Callable[[Sequence[bytes]], list[Delivered] | Verdict]
+
+
+def event(number: int) -> bytes:
+    return json.dumps({"specversion": "1.0", "id": str(number), "source": "s", "type": "t"}).encode()
+
+
+def everything_is_taken(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+    return [OK for _ in events]
+
+
+@dataclass
+class Target:
+    """Says what it is told to say and keeps every batch it was offered."""
+
+    says: Says = everything_is_taken
+    offered: list[list[bytes]] = field(default_factory=list)
+
+    def deliver(self, events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        self.offered.append(list(events))
+        return self.says(events)
+
+
+class Stopping(threading.Event):
+    """Keeps how long it was waited for, and takes no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return self.is_set()
+
+
+@dataclass
+class House:
+    """One dispatcher with all it works with."""
+
+    broker: Broker = field(default_factory=lambda: Broker())
+    target: Target = field(default_factory=Target)
+    stopping: Stopping = field(default_factory=Stopping)
+    batch: int = 500
+
+    def __post_init__(self) -> None:
+        self.broker.now_ms = self.broker.now_ms or NOON_MS
+        self.dispatcher = self.another(self.target, "a")
+        self.dispatcher.channel.ensure()
+
+    def another(self, target: Target, consumer: str) -> Dispatcher:
+        return Dispatcher(
+            channel=FakeChannel(self.broker, "events", consumer),  # type: ignore[arg-type] # keeps the same contract
+            target=target,
+            subscription=Subscription(channel="events", function="process", batch=self.batch, retry=RetryPolicy()),
+            claim_idle_ms=60_000,
+            destination=DESTINATION,
+            now_ms=lambda: self.broker.now_ms,
+            rand=lambda: 0.0,
+        )
+
+    def publish(self, *numbers: int) -> None:
+        for number in numbers:
+            self.broker.add("events", event(number))
+
+    def once(self) -> int:
+        return self.dispatcher.run_once(self.stopping)
+
+    def pass_s(self, seconds: float) -> None:
+        self.broker.now_ms += int(seconds * 1000)
+
+    @property
+    def stream(self):
+        return self.broker.streams["events"]
+
+    def left(self) -> tuple[int, int, int]:
+        """How many entries are in the stream, parked and dead."""
+        return len(self.stream.entries), len(self.stream.parked), len(self.stream.dead)
+
+
+def house(says: Says = everything_is_taken, *numbers: int, batch: int = 500) -> House:
+    found = House(target=Target(says), batch=batch)
+    found.publish(*numbers)
+    return found
+
+
+def each(statuses: dict[bytes, int]) -> Says:
+    """A target with a verdict for each event."""
+    return lambda events: [Delivered(Verdict(statuses[event])) for event in events]
+
+
+# --- one batch
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [
+        (200, (0, 0, 0)),
+        (202, (0, 0, 0)),
+        (NO_ANSWER, (0, 1, 0)),
+        (404, (0, 1, 0)),
+        (409, (0, 1, 0)),
+        (429, (0, 1, 0)),
+        (500, (0, 1, 0)),
+        (503, (0, 1, 0)),
+        (400, (0, 0, 1)),
+        (401, (0, 0, 1)),
+        (422, (0, 0, 1)),
+    ],
+)
+def test_an_event_is_done_parked_or_buried_by_its_verdict(status, left):
+    here = house(each({event(1): status}), 1)
+    assert here.once() == 1
+    assert here.left() == left
+
+
+def test_each_event_of_a_batch_gets_its_own_verdict():
+    here = house(each({event(1): 200, event(2): 500, event(3): 422, event(4): 204}), 1, 2, 3, 4)
+    assert here.once() == 4
+    assert [key[1] for key in here.stream.parked] == [event(2)]
+    assert [parse(letter.event).event.id for letter in here.stream.dead] == ["3"]
+    assert here.target.offered == [[event(1), event(2), event(3), event(4)]]
+
+
+def test_nothing_to_do_settles_nothing():
+    here = house()
+    assert here.once() == 0
+    assert here.target.offered == []
+
+
+def test_a_batch_is_as_long_as_the_subscription_says():
+    here = house(everything_is_taken, *range(5), batch=2)
+    assert [here.once() for _ in range(4)] == [2, 2, 1, 0]
+    assert here.target.offered == [[event(0), event(1)], [event(2), event(3)], [event(4)]]
+
+
+def test_replies_are_published_to_their_channels():
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        return [Delivered(Verdict(200), [("signals", b"s" + e), ("notices", b"n" + e)]) for e in events]
+
+    here = house(says, 1, 2)
+    here.once()
+    found = {name: [e.event for e in here.broker.streams[name].entries.values()] for name in ("signals", "notices")}
+    assert found == {"signals": [b"s" + event(1), b"s" + event(2)], "notices": [b"n" + event(1), b"n" + event(2)]}
+
+
+def test_the_replies_of_what_failed_are_not_published():
+    here = house(lambda events: [Delivered(Verdict(500), [("signals", b"s")]) for _ in events], 1)
+    here.once()
+    assert here.broker.streams["signals"].entries == {}
+
+
+# --- retries
+
+
+def test_an_event_that_keeps_failing_is_tried_four_times_and_then_buried():
+    here = house(lambda events: [Delivered(Verdict(500, "it broke")) for _ in events], 1)
+    offered = []
+    for wait_s in (5, 25, 125):
+        here.once()
+        here.pass_s(wait_s - 0.001)
+        assert here.once() == 0
+        here.pass_s(0.001 + 1)  # the sweep that finds it comes once a second
+        offered.append(len(here.target.offered))
+    assert here.left() == (0, 1, 0)
+    here.once()
+    (letter,) = here.stream.dead
+    assert offered == [1, 2, 3]
+    assert here.target.offered == [[event(1)]] * 4
+    assert (letter.attempts, letter.reason) == (4, "it broke")
+    assert (letter.first_ms, letter.last_ms) == (NOON_MS, here.broker.now_ms)
+    assert here.left() == (0, 0, 1)
+
+
+@pytest.mark.parametrize(("asked_s", "wait_s"), [(0, 5), (2, 5), (30, 30), (4000, 300)])
+def test_a_function_may_ask_for_a_longer_wait(asked_s, wait_s):
+    here = house(lambda events: [Delivered(Verdict(429, retry_after_s=asked_s)) for _ in events], 1)
+    here.once()
+    (parked,) = here.stream.parked.values()
+    assert (parked.due_ms - NOON_MS, parked.attempts, parked.first_ms) == (wait_s * 1000, 1, NOON_MS)
+
+
+def test_a_retry_that_succeeds_leaves_nothing_behind():
+    statuses = {event(1): 500}
+    here = house(each(statuses), 1)
+    here.once()
+    statuses[event(1)] = 200
+    here.pass_s(6)
+    assert here.once() == 1
+    assert here.left() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("status", "code"), [(422, "422"), (NO_ANSWER, "500")])
+def test_a_dead_letter_says_where_it_failed_and_why(status, code):
+    here = house(lambda events: [Delivered(Verdict(status, 'no "accountId"\n')) for _ in events])
+    here.broker.add("events", event(1), attempts=3, first_ms=5)
+    here.once()
+    (letter,) = here.stream.dead
+    dead = parse(letter.event).event
+    assert letter.event.startswith(event(1)[:-1])
+    assert dead.extension("knativeerrordest") == DESTINATION
+    assert dead.extension("knativeerrorcode") == code
+    assert dead.extension("knativeerrordata") == 'no "accountId"\n'
+    assert (letter.reason, letter.attempts, letter.first_ms, letter.last_ms) == ('no "accountId"\n', 4, 5, NOON_MS)
+
+
+# --- batches that fail as a whole
+
+
+def poisoned(poison: set[bytes], status: int) -> Says:
+    """A target that answers a whole batch with ``status`` while a poison event is in it."""
+    return lambda events: Verdict(status, "boom") if poison & set(events) else [OK for _ in events]
+
+
+@pytest.mark.parametrize("status", [500, 504, 413, 400, NO_ANSWER])
+def test_a_poison_event_is_found_and_costs_no_other(status):
+    here = house(poisoned({event(137)}, status), *range(500))
+    assert here.once() == 500
+    suspects = [key[1] for key in here.stream.parked] + [letter.event for letter in here.stream.dead]
+    assert len(suspects) == 1
+    assert suspects[0].startswith(event(137)[:-1])
+    assert len(here.target.offered) < 25
+
+
+@given(st.sets(st.integers(0, 29), max_size=30), st.integers(1, 30))
+def test_whatever_is_poison_everything_else_is_delivered_exactly_once(poison, size):
+    here = house(poisoned({event(number) for number in poison}, 500), *range(size))
+    assert here.once() == size
+    hit = poison & set(range(size))
+    taken = [e for batch in here.target.offered if not {event(n) for n in hit} & set(batch) for e in batch]
+    assert sorted(taken) == sorted(event(number) for number in set(range(size)) - hit)
+    assert here.left() == (0, len(hit), 0)
+
+
+def test_a_batch_that_failed_whole_counts_one_attempt_for_each_event():
+    here = house(lambda events: Verdict(500), 1, 2, 3)
+    here.once()
+    assert [park.attempts for park in here.stream.parked.values()] == [1, 1, 1]
+
+
+# --- a target that is away
+
+
+@dataclass
+class Away:
+    """Not there for the first ``times`` deliveries."""
+
+    times: int
+    retry_after_s: int = 0
+
+    def __call__(self, events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        self.times -= 1
+        if self.times >= 0:
+            raise Unavailable("target", retry_after_s=self.retry_after_s)
+        return everything_is_taken(events)
+
+
+def test_a_target_that_is_away_is_waited_for_longer_and_longer_and_costs_no_attempt():
+    here = house(Away(9), 1, 2)
+    assert here.once() == 2
+    assert here.target.offered == [[event(1), event(2)]] * 10
+    assert here.stopping.waits == pytest.approx([0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, HOLD_MAX_S, HOLD_MAX_S, HOLD_MAX_S])
+    assert here.left() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(0, 0.1), (3, 3), (3600, HOLD_MAX_S)])
+def test_a_target_that_is_away_may_say_when_it_is_back_within_reason(asked_s, waited_s):
+    here = house(Away(1, asked_s), 1)
+    here.once()
+    assert here.stopping.waits == [0, waited_s]
+
+
+def test_an_outage_longer_than_every_retry_leaves_no_dead_letter():
+    outage = Away(1000)
+    here = house(outage, 1)
+    outage.times = 200
+    assert here.once() == 1
+    assert here.left() == (0, 0, 0)
+
+
+def test_what_was_not_offered_before_the_stop_stays_pending_for_another():
+    here = house(Away(1), 1, 2)
+    away = here.target.says
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        here.stopping.set()
+        return away(events)
+
+    here.target.says = says
+    assert here.once() == 0
+    assert here.left() == (2, 0, 0)
+    claimed = FakeChannel(here.broker, "events", "b").claim(10, 0)
+    assert [(entry.event, entry.attempts) for entry in claimed] == [(event(1), 0), (event(2), 0)]
+
+
+def test_a_stop_while_a_batch_is_split_settles_what_was_offered():
+    here = house(poisoned({event(4)}, 500), 1, 2, 3, 4)
+    poison = here.target.says
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        if len(events) < 4:
+            here.stopping.set()
+        return poison(events)
+
+    here.target.says = says
+    assert here.once() == 2
+    assert [entry.event for entry in here.stream.entries.values()] == [event(3), event(4)]
+    assert here.left() == (2, 0, 0)
+
+
+# --- dispatchers that die
+
+
+def test_what_a_dead_dispatcher_left_is_taken_over_once_it_has_certainly_given_up():
+    here = house(everything_is_taken, 1)
+    FakeChannel(here.broker, "events", "dead").read(10, 0)
+    here.pass_s(59)
+    assert here.once() == 0
+    here.pass_s(1)
+    assert here.once() == 1
+    assert here.left() == (0, 0, 0)
+
+
+def test_a_dispatcher_that_comes_back_from_the_dead_changes_nothing():
+    here = house()
+    replies = Target(lambda events: [Delivered(Verdict(200), [("signals", b"reply")]) for _ in events])
+    other = here.another(replies, "b")
+
+    def sleeps(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        here.pass_s(61)
+        assert other.run_once(here.stopping) == len(events)
+        return replies.says(events)
+
+    here.target.says = sleeps
+    here.publish(1, 2)
+    assert here.once() == 0
+    assert here.left() == (0, 0, 0)
+    assert len(here.broker.streams["signals"].entries) == 2
+
+
+# --- the loop
+
+
+def test_the_loop_carries_until_it_is_stopped_and_finishes_what_is_in_flight():
+    here = house(batch=1)
+    here.publish(1, 2, 3)
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        if event(2) in events:
+            here.stopping.set()
+        return everything_is_taken(events)
+
+    here.target.says = says
+    here.dispatcher.run(here.stopping)
+    assert here.target.offered == [[event(1)], [event(2)]]
+    assert [entry.event for entry in here.stream.entries.values()] == [event(3)]
+
+
+def test_the_loop_does_nothing_when_it_is_stopped_already():
+    here = house(everything_is_taken, 1)
+    here.stopping.set()
+    here.dispatcher.run(here.stopping)
+    assert here.left() == (1, 0, 0)
+    assert here.target.offered == []
+
+
+class Failing(FakeChannel):
+    """A channel whose backend is away for the first reads."""
+
+    failures = 7
+
+    def read(self, count: int, block_ms: int) -> list[Entry]:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise Unavailable("memory")
+        return super().read(count, block_ms)
+
+
+def test_the_loop_outlives_a_backend_that_is_away_and_waits_longer_and_longer():
+    here = house()
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        here.stopping.set()
+        return everything_is_taken(events)
+
+    here.target.says = says
+    here.dispatcher.channel = Failing(here.broker, "events", "a")  # type: ignore[assignment] # keeps the same contract
+    here.publish(1)
+    here.dispatcher.run(here.stopping)
+    assert here.left() == (0, 0, 0)
+    assert here.stopping.waits[:8] == [0, 0.25, 0.5, 1, 2, 4, HOLD_MAX_S, HOLD_MAX_S]
+
+
+def test_the_loop_makes_sure_of_its_channel_again_when_everything_was_lost():
+    here = house()
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        if event(1) in events:
+            here.broker.flush()
+            here.publish(2)
+        else:
+            here.stopping.set()
+        return everything_is_taken(events)
+
+    here.target.says = says
+    here.publish(1)
+    here.dispatcher.run(here.stopping)
+    assert here.target.offered == [[event(1)], [event(2)]]
+    assert here.left() == (0, 0, 0)

@@ -1,0 +1,225 @@
+"""The engine: the same events in the same order end in the same place, however they were batched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.domain import engine, score
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.engine import Account, Notice, Standing, State
+from functions.domain.rule import Condition, Episode, Rule, RuleDefinition, notice_id
+from functions.domain.sales import SalesEvent
+from functions.domain.score import Slot
+from functions.domain.signal import Signal
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = 24 * HOUR
+
+
+def rule(number: int, when: str, cooldown_hours: int = 24, tenant: str = "t1") -> Rule:
+    definition = RuleDefinition.model_validate(
+        {
+            "name": f"Rule {number}",
+            "when": when,
+            "then": [{"channel": "email", "to": "rep@example.com"}],
+            "cooldownHours": cooldown_hours,
+        }
+    )
+    return Rule(
+        tenant_id=tenant, id=UUID(int=number), version=1, definition=definition, condition=Condition.compile(when)
+    )
+
+
+RULES = {
+    "t1": [
+        rule(1, "account.engagement >= 50"),
+        rule(2, "signal.type == 'high_intent'", 0),
+        rule(3, "account.effort > 10 && account.engagement < 10", 48),
+        rule(4, "event.metadata.deal > 100 && event.user == 'u1'", 1),
+    ],
+    "t2": [rule(1, "account.engagement >= 50", tenant="t2")],
+}
+
+
+def signal(
+    number: int,
+    alias: str = "demo_completed",
+    *,
+    tenant: str = "t1",
+    account: str = "acme",
+    received: timedelta = timedelta(0),
+    age: timedelta = timedelta(0),
+    metadata: dict[str, object] | None = None,
+) -> Signal:
+    """Event ``number``, received at noon and some, having occurred ``age`` before."""
+    at = NOON + received
+    return Signal.of(
+        SalesEvent(
+            id=UUID(int=number),
+            tenant_id=tenant,
+            source="/crm",
+            source_id=str(number),
+            kind=EVENT_TYPES[alias],
+            account_id=account,
+            contact_id=None,
+            user_id="u1",
+            occurred_at=at - age,
+            received_at=at,
+            metadata=metadata or {},
+        )
+    )
+
+
+@dataclass
+class Store:
+    """What is written of each batch, and read before the next, as the database does it."""
+
+    sums: dict[Account, dict[Slot, int]] = field(default_factory=dict)
+    episodes: dict[Standing, Episode] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+
+    def advance(self, batch: Sequence[Signal]) -> None:
+        state = State({account: dict(sums) for account, sums in self.sums.items()}, dict(self.episodes), RULES)
+        changes = engine.advance(state, batch)
+        for account, increments in changes.sums.items():
+            sums = self.sums.setdefault(account, {})
+            for slot, amount in increments.items():
+                sums[slot] = sums.get(slot, 0) + amount
+        self.episodes.update(changes.episodes)
+        self.notices += changes.notices
+
+
+def after(*batches: Sequence[Signal]) -> Store:
+    store = Store()
+    for batch in batches:
+        store.advance(batch)
+    return store
+
+
+def told(store: Store) -> list[tuple[int, str, int]]:
+    """Who was told of: rule, account, episode."""
+    return [(notice.rule.id.int, notice.account_id, notice.episode) for notice in store.notices]
+
+
+# --- the laws
+
+EVENTS = st.builds(
+    lambda alias, tenant, account, received, age, metadata: {
+        "alias": alias,
+        "tenant": tenant,
+        "account": account,
+        "received": received,
+        "age": age,
+        "metadata": metadata,
+    },
+    st.sampled_from(sorted({kind.alias for kind in EVENT_TYPES.values()})),
+    st.sampled_from(["t1", "t1", "t2", "t3"]),
+    st.sampled_from(["acme", "globex"]),
+    st.timedeltas(timedelta(0), 20 * DAY),
+    st.timedeltas(timedelta(0), 200 * DAY),
+    st.sampled_from([{}, {"deal": 500}, {"deal": "many"}, {"responseTimeHours": 1}]),
+)
+SEQUENCES = st.lists(EVENTS, max_size=25).map(
+    lambda events: [signal(number, **event) for number, event in enumerate(events)]
+)
+
+
+@given(SEQUENCES, st.lists(st.integers(0, 25), max_size=5))
+def test_how_events_are_batched_makes_no_difference(signals, cuts):
+    edges = [0, *sorted(cuts), len(signals)]
+    split = after(*(signals[start:end] for start, end in zip(edges, edges[1:], strict=False)))
+    assert split == after(signals) == after(*([each] for each in signals))
+
+
+@given(SEQUENCES, st.randoms(use_true_random=False))
+def test_the_order_of_events_makes_no_difference_to_sums(signals, random):
+    assert after(random.sample(signals, len(signals))).sums == after(signals).sums
+
+
+@given(SEQUENCES)
+def test_no_notice_is_wanted_twice_and_each_begins_an_episode(signals):
+    store = after(signals)
+    assert len({notice.id for notice in store.notices}) == len(store.notices)
+    for notice in store.notices:
+        standing = (notice.rule.tenant_id, notice.rule.id, notice.account_id)
+        assert 1 <= notice.episode <= store.episodes[standing].number
+        assert notice.id == notice_id(notice.rule, notice.account_id, Episode(notice.episode))
+        assert any(each.event.id == notice.event_id and each.event.received_at == notice.at for each in signals)
+
+
+@given(SEQUENCES)
+def test_tenants_and_accounts_are_strangers_to_each_other(signals):
+    for tenant, account in {(each.event.tenant_id, each.event.account_id) for each in signals}:
+        own = [e for e in signals if (e.event.tenant_id, e.event.account_id) == (tenant, account)]
+        alone, together = after(own), after(signals)
+        assert alone.sums[tenant, account] == together.sums[tenant, account]
+        assert alone.notices == [
+            notice for notice in together.notices if (notice.rule.tenant_id, notice.account_id) == (tenant, account)
+        ]
+
+
+# --- examples
+
+
+def test_one_completed_demo_is_a_hot_account_and_a_notice_for_each_rule_that_holds():
+    store = after([signal(1)])
+    assert told(store) == [(1, "acme", 1), (2, "acme", 1)]
+    hot = store.notices[0]
+    assert (hot.engagement, hot.event_id, hot.at) == (63.2, UUID(int=1), NOON)
+
+
+def test_rules_are_asked_after_the_event_counts():
+    store = after([signal(1, "meeting_booked"), signal(2, "email_clicked")])
+    assert [(notice.rule.id.int, notice.event_id.int) for notice in store.notices] == [(1, 2)]
+
+
+def test_an_account_that_stays_hot_is_told_of_once():
+    store = after([signal(number, received=number * HOUR) for number in range(1, 30)])
+    assert [each for each in told(store) if each[0] == 1] == [(1, "acme", 1)]
+
+
+def test_an_account_that_cools_down_and_heats_up_again_is_told_of_again():
+    store = after(
+        [
+            signal(1),
+            signal(2, "email_sent", received=120 * DAY),
+            signal(3, received=121 * DAY),
+        ]
+    )
+    assert [each for each in told(store) if each[0] == 1] == [(1, "acme", 1), (1, "acme", 2)]
+
+
+def test_an_old_event_counts_with_what_is_left_of_it():
+    store = after([signal(1, age=60 * DAY)])
+    assert score.shown(score.points(store.sums["t1", "acme"], "buyer", NOON)) == 39.3
+    assert [each for each in told(store) if each[0] == 1] == []
+
+
+def test_what_a_rep_does_moves_effort_alone():
+    sums = after([signal(1, "call_made")]).sums["t1", "acme"]
+    assert score.points(sums, "buyer", NOON) == 0
+    assert score.shown(score.points(sums, "rep", NOON)) > 0
+
+
+def test_a_tenant_without_rules_has_scores_and_no_notices():
+    store = after([signal(1, tenant="t3")])
+    assert (list(store.sums), store.episodes, store.notices) == ([("t3", "acme")], {}, [])
+
+
+def test_no_events_change_nothing():
+    assert after([]) == Store()
+
+
+def test_a_batch_gives_increments_and_not_totals():
+    state = State({("t1", "acme"): {Slot("buyer", 60, 0): 1000}}, {}, {})
+    changes = engine.advance(state, [signal(1), signal(2)])
+    ((slot, amount),) = changes.sums["t1", "acme"].items()
+    assert amount == 2 * score.contribution(EVENT_TYPES["demo_completed"], NOON)[1]
+    assert slot == Slot("buyer", 60, 0)

@@ -1,0 +1,58 @@
+"""API keys: what they look like and what is kept of them."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.domain.key import PREFIX, RANDOM_BYTES, digest, new_key, well_formed
+
+RANDOM = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
+
+
+@given(RANDOM)
+def test_a_new_key_is_well_formed_and_safe_in_a_header(random_bytes):
+    key = new_key(random_bytes)
+    assert well_formed(key)
+    assert key.startswith(PREFIX)
+    assert key.replace("-", "_").replace("_", "a").isalnum()
+    assert key.isascii()
+
+
+@given(RANDOM, RANDOM)
+def test_different_random_bytes_give_different_keys_and_digests(left, right):
+    assert (new_key(left) == new_key(right)) == (left == right) == (digest(new_key(left)) == digest(new_key(right)))
+
+
+@given(RANDOM, st.data())
+def test_a_key_with_one_character_mistyped_is_not_well_formed(random_bytes, data):
+    key = new_key(random_bytes)
+    at = data.draw(st.integers(0, len(key) - 1))
+    other = data.draw(st.characters(codec="ascii").filter(lambda character: character != key[at]))
+    assert not well_formed(key[:at] + other + key[at + 1 :])
+
+
+@given(st.text(st.characters(), max_size=80) | st.text(max_size=60).map(PREFIX.__add__))
+def test_any_text_can_be_asked_about(text):
+    assert not well_formed(text)
+    assert len(digest(text)) == 64
+
+
+@pytest.mark.parametrize("cut", [slice(1, None), slice(0, -1), slice(0, 0), slice(0, len(PREFIX))])
+def test_a_part_of_a_key_is_not_well_formed(cut):
+    assert not well_formed(new_key(bytes(RANDOM_BYTES))[cut])
+
+
+@pytest.mark.parametrize("length", [0, RANDOM_BYTES - 1, RANDOM_BYTES + 1])
+def test_a_key_takes_exactly_256_random_bits(length):
+    with pytest.raises(ValueError, match="32 random bytes"):
+        new_key(bytes(length))
+
+
+def test_what_is_kept_of_a_key_is_its_sha_256():
+    key = new_key(bytes(range(RANDOM_BYTES)))
+    assert digest(key) == sha256(key.encode()).hexdigest()
+    assert key[len(PREFIX) :] not in digest(key)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from events import settings
+from functions.local.home import Home
+from functions.local.parts import DOORS, FUNCTIONS, Plan, Stage
+
+SECRETS = {
+    "REDIS_URL": "redis://:hidden@127.0.0.1:1/0",
+    "DATABASE_URL": "postgresql://sspp:hidden@127.0.0.1:2/sspp",
+    "SSPP_SMTP_URL": "smtp://127.0.0.1:3",
+    "SSPP_DELIVERY_TOKEN": "hidden",
+    "SSPP_OPERATOR_KEY": "hidden",
+}
+PORTS = {name: 20_000 + n for n, name in enumerate([*FUNCTIONS, "events", "signals", "notices", "mailbox"])}
+
+
+def told(home: Path, **env: str) -> dict[str, dict[str, str]]:
+    """Part -> the environment it gets."""
+    given = {"PATH": "/bin", "HOME": "", "AWS_SECRET_ACCESS_KEY": "hidden", **SECRETS, **env}
+    plan = Plan(home=Home(home), settings=settings.read(given), ports=PORTS, env=given)
+    return {part.name: dict(part.env) for part in (plan.migrate(), *plan.application())}
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("migrate", {"DATABASE_URL", "REDIS_URL"}),
+        ("ingest", {"REDIS_URL"}),
+        ("process", {"DATABASE_URL", "SSPP_DELIVERY_TOKEN"}),
+        ("index", {"DATABASE_URL", "SSPP_DELIVERY_TOKEN"}),
+        ("notify", {"DATABASE_URL", "SSPP_SMTP_URL", "SSPP_DELIVERY_TOKEN"}),
+        ("api", {"DATABASE_URL", "REDIS_URL", "SSPP_OPERATOR_KEY"}),
+        ("events", {"REDIS_URL", "SSPP_DELIVERY_TOKEN"}),
+        ("signals", {"REDIS_URL", "SSPP_DELIVERY_TOKEN"}),
+        ("notices", {"REDIS_URL", "SSPP_DELIVERY_TOKEN"}),
+        ("mailbox", {"SSPP_SMTP_URL"}),
+    ],
+)
+def test_a_part_is_told_only_the_secrets_it_needs(tmp_path, part, names):
+    env = told(tmp_path)[part]
+    assert {name for name in env if name in SECRETS} == names
+    assert "AWS_SECRET_ACCESS_KEY" not in env
+    assert "HOME" not in env
+
+
+def test_every_part_is_told_the_common_settings_that_were_given(tmp_path):
+    for env in told(tmp_path, SSPP_PARTITIONS="4", LOG_LEVEL="debug").values():
+        assert (env["SSPP_PARTITIONS"], env["LOG_LEVEL"]) == ("4", "debug")
+        assert "SSPP_MAX_BODY_BYTES" not in env
+
+
+def test_with_elasticsearch_the_index_has_no_business_with_the_database(tmp_path):
+    parts = told(tmp_path, ELASTICSEARCH_URL="http://127.0.0.1:9200")
+    assert {name for name, env in parts.items() if "ELASTICSEARCH_URL" in env} == {"index", "api"}
+    assert "DATABASE_URL" not in parts["index"]
+
+
+def test_each_dispatcher_delivers_to_its_function(tmp_path):
+    parts = told(tmp_path)
+    targets = {name: parts[name]["SSPP_TARGET_URL"] for name in ("events", "signals", "notices")}
+    assert targets == {
+        "events": f"http://127.0.0.1:{PORTS['process']}/",
+        "signals": f"http://127.0.0.1:{PORTS['index']}/",
+        "notices": f"http://127.0.0.1:{PORTS['notify']}/",
+    }
+
+
+def test_only_the_doors_listen_where_the_user_says(tmp_path):
+    listening = {name for name, env in told(tmp_path, HOST="0.0.0.0").items() if "HOST" in env}
+    assert listening == set(DOORS)
+
+
+def test_doors_stop_first_and_stores_last(tmp_path):
+    plan = Plan(home=Home(tmp_path), settings=settings.read(SECRETS), ports=PORTS, env={})
+    stages = {part.name: part.stage for part in plan.application()}
+    assert stages["ingest"] == stages["api"] == Stage.DOORS
+    assert stages["api"] > stages["events"] > stages["process"] > stages["mailbox"] > Stage.STORES

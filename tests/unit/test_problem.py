@@ -1,0 +1,73 @@
+"""Problem answers: the status, where it hurts, and nothing of ours or the sender's besides."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from events.errors import Fault, Refused, Unavailable
+from functions.web import problem
+
+FAULTS = tuple(Fault(f"/data/{number}", f"is wrong {number}") for number in range(5))
+
+
+def test_a_refusal_says_what_is_wrong_where():
+    status, headers, body = problem.refused(Refused("Unacceptable event", status=422, faults=FAULTS[:1]))
+    assert (status, headers) == (422, {"content-type": "application/problem+json"})
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": "Unacceptable event",
+        "status": 422,
+        "detail": "/data/0: is wrong 0",
+        "errors": [{"pointer": "/data/0", "detail": "is wrong 0"}],
+    }
+
+
+def test_the_detail_is_short_and_the_list_of_errors_is_whole():
+    fields = problem.fields(Refused("Unacceptable event", faults=FAULTS))
+    assert fields["detail"] == "/data/0: is wrong 0; /data/1: is wrong 1; /data/2: is wrong 2"
+    assert [error["pointer"] for error in fields["errors"]] == [fault.pointer for fault in FAULTS]
+
+
+def test_the_whole_document_is_called_the_body():
+    assert problem.fields(Refused("Malformed batch", faults=(Fault("", "is not valid JSON"),)))["detail"] == (
+        "body: is not valid JSON"
+    )
+
+
+def test_a_detail_of_its_own_comes_first():
+    fields = problem.fields(Refused("Batch too large", status=413, detail="at most 5 events a batch", faults=FAULTS))
+    assert fields["detail"] == "at most 5 events a batch"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 431])
+def test_every_status_has_a_title_and_a_detail(status):
+    fields = problem.fields(Refused("Sorry", status=status))
+    assert fields["status"] == status
+    assert fields["title"]
+    assert fields["detail"]
+    assert "errors" not in fields
+
+
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_what_is_away_is_503_with_retry_after(seconds):
+    status, headers, body = problem.unavailable(Unavailable("Redis", retry_after_s=seconds))
+    assert (status, headers["retry-after"], headers["content-type"]) == (503, str(seconds), problem.CONTENT_TYPE)
+    assert json.loads(body)["status"] == 503
+    assert "Redis is unavailable" in json.loads(body)["detail"]
+
+
+def test_a_bug_of_ours_shows_no_trace():
+    try:
+        raise RuntimeError("password=s3cret")
+    except RuntimeError:
+        status, headers, body = problem.failed()
+    assert (status, headers["content-type"]) == (500, problem.CONTENT_TYPE)
+    assert b"s3cret" not in body
+    assert b"Traceback" not in body
+
+
+def test_every_key_that_does_not_work_gets_the_same_words():
+    assert problem.fields(problem.UNKNOWN_KEY)["status"] == 401
+    assert "unknown" not in problem.fields(problem.UNKNOWN_KEY)["detail"]

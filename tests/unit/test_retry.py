@@ -1,0 +1,96 @@
+"""The retry policy: which answers are worth another try, and when it comes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.retry import NO_ANSWER, RetryPolicy, Verdict
+
+POLICY = RetryPolicy()
+
+
+@pytest.mark.parametrize(
+    ("status", "becomes"),
+    [
+        (200, "done"),
+        (202, "done"),
+        (204, "done"),
+        (299, "done"),
+        (NO_ANSWER, "retried"),
+        (404, "retried"),
+        (408, "retried"),
+        (409, "retried"),
+        (429, "retried"),
+        (500, "retried"),
+        (502, "retried"),
+        (503, "retried"),
+        (504, "retried"),
+        (599, "retried"),
+        (100, "buried"),
+        (301, "buried"),
+        (400, "buried"),
+        (401, "buried"),
+        (403, "buried"),
+        (405, "buried"),
+        (410, "buried"),
+        (413, "buried"),
+        (415, "buried"),
+        (422, "buried"),
+        (451, "buried"),
+    ],
+)
+def test_an_answer_is_judged_by_knatives_delivery_contract(status, becomes):
+    verdict = Verdict(status)
+    waits = POLICY.wait_s(verdict, 1, rand=lambda: 0.0)
+    judged = "done" if verdict.delivered else "buried" if waits is None else "retried"
+    assert judged == becomes
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retry_after_s", "wait_s"),
+    [
+        (1, 0, 5),
+        (2, 0, 25),
+        (3, 0, 125),
+        (4, 0, None),
+        (5, 0, None),
+        (1, 3, 5),
+        (1, 30, 30),
+        (3, 30, 125),
+        (3, 300, 300),
+        (1, 86_400, 300),
+        (4, 30, None),
+        (1, -1, 5),
+    ],
+)
+def test_a_retry_waits_longer_each_time_and_as_long_as_the_function_asked(attempts, retry_after_s, wait_s):
+    verdict = Verdict(503, retry_after_s=retry_after_s)
+    assert POLICY.wait_s(verdict, attempts, rand=lambda: 0.0) == wait_s
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_what_can_never_succeed_is_not_tried_again_even_if_the_function_asks(attempts):
+    assert POLICY.wait_s(Verdict(422, retry_after_s=10), attempts, rand=lambda: 0.0) is None
+
+
+@given(st.integers(1, 3), st.floats(0, 1, exclude_max=True), st.floats(0, 1))
+def test_jitter_only_lengthens_a_wait_and_by_no_more_than_its_share(attempts, drawn, jitter):
+    policy = RetryPolicy(jitter=jitter)
+    least = Fraction(policy.delays_s[attempts - 1])
+    wait_s = policy.wait_s(Verdict(500), attempts, rand=lambda: drawn)
+    assert wait_s is not None
+    assert least <= Fraction(wait_s) <= least * (1 + Fraction(jitter)) * (1 + Fraction(1, 2**50))
+
+
+@given(st.lists(st.floats(0, 1000), max_size=5), st.integers(0, 599), st.integers(1, 10))
+def test_an_event_is_tried_once_and_then_once_for_each_delay(delays, status, attempts):
+    policy = RetryPolicy(delays_s=delays, jitter=0)
+    wait_s = policy.wait_s(Verdict(status), attempts, rand=lambda: 0.5)
+    if attempts > len(delays) or not Verdict(status).worth_retrying:
+        assert wait_s is None
+    else:
+        assert wait_s == delays[attempts - 1]

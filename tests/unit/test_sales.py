@@ -1,0 +1,131 @@
+"""Sales events: a type we know, an account we can name, and a clock that cannot run ahead."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.cloudevent import CloudEvent, event_id
+from events.errors import Refused
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.sales import RECEIVED, TENANT, sales_data, sales_event
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+def event(**attributes: object) -> CloudEvent:
+    return CloudEvent.model_validate(
+        {
+            "specversion": "1.0",
+            "id": "1",
+            "source": "/crm",
+            "type": "io.sspp.demo.completed",
+            "data": {"accountId": "acme"},
+            TENANT: "tenant",
+            RECEIVED: NOON.isoformat(),
+            **attributes,
+        }
+    )
+
+
+def refusal_of(**attributes: object) -> list[str]:
+    with pytest.raises(Refused) as caught:
+        sales_data(event(**attributes))
+    assert caught.value.status == 422
+    return [fault.pointer for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize("kind", sorted({kind.name for kind in EVENT_TYPES.values()}))
+def test_every_type_has_an_alias_that_means_the_same(kind):
+    by_type, by_alias = EVENT_TYPES[f"io.sspp.{kind}"], EVENT_TYPES[kind.replace(".", "_")]
+    assert by_type is by_alias
+    assert sales_data(event(type=by_type.alias))[0] is by_type
+
+
+def test_an_accepted_event_is_read_in_our_own_terms():
+    data = {"accountId": "acme", "contactId": "jo@acme.io", "userId": "u1", "metadata": {"n": [1]}, "other": 1}
+    found = sales_event(event(data=data, time="2026-03-04T12:30:00+01:00"))
+    assert found.id == event_id("tenant", "/crm", "1")
+    assert (found.tenant_id, found.source, found.source_id) == ("tenant", "/crm", "1")
+    assert (found.account_id, found.contact_id, found.user_id) == ("acme", "jo@acme.io", "u1")
+    assert (found.kind.alias, found.metadata) == ("demo_completed", {"n": [1]})
+    assert (found.occurred_at, found.received_at) == (NOON - timedelta(minutes=30), NOON)
+
+
+def test_contact_user_and_metadata_may_be_left_out():
+    found = sales_event(event())
+    assert (found.contact_id, found.user_id, found.metadata) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("subject", "data", "account"),
+    [
+        (None, {"accountId": "acme"}, "acme"),
+        ("account/globex", {"accountId": "acme"}, "acme"),
+        ("account/globex", {}, "globex"),
+        ("account/globex", None, "globex"),
+        ("account/a/b", {"accountId": None}, "a/b"),
+    ],
+)
+def test_the_account_is_in_the_data_or_else_in_the_subject(subject, data, account):
+    assert sales_data(event(subject=subject, data=data))[1] == account
+
+
+@pytest.mark.parametrize(
+    ("attributes", "pointers"),
+    [
+        ({"type": "io.sspp.nonsense"}, ["/type"]),
+        ({"type": "demo.completed"}, ["/type"]),
+        ({"type": "DEMO_COMPLETED"}, ["/type"]),
+        ({"data": {}}, ["/data/accountId"]),
+        ({"data": None}, ["/data/accountId"]),
+        ({"data": {}, "subject": "account/"}, ["/data/accountId"]),
+        ({"data": {}, "subject": "contact/jo"}, ["/data/accountId"]),
+        ({"data": {"accountId": ""}}, ["/data/accountId"]),
+        ({"data": {"accountId": 7}}, ["/data/accountId"]),
+        ({"data": {"accountId": "a" * 257}}, ["/data/accountId"]),
+        ({"data": {"accountId": "a\nb"}}, ["/data/accountId"]),
+        ({"data": {"accountId": "a", "contactId": 7, "userId": ""}}, ["/data/contactId", "/data/userId"]),
+        ({"data": {"accountId": "a", "metadata": [1]}}, ["/data/metadata"]),
+        ({"data": {"accountId": "a", "metadata": None}}, ["/data/metadata"]),
+        ({"data": []}, ["/data"]),
+        ({"data": "acme"}, ["/data"]),
+        ({"data": None, "data_base64": "eA=="}, ["/data_base64", "/data/accountId"]),
+        ({"type": "nonsense", "data": {"accountId": 7}}, ["/type", "/data/accountId"]),
+    ],
+)
+def test_what_is_unacceptable_is_pointed_at(attributes, pointers):
+    assert refusal_of(**attributes) == pointers
+
+
+@pytest.mark.parametrize("missing", [TENANT, RECEIVED])
+def test_what_did_not_come_through_our_front_door_is_refused(missing):
+    with pytest.raises(Refused) as caught:
+        sales_event(event(**{missing: None}))
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("time", "occurred_at"),
+    [
+        (None, NOON),
+        ("2026-03-04T11:59:59Z", NOON - timedelta(seconds=1)),
+        ("2026-03-04T12:00:01Z", NOON),
+        ("2026-03-04T12:59:59+01:00", NOON - timedelta(seconds=1)),
+        ("2027-01-01T00:00:00Z", NOON),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_an_event_never_occurs_after_it_was_received(time, occurred_at):
+    assert sales_event(event(time=time)).occurred_at == occurred_at
+
+
+@given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-23 * 60, 23 * 60))
+def test_an_instant_is_the_same_in_every_zone(at, minutes):
+    zone = timezone(timedelta(minutes=minutes))
+    found = sales_event(event(time=at.replace(tzinfo=UTC).astimezone(zone).isoformat()))
+    assert found.occurred_at == min(at.replace(tzinfo=UTC), NOON)
+    assert found.occurred_at.utcoffset() == timedelta(0)

@@ -1,0 +1,144 @@
+"""The settings: every mistake at once, no secret ever shown, every name documented."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from events.errors import ConfigError
+from events.settings import LOG_LEVELS, NAMES, REQUIRED, Settings, read
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
+SECRETS = [
+    "REDIS_URL",
+    "DATABASE_URL",
+    "ELASTICSEARCH_URL",
+    "SSPP_OPERATOR_KEY",
+    "SSPP_DELIVERY_TOKEN",
+    "SSPP_SMTP_URL",
+]
+NUMBERS = [name for name, attribute in NAMES.items() if isinstance(getattr(Settings(), attribute), int | float)]
+
+
+def mistakes(env: dict[str, str], *required: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(env, require=required)
+    return str(caught.value).split("; ")
+
+
+def test_an_empty_environment_gives_the_defaults():
+    assert read({}) == Settings() == read(dict.fromkeys(NAMES, ""))
+
+
+def test_every_setting_can_be_set_and_nothing_else_is_read():
+    assert sorted(NAMES.values()) == sorted(field.name for field in fields(Settings))
+    assert read({"PATH": "/bin", "sspp_home": "x", "SSPP_NONSENSE": "1"}) == Settings()
+
+
+def test_a_setting_has_the_type_of_its_default():
+    told = read({"PORT": "9000", "SSPP_CLAIM_IDLE_SECONDS": "99.5", "REDIS_URL": "redis://r", "SSPP_PARTITIONS": "3"})
+    assert (told.port, told.claim_idle_s, told.redis_url, told.partitions) == (9000, 99.5, "redis://r", 3)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["many", "0x10", "1,5", " "])
+def test_a_number_that_is_none_is_named(name, text):
+    assert mistakes({name: text})[0].startswith(f"{name} must be a")
+
+
+def test_all_mistakes_are_told_at_once():
+    env = {"PORT": "http", "SSPP_PARTITIONS": "0", "LOG_LEVEL": "loud", "SSPP_CLAIM_IDLE_SECONDS": "1"}
+    told = mistakes(env, "REDIS_URL", "SSPP_TARGET_URL")
+    named = [fault.split()[0] for fault in told]
+    assert named == [
+        "REDIS_URL",
+        "SSPP_TARGET_URL",
+        "PORT",
+        "SSPP_PARTITIONS",
+        "LOG_LEVEL",
+        "SSPP_CLAIM_IDLE_SECONDS",
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"REDIS_URL": ""}])
+def test_what_is_required_is_missed_when_it_is_empty_too(given):
+    assert mistakes(given, "REDIS_URL") == ["REDIS_URL is required"]
+
+
+@pytest.mark.parametrize(("given", "enough"), [((), False), (("A",), True), (("B",), True), (("A", "B"), True)])
+def test_of_two_names_one_may_be_enough(given, enough):
+    env = dict.fromkeys(given, "postgresql://x")
+    if enough:
+        assert read(env, require=("A or B",)) == Settings()
+    else:
+        assert mistakes(env, "A or B") == ["A or B is required"]
+
+
+def test_every_required_name_is_a_setting():
+    assert {name for names in REQUIRED.values() for each in names for name in each.split(" or ")} <= NAMES.keys()
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"SSPP_PARTITIONS": "0"}, "SSPP_PARTITIONS"),
+        ({"SSPP_IDEMPOTENCY_DAYS": "0"}, "SSPP_IDEMPOTENCY_DAYS"),
+        ({"SSPP_MAX_BODY_BYTES": "1023"}, "SSPP_MAX_BODY_BYTES"),
+        ({"SSPP_MAX_BATCH_EVENTS": "-1"}, "SSPP_MAX_BATCH_EVENTS"),
+        ({"SSPP_MAX_STREAM_LENGTH": "0"}, "SSPP_MAX_STREAM_LENGTH"),
+        ({"LOG_LEVEL": "verbose"}, "LOG_LEVEL"),
+    ],
+)
+def test_a_value_nothing_can_work_with_is_named(env, named):
+    assert [fault.split()[0] for fault in mistakes(env)] == [named]
+
+
+@pytest.mark.parametrize("level", sorted(LOG_LEVELS))
+def test_every_log_level_is_taken(level):
+    assert read({"LOG_LEVEL": level}).log_level == level
+
+
+@pytest.mark.parametrize(
+    ("claim_idle", "delivery", "function", "accepted"),
+    [
+        ("60", "45", "40", True),
+        ("45.1", "45", "44.9", True),
+        ("45", "45", "40", False),
+        ("60", "40", "40", False),
+        ("40", "45", "60", False),
+        ("60", "45", "0", False),
+        ("60", "45", "-1", False),
+        ("nan", "45", "40", False),
+    ],
+)
+def test_an_entry_is_claimed_only_from_a_consumer_that_has_certainly_given_up(
+    claim_idle, delivery, function, accepted
+):
+    env = {
+        "SSPP_CLAIM_IDLE_SECONDS": claim_idle,
+        "SSPP_DELIVERY_TIMEOUT_SECONDS": delivery,
+        "SSPP_FUNCTION_TIMEOUT_SECONDS": function,
+    }
+    if accepted:
+        assert read(env).claim_idle_s == float(claim_idle)
+    else:
+        assert all(name in mistakes(env)[0] for name in env)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_kept_and_never_shown(name):
+    told = read({name: "s3cret"})
+    assert getattr(told, NAMES[name]) == "s3cret"
+    assert "s3cret" not in repr(told) + str(told)
+
+
+def test_no_mistake_repeats_a_value():
+    env = dict.fromkeys(NAMES, "s3cret")
+    assert "s3cret" not in "; ".join(mistakes(env))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_documented(name):
+    assert f"`{name}`" in DOCUMENT.read_text("utf-8")
