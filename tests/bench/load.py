@@ -70,8 +70,8 @@ def rate(
     seconds: float,
     whole: Callable[[bytes], bool],
     greeting: bytes = b"",
-) -> float:
-    """Give the answers a second at ``address``, after a warm-up.
+) -> tuple[float, int]:
+    """Give the answers a second at ``address`` after a warm-up, and how many there were with it.
 
     Args:
         requests: the next one to send; never two the same.
@@ -85,10 +85,10 @@ def rate(
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
                 connection.socket.sendall(next(requests))
             start = time.perf_counter() + WARM_UP_S
-            _carry(selector, requests, whole, until=start)
+            warming = _carry(selector, requests, whole, until=start)
+            started = time.perf_counter()
             done = _carry(selector, requests, whole, until=start + seconds)
-            took_s = time.perf_counter() - start
-            return done / took_s
+            return done / (time.perf_counter() - started), warming + done
         finally:
             for connection in opened:
                 connection.socket.close()

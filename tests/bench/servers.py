@@ -6,7 +6,7 @@ import http.client
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,18 +49,21 @@ class Command:
     path: str = "/ready"
 
     @contextmanager
-    def running(self, log: Path, *, core: int = cores.SERVER) -> Iterator[Server]:
-        """Run it on ``core`` for the length of the block."""
+    def running(self, log: Path) -> Iterator[Server]:
+        """Run it on the server's core for the length of the block."""
         port = ports.free(1)[0]
-        told = [f"{name}={value}" for name, value in {**_inherited(), **self.env, "PORT": str(port)}.items()]
-        argv = ["env", "-i", *told, *(word.format(port=port) for word in self.argv)]
-        with cores.on(core):
-            entered = process.running(argv, answers=lambda: answers(port, self.path), log=log)
-            started = entered.__enter__()
-        try:
+        with ExitStack() as stack:
+            with cores.on(cores.SERVER):
+                started = stack.enter_context(
+                    process.running(self.line(port), answers=lambda: answers(port, self.path), log=log)
+                )
             yield Server(("127.0.0.1", port), started.pid)
-        finally:
-            entered.__exit__(None, None, None)
+
+    def line(self, port: int) -> list[str]:
+        """The command line that serves on ``port``, with nothing of our environment but what it is told."""
+        told = {**_inherited(), **self.env, "PORT": str(port)}
+        assignments = [f"{name}={value}" for name, value in told.items()]
+        return ["env", "-i", *assignments, *(word.format(port=port) for word in self.argv)]
 
 
 def function(name: str, env: Mapping[str, str]) -> Command:

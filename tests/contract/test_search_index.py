@@ -167,6 +167,7 @@ def test_addresses_and_hyphenated_words_are_found_by_their_parts(index, tenant, 
         ("v2 3.14 1e5 0x1f 10.0.0.1", "3 14 1e5 0x1f"),
         ("http://example.com/a/b?c=d", "example b d"),
         ("the and or not", "the not"),
+        ("order 7e855e-1e5x", "7e855e 1e5x"),
     ],
 )
 def test_words_of_any_kind_are_found(index, tenant, text, asked):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from hypothesis import given
@@ -134,7 +135,7 @@ SEQUENCES = st.lists(EVENTS, max_size=25).map(
 @given(SEQUENCES, st.lists(st.integers(0, 25), max_size=5))
 def test_how_events_are_batched_makes_no_difference(signals, cuts):
     edges = [0, *sorted(cuts), len(signals)]
-    split = after(*(signals[start:end] for start, end in zip(edges, edges[1:], strict=False)))
+    split = after(*(signals[start:end] for start, end in pairwise(edges)))
     assert split == after(signals) == after(*([each] for each in signals))
 
 

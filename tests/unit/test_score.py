@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SIDES: tuple[Side, Side] = ("buyer", "rep")
 
 KINDS = st.sampled_from([EVENT_TYPES[name] for name in sorted(EVENT_TYPES)])
-MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))
+MOMENTS = st.timedeltas(timedelta(days=-3650), timedelta(days=12_800)).map(LANDMARK.__add__)
 #: What happened to one account: what and when.
 HISTORIES = st.lists(st.tuples(KINDS, MOMENTS), max_size=30)
 
@@ -45,7 +46,7 @@ def test_the_order_of_events_makes_no_difference(history, random):
 def test_the_grouping_of_events_makes_no_difference(history, cuts):
     edges = [0, *sorted(cuts), len(history)]
     whole: Counter[Slot] = Counter()
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         for slot, amount in sums_of(history[start:end]).items():
             whole[slot] += amount
     assert whole == sums_of(history)
@@ -86,13 +87,13 @@ def test_an_event_counts_for_its_own_side_only(kind, at):
     assert points({slot: amount}, other, at) == 0
 
 
-@given(KINDS, st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))
+@given(KINDS, st.datetimes(timezones=st.just(UTC)))
 def test_an_event_of_any_time_fits_in_an_era(kind, at):
     slot, amount = contribution(kind, at)
     span = timedelta(days=kind.half_life_days) * score.ERA_HALF_LIVES
     rounding = timedelta(milliseconds=1)
     assert -rounding <= at - LANDMARK - slot.era * span <= span + rounding
-    assert 0 < amount * kind.points
+    assert amount * kind.points > 0
     assert abs(amount) < 2**63
     assert points({slot: amount}, kind.side, at) == pytest.approx(kind.points, abs=1e-6)
 

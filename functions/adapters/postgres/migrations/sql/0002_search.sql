@@ -9,7 +9,7 @@ CREATE TABLE search_documents (
   "row" json NOT NULL,
   text text NOT NULL,
   -- The words arrive normalised, so they become lexemes as they are. to_tsvector would part them once
-  -- more, by rules that depend on the locale of the database.
+  -- more: 7e855e into 7e855 and e.
   tsv tsvector NOT NULL GENERATED ALWAYS AS
     (array_to_tsvector(array_remove(string_to_array(text, ' '), ''))) STORED,
   -- What a filter may name.
