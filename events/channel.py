@@ -137,6 +137,11 @@ def seen_key(tenant: str, event_id: str, partition: int) -> str:
     return f"sspp:{{{partition}}}:seen:{tenant}:{event_id}"
 
 
+def rate_key(who: str, partition: int) -> str:
+    """Where the rate of a tenant, or of one of its keys, is kept."""
+    return f"sspp:{{{partition}}}:rate:{who}"
+
+
 def body_hash(raw: bytes) -> bytes:
     """What tells two bodies of one identity apart: 128 bits of BLAKE2b."""
     return blake2b(raw, digest_size=16).digest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -53,6 +53,34 @@ def configure(level: str) -> None:
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OURS).setLevel(level.upper())
+
+
+class Throttle:
+    """Lets so many lines a second through and counts the rest.
+
+    Args:
+        most: lines a second.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._clock = clock
+        self._second = -1
+        self._let_through = 0
+        self._left_out = 0
+
+    def admit(self) -> int | None:
+        """Give None when this line is one too many, else how many were left out since the last."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._let_through = second, 0
+        if self._let_through >= self._most:
+            self._left_out += 1
+            return None
+        self._let_through += 1
+        left_out, self._left_out = self._left_out, 0
+        return left_out
 
 
 class Log:

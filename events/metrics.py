@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-#: Events by what became of them at the front door. "full" rising: dispatchers do not keep up, see depth.
+#: Events by what became of them at the front door. "full" rising: dispatchers do not keep up, see the depth;
+#: "rate" or "quota" rising: a tenant outgrows its plan; "conflict" rising: a sender reuses its ids.
 INGESTED = Counter("sspp_ingest_events_total", "Events offered, by outcome.", ["outcome"])
 
 #: Requests refused whole, by status. 401 rising: a sender lost its key; 503: Redis is away or full.
@@ -16,6 +17,12 @@ INGEST_SECONDS = Histogram(
     "Time to admit a request.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
 )
+
+#: Bytes of bodies taken in. Beside the events: their size, which is what Redis' memory is filled with.
+INGEST_BYTES = Counter("sspp_ingest_bytes_total", "Bytes of request bodies read.")
+
+#: Times Redis was away, slow or full for the front door. Each is a 503 to a sender: look at Redis first.
+INGEST_REDIS_ERRORS = Counter("sspp_ingest_redis_errors_total", "Requests that Redis' state has failed.")
 
 #: Deliveries by outcome. "buried" right after a deploy: roll back. "parked" alone passes by itself.
 DELIVERIES = Counter("sspp_deliveries_total", "Events delivered, by outcome.", ["channel", "outcome"])

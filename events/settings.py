@@ -31,6 +31,7 @@ class Settings:
     max_body_bytes: int = 1_048_576
     max_batch_events: int = 1000
     max_stream_length: int = 1_000_000
+    cors_origins: str = ""
     target_url: str = ""
     claim_idle_s: float = 30.0
     delivery_timeout_s: float = 25.0
@@ -57,6 +58,7 @@ NAMES: Mapping[str, str] = {
     "SSPP_MAX_BODY_BYTES": "max_body_bytes",
     "SSPP_MAX_BATCH_EVENTS": "max_batch_events",
     "SSPP_MAX_STREAM_LENGTH": "max_stream_length",
+    "SSPP_CORS_ORIGINS": "cors_origins",
     "SSPP_TARGET_URL": "target_url",
     "SSPP_CLAIM_IDLE_SECONDS": "claim_idle_s",
     "SSPP_DELIVERY_TIMEOUT_SECONDS": "delivery_timeout_s",

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 
 from events import channel, log, settings
 from events.errors import ConfigError, Unavailable
+from functions import tenants
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
-from functions.adapters.postgres.tenants import PostgresTenants
-from functions.adapters.redis.keys import RedisKeyDirectory
+from functions.adapters.redis import usage
 
 
 def main() -> None:
@@ -25,19 +27,19 @@ def main() -> None:
         sys.exit(f"migrate: {exc}")
 
 
-def run(told: settings.Settings) -> None:
-    """Migrate the database, rewrite the key directory, make sure of every channel's group."""
-    database, client = Database(told.database_url), channel.connect(told.redis_url)
-    try:
+def run(told: settings.Settings, now: datetime | None = None) -> None:
+    """Migrate the database, rewrite the key directory and this month's counts, make sure of every group."""
+    with closing(Database(told.database_url)) as database:
         database.ping()
-        migrate.upgrade(told.database_url)
-        RedisKeyDirectory(client).put(PostgresTenants(database).active_keys())
+    migrate.upgrade(told.database_url)
+    month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    client = channel.connect(told.redis_url)
+    with tenants.opened(told.database_url, told.redis_url) as known, closing(client):
         for name in channel.CHANNELS:
             for partition in range(told.partitions):
                 channel.Channel(client, name, partition, "migrate").ensure()
-    finally:
-        database.close()
-        client.close()
+        usage.restore(client, known.record.events_since(month), month, told.partitions)
+        known.publish()
     log.Log("migrate").info("migrated")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from functions.domain.explain import Contribution
 from functions.domain.key import Grant
+from functions.domain.plan import OwnEventType
 from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument
 from functions.domain.signal import Signal
 
@@ -29,6 +30,13 @@ class Recorded:
 
 class SignalStore(Protocol):
     """Signals, account scores, episodes and notices, changed together."""
+
+    def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
+        """Give the event types that ``tenants`` have defined: tenant -> type -> definition.
+
+        Raises:
+            Unavailable: the store could not be reached.
+        """
 
     def record(self, signals: Sequence[Signal]) -> Recorded:
         """Store ``signals``, advance their accounts' scores, ask the rules and write notices: all or nothing.

@@ -1,14 +1,24 @@
-"""Setting tenants up: in PostgreSQL, which keeps them, and in the key directory, which the front door reads."""
+"""Setting tenants up: in PostgreSQL, which keeps them, and in the key directory, which the front door reads.
+
+PostgreSQL is always written first; the directory follows from it, so the same call again mends a failed one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from uuid import UUID
 
 from events import channel
+from events.errors import Fault, Refused
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.keys import RedisKeyDirectory
+from functions.domain import schema
+from functions.domain.catalog import EVENT_TYPES, PREFIX
 from functions.domain.key import READ, WRITE_EVENTS, Grant, digest
+from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, RuleDefinition
 
 DEMO_TENANT = "demo"
@@ -20,6 +30,97 @@ DEMO_RULE_DEFINITION = RuleDefinition.model_validate(
         "then": [{"channel": "email", "to": "sales@example.com"}],
     }
 )
+EVERY_SCOPE = frozenset({WRITE_EVENTS, READ})
+
+
+class Tenants:
+    """What an operator does with tenants.
+
+    Every method raises :class:`events.errors.Unavailable` when PostgreSQL or Redis cannot be reached; the same
+    call again finishes the work.
+    """
+
+    def __init__(self, record: PostgresTenants, directory: RedisKeyDirectory) -> None:
+        self.record = record
+        self._directory = directory
+
+    def put(self, tenant_id: str, name: str) -> None:
+        """Create a tenant, or rename it."""
+        self.record.put(tenant_id, name)
+        self.publish()
+
+    def put_plan(self, tenant_id: str, plan: Plan) -> None:
+        """Give a tenant its limits; they hold within two seconds."""
+        self.record.put_plan(tenant_id, plan)
+        self.publish()
+
+    def suspend(self, tenant_id: str, *, suspended: bool) -> None:
+        """Suspend a tenant, or take it back; it holds within two seconds."""
+        self.record.suspend(tenant_id, suspended=suspended)
+        self.publish()
+
+    def put_event_type(self, tenant_id: str, own: OwnEventType) -> None:
+        """Give a tenant an event type of its own.
+
+        Raises:
+            Refused: the name is the platform's, or the schema cannot be used.
+        """
+        if own.type.startswith(PREFIX) or own.type in EVENT_TYPES:
+            raise Refused("Unacceptable event type", status=422, faults=(Fault("/type", "is the platform's"),))
+        if own.dataSchema is not None:
+            schema.check(own.dataSchema)
+        self.record.put_event_type(tenant_id, own)
+        self.publish()
+
+    def put_rule(self, tenant_id: str, rule_id: UUID, definition: RuleDefinition) -> None:
+        """Give a tenant a rule.
+
+        Raises:
+            Refused: its condition does not compile.
+        """
+        Condition.compile(definition.when)
+        self.record.put_rule(tenant_id, rule_id, definition)
+
+    def issue_key(self, key: str, grant: Grant, label: str) -> None:
+        """Let ``key`` work for whom ``grant`` says."""
+        self.record.put_key(digest(key), grant, label)
+        self.publish()
+
+    def rotate_key(self, old: str, new: str, old_ends: datetime) -> None:
+        """Let ``new`` work as ``old`` does, and ``old`` only until ``old_ends``.
+
+        Args:
+            old: the digest of the key to be replaced.
+            new: the key that replaces it.
+        """
+        grant, label = self.record.expire_key(old, old_ends)
+        self.record.put_key(digest(new), Grant(grant.tenant_id, grant.scopes), label)
+        self.publish()
+
+    def revoke_key(self, key_digest: str) -> None:
+        """End a key; it is refused everywhere within two seconds."""
+        self.record.revoke_key(key_digest)
+        self.publish()
+
+    def publish(self) -> None:
+        """Write the directory from the record: every tenant, every key.
+
+        What was revoked is read last: a key revoked between the reading and the writing would come back.
+        """
+        self._directory.put(self.record.active_keys(), self.record.terms())
+        self._directory.remove(self.record.revoked_keys())
+        self._directory.complete()
+
+
+@contextmanager
+def opened(database_url: str, redis_url: str) -> Iterator[Tenants]:
+    """Connect to both for the length of the block."""
+    database, client = Database(database_url), channel.connect(redis_url)
+    try:
+        yield Tenants(PostgresTenants(database), RedisKeyDirectory(client))
+    finally:
+        database.close()
+        client.close()
 
 
 def ensure_tenant(
@@ -27,7 +128,7 @@ def ensure_tenant(
     *,
     name: str,
     key: str,
-    rules: dict[UUID, RuleDefinition],
+    rules: Mapping[UUID, RuleDefinition],
     database_url: str,
     redis_url: str,
 ) -> None:
@@ -37,21 +138,11 @@ def ensure_tenant(
         Refused: a rule's condition does not compile.
         Unavailable: PostgreSQL or Redis could not be reached; the same call again finishes the work.
     """
-    for definition in rules.values():
-        Condition.compile(definition.when)
-    grant = Grant(tenant_id, frozenset({WRITE_EVENTS, READ}))
-    database = Database(database_url)
-    client = channel.connect(redis_url)
-    try:
-        tenants = PostgresTenants(database)
-        tenants.put(tenant_id, name)
-        tenants.put_key(digest(key), grant, label="first")
+    with opened(database_url, redis_url) as tenants:
+        tenants.record.put(tenant_id, name)
         for rule_id, definition in rules.items():
             tenants.put_rule(tenant_id, rule_id, definition)
-        RedisKeyDirectory(client).put(tenants.active_keys())
-    finally:
-        database.close()
-        client.close()
+        tenants.issue_key(key, Grant(tenant_id, EVERY_SCOPE), label="first")
 
 
 def ensure_demo(*, database_url: str, redis_url: str, api_key: str) -> None:

@@ -17,12 +17,13 @@ class EventType:
     """One kind of event.
 
     Args:
-        name: the CloudEvent type, after :data:`PREFIX`.
+        name: the CloudEvent type, after its prefix.
         signal: the type of signal it becomes.
         hundredths: its signal score before bonuses, in 1/100.
         points: what it adds to its side's account score; negative takes away.
         half_life_days: after so many days half of the points are left.
         side: whose doing it is: the buyer's (engagement) or our rep's (effort).
+        prefix: of the CloudEvent type; a tenant's own types have none.
     """
 
     name: str
@@ -31,11 +32,12 @@ class EventType:
     points: int
     half_life_days: int
     side: Side = "buyer"
+    prefix: str = PREFIX
 
     @property
     def type(self) -> str:
         """The CloudEvent type."""
-        return PREFIX + self.name
+        return self.prefix + self.name
 
     @property
     def alias(self) -> str:

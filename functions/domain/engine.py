@@ -63,8 +63,9 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
         account = (event.tenant_id, event.account_id)
         slot, amount = score.contribution(event.kind, event.occurred_at)
         sums = state.sums.setdefault(account, {})
-        sums[slot] = sums.get(slot, 0) + amount
-        changes.sums[account][slot] += amount
+        if amount:
+            sums[slot] = sums.get(slot, 0) + amount
+            changes.sums[account][slot] += amount
         for rule in state.rules.get(event.tenant_id, ()):
             _ask(rule, signal, sums, state, changes)
     return changes

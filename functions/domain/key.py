@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 #: Tells a leaked key apart from other secrets; scanners look for it.
@@ -18,10 +19,15 @@ READ = "read"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whom a key belongs to and what it may do."""
+    """Whom a key belongs to, what it may do and until when."""
 
     tenant_id: str
     scopes: frozenset[str]
+    expires_at: datetime | None = None
+
+    def works_at(self, now: datetime) -> bool:
+        """Whether the key has not expired."""
+        return self.expires_at is None or now < self.expires_at
 
 
 def new_key(random_bytes: bytes) -> str:

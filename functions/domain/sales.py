@@ -1,8 +1,8 @@
-"""A sales event: a CloudEvent whose type we know, about an account we can name."""
+"""A sales event: a CloudEvent whose type its tenant knows, about an account it can name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,15 +13,23 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from events import cloudevent
 from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
-from functions.domain.catalog import EVENT_TYPES, EventType
+from functions.domain.catalog import EventType
 
 #: Extension attributes the front door stamps on an accepted event.
 TENANT = "sspptenant"
 RECEIVED = "ssppreceived"
+#: Stamped on an event that came through a door which takes every type: one nobody knows is kept, unscored.
+ANY_TYPE = "ssppanytype"
+
+#: The account of an event of unknown type that names none.
+UNASSIGNED = "unassigned"
 
 _ACCOUNT_SUBJECT = "account/"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+#: Gives what a type name means to a tenant, or None.
+TypeOf = Callable[[str], EventType | None]
 
 
 class SalesData(BaseModel):
@@ -58,38 +66,41 @@ class SalesEvent:
     metadata: dict[str, Any]
 
 
-def sales_data(event: CloudEvent) -> tuple[EventType, str, SalesData]:
+def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[EventType, str, SalesData]:
     """Give the type, the account and the data of a sales event.
+
+    Args:
+        any_type: keep an event of a type nobody knows, unscored, also without an account.
 
     Raises:
         Refused: 422 with pointers: unknown type, no account, data of the wrong shape.
     """
-    found = list(_envelope_faults(event))
+    kind = type_of(event.type)
+    found = list(_envelope_faults(event, known=kind is not None or any_type))
     try:
         data = SalesData.model_validate(event.data if event.data is not None else {})
     except ValidationError as exc:
-        found += [
-            Fault("/data" + fault.pointer, fault.detail) for fault in cloudevent.faults(exc.errors(include_url=False))
-        ]
+        shape = cloudevent.faults(exc.errors(include_url=False))
+        found += [Fault("/data" + fault.pointer, fault.detail) for fault in shape]
         raise Refused("Unacceptable event", status=422, faults=tuple(found)) from exc
-    account = data.accountId or _account_in_subject(event.subject)
+    account = data.accountId or _account_in_subject(event.subject) or (UNASSIGNED if any_type else None)
     if account is None:
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
     if found or account is None:
         raise Refused("Unacceptable event", status=422, faults=tuple(found))
-    return EVENT_TYPES[event.type], account, data
+    return kind or _unscored(event.type), account, data
 
 
-def sales_event(event: CloudEvent) -> SalesEvent:
+def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     """Read an event that the front door has stamped.
 
     Raises:
-        Refused: 422; it did not come through our front door, or a newer version accepted what this one cannot.
+        Refused: 422; it did not come through our front door, or its tenant's types have changed since.
     """
     tenant, received = event.extension(TENANT), event.extension(RECEIVED)
     if tenant is None or received is None:
         raise Refused("Unacceptable event", status=422, faults=(Fault("/" + TENANT, "is missing"),))
-    kind, account, data = sales_data(event)
+    kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
     received_at = datetime.fromisoformat(received)
     occurred_at = event.occurred_at()
     return SalesEvent(
@@ -107,11 +118,16 @@ def sales_event(event: CloudEvent) -> SalesEvent:
     )
 
 
-def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
-    if event.type not in EVENT_TYPES:
+def _envelope_faults(event: CloudEvent, *, known: bool) -> Iterator[Fault]:
+    if not known:
         yield Fault("/type", "is not an event type this tenant has")
     if event.data_base64 is not None:
         yield Fault("/data_base64", "a sales event's data is a JSON object")
+
+
+def _unscored(name: str) -> EventType:
+    """A type nobody has said the worth of: kept and found, worth nothing."""
+    return EventType(name, "unscored", 0, 0, 1, prefix="")
 
 
 def _account_in_subject(subject: str | None) -> str | None:

@@ -1,69 +1,64 @@
-"""Admission: from a request's bytes to "stored", "seen before" or "no", in one call to Redis."""
+"""Admission: from events to "stored", "seen before" or "no", in one call to Redis."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import hiredis
-from pydantic_core import to_json
 
 from events import channel, cloudevent, metrics
 from events.cloudevent import Message
-from events.errors import Fault, Refused, Unavailable
+from events.errors import Fault, Refused
 from functions.adapters.redis.pipe import RedisPipe
-from functions.domain import sales
-from functions.domain.key import WRITE_EVENTS, Grant
+from functions.adapters.redis.usage import KEPT_S, count_key
+from functions.domain import sales, schema
+from functions.domain.key import WRITE_EVENTS
+from functions.domain.plan import Rate, Terms
 from functions.domain.signal import instant
-from functions.ingest.keys import KeyCache
+from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, Accepted, Decision, Meter
+from functions.ingest.keys import KeyCache, Sender
 from functions.web import problem
 
 CHANNEL = "events"
 
-CONFLICT = Refused(
-    "Conflict", status=409, detail="an event with this source and id, and another body, was accepted before"
-)
-FULL = Refused("Service unavailable", status=503, detail="the queue is full; nothing was stored, try again")
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """One event that is durably stored, now or by an earlier request."""
-
-    id: str
-    duplicate: bool
-
-
-Decision = Accepted | Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the sender gets."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    retry_after_s: int | None = None
+_REFUSALS: Mapping[bytes, Refused] = {b"conflict": CONFLICT, b"quota": QUOTA, b"rate": RATE, b"full": FULL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a request may hold and how long identities are remembered."""
+    """What holds for every tenant: queue length, partitions, and seconds an identity is remembered."""
 
-    batch_events: int
     stream_length: int
     partitions: int
     window_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """How events came: when, under which trace, and whether through a door that takes every type."""
+
+    now: datetime
+    traceparent: str
+    any_type: bool = False
+
+    def stamps(self, tenant: str, event: cloudevent.CloudEvent) -> dict[str, str]:
+        """The attributes an accepted event is given. A trace that the sender put into the event stays."""
+        stamps = {sales.TENANT: tenant, sales.RECEIVED: instant(self.now)}
+        if self.any_type:
+            stamps[sales.ANY_TYPE] = "1"
+        if event.extension("traceparent") is None:
+            stamps["traceparent"] = self.traceparent
+        return stamps
 
 
 class Admission:
     """The front door's one decision.
 
     Args:
-        redis: holds the channel and the key directory.
+        redis: holds the channel, the limits' state and the key directory.
         keys: whose key it is.
         limits: see :class:`Limits`.
     """
@@ -73,63 +68,84 @@ class Admission:
         self._keys = keys
         self._limits = limits
 
-    async def authorised(self, key: str) -> Grant:
-        """Give whom the key belongs to.
+    async def authorised(self, key: str, now: datetime) -> Sender:
+        """Give who sends with ``key``.
 
         Raises:
             Refused: 401 for every key that does not work, 403 for one that may not write events.
             Unavailable: nothing can be said about any key now.
         """
-        grant = await self._keys.find(key)
-        if grant is None:
+        sender = await self._keys.find(key, now)
+        if sender is None:
             raise problem.UNKNOWN_KEY
-        if WRITE_EVENTS not in grant.scopes:
+        if sender.terms.suspended:
+            raise Refused("Forbidden", status=403, detail="this tenant is suspended")
+        if WRITE_EVENTS not in sender.grant.scopes:
             raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {WRITE_EVENTS}")
-        return grant
+        return sender
 
-    async def admit(
-        self, grant: Grant, content_type: str, headers: Iterable[tuple[str, str]], body: bytes, now: datetime
-    ) -> Answer:
-        """Decide on one request, single event or batch.
+    async def decide(
+        self, sender: Sender, messages: Sequence[Message | Refused], arrival: Arrival
+    ) -> tuple[list[Decision], Meter]:
+        """Check every event, then let one script call decide on those that may come in, in their order.
 
         Raises:
-            Refused: the request as a whole cannot be accepted.
             Unavailable: nothing is known to be stored.
         """
-        if cloudevent.media_type(content_type) == cloudevent.BATCH:
-            messages = cloudevent.parse_batch(body, limit=self._limits.batch_events)
-            return _batch_answer(await self._decide(grant.tenant_id, messages, now))
-        message = cloudevent.parse_request(content_type, headers, body)
-        return _single_answer((await self._decide(grant.tenant_id, [message], now))[0])
+        checked = [_checked(message, sender.terms, any_type=arrival.any_type) for message in messages]
+        candidates = [message for message in checked if isinstance(message, Message)]
+        tenant = sender.grant.tenant_id
+        ids = [str(cloudevent.event_id(tenant, message.event.source, message.event.id)) for message in candidates]
+        answers, meter = await self._publish(sender, ids, candidates, arrival) if candidates else ([], Meter())
+        decided = iter([_decision(id_, answer) for id_, answer in zip(ids, answers, strict=True)])
+        decisions = [message if isinstance(message, Refused) else next(decided) for message in checked]
+        for decision in decisions:
+            metrics.INGESTED.labels(_outcome(decision)).inc()
+        return decisions, meter
 
     async def ping(self) -> None:
         """Raise :class:`Unavailable` unless Redis answers."""
         await self._redis.execute("PING")
 
-    async def _decide(self, tenant: str, messages: Sequence[Message | Refused], now: datetime) -> list[Decision]:
-        """Check every event, then let one script call decide on those that may come in."""
-        checked = [_checked(message) for message in messages]
-        candidates = [message for message in checked if isinstance(message, Message)]
-        ids = [str(cloudevent.event_id(tenant, message.event.source, message.event.id)) for message in candidates]
-        answers = await self._publish(tenant, ids, candidates, now) if candidates else []
-        decided = iter([_decision(id_, answer) for id_, answer in zip(ids, answers, strict=True)])
-        decisions = [message if isinstance(message, Refused) else next(decided) for message in checked]
-        for decision in decisions:
-            metrics.INGESTED.labels(_outcome(decision)).inc()
-        return decisions
+    async def depth(self) -> int:
+        """How many events wait, over all partitions.
+
+        Raises:
+            Unavailable: Redis could not be reached.
+        """
+        lengths = [
+            await self._redis.execute("XLEN", channel.stream_key(CHANNEL, partition))
+            for partition in range(self._limits.partitions)
+        ]
+        return sum(lengths)
 
     async def _publish(
-        self, tenant: str, ids: Sequence[str], messages: Sequence[Message], now: datetime
-    ) -> list[bytes]:
+        self, sender: Sender, ids: Sequence[str], messages: Sequence[Message], arrival: Arrival
+    ) -> tuple[list[bytes], Meter]:
+        tenant, plan = sender.grant.tenant_id, sender.terms.plan
         partition = channel.partition_of(tenant, self._limits.partitions)
-        stamps = {sales.TENANT: tenant, sales.RECEIVED: instant(now)}
         keys = [
             channel.stream_key(CHANNEL, partition),
+            count_key(tenant, partition, arrival.now),
+            channel.rate_key(tenant, partition),
+            channel.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
             *(channel.seen_key(tenant, id_, partition) for id_ in ids),
         ]
-        arguments: list[bytes | int] = [self._limits.stream_length, self._limits.window_s]
+        arguments: list[str | bytes | int] = [
+            self._limits.stream_length,
+            self._limits.window_s,
+            -1 if plan.monthly.hard is None else plan.monthly.hard,
+            KEPT_S,
+            *_rate_arguments(plan.rate),
+            *_rate_arguments(plan.keyRate),
+        ]
         for message in messages:
+            stamps = arrival.stamps(tenant, message.event)
             arguments += (channel.body_hash(message.raw), cloudevent.stamp(message.raw, **stamps))
+        answers = await self._run(keys, arguments)
+        return answers[:-4], _meter(answers[-4:], sender.terms, arrival.now)
+
+    async def _run(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
         script = channel.script("admit")
         try:
             answers = await self._redis.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
@@ -140,75 +156,55 @@ class Admission:
         return list(answers)
 
 
-def _checked(message: Message | Refused) -> Message | Refused:
+def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Message | Refused:
     """Refuse what no function could work with, while the sender is still there to be told."""
     if isinstance(message, Refused):
         return message
+    event = message.event
     reserved = [
-        Fault(
-            cloudevent.pointer([name]),
-            f"attributes that begin with {cloudevent.RESERVED_PREFIX} are reserved",
-        )
-        for name in message.event.model_extra or ()
+        Fault(cloudevent.pointer([name]), f"attributes that begin with {cloudevent.RESERVED_PREFIX} are reserved")
+        for name in event.model_extra or ()
         if name.startswith(cloudevent.RESERVED_PREFIX)
     ]
     if reserved:
         return Refused("Malformed CloudEvent", faults=tuple(reserved))
     try:
-        sales.sales_data(message.event)
+        sales.sales_data(event, terms.event_type, any_type=any_type)
     except Refused as refusal:
         return refusal
+    own = terms.types.get(event.type)
+    if own is not None and own.dataSchema is not None and (found := tuple(schema.faults(own.dataSchema, event.data))):
+        return Refused("Unacceptable event", status=422, faults=found)
     return message
 
 
+def _rate_arguments(rate: Rate | None) -> tuple[int, int]:
+    return (rate.interval_us, rate.burst) if rate else (0, 0)
+
+
+def _meter(state: Sequence[int], terms: Terms, now: datetime) -> Meter:
+    """Read the last four answers of the admission script."""
+    used, left, full_us, next_us = state
+    rates = [rate for rate in (terms.plan.rate, terms.plan.keyRate) if rate]
+    next_month = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
+    return Meter(
+        used=used,
+        soft=terms.plan.monthly.soft,
+        limit=min(rate.burst for rate in rates) if rates else None,
+        left=left,
+        full_s=full_us / 1e6,
+        next_s=next_us / 1e6,
+        month_left_s=(next_month - now).total_seconds(),
+    )
+
+
 def _decision(id_: str, answer: bytes) -> Decision:
-    match answer:
-        case b"stored":
-            return Accepted(id_, duplicate=False)
-        case b"duplicate":
-            return Accepted(id_, duplicate=True)
-        case b"conflict":
-            return CONFLICT
-        case b"full":
-            return FULL
-    raise ValueError("the admission script gave an answer this version does not know")
+    if answer in {b"stored", b"duplicate"}:
+        return Accepted(id_, duplicate=answer == b"duplicate")
+    return _REFUSALS[answer]
 
 
 def _outcome(decision: Decision) -> str:
     if isinstance(decision, Accepted):
         return "duplicate" if decision.duplicate else "accepted"
-    return {409: "conflict", 503: "full"}.get(decision.status, "refused")
-
-
-def _single_answer(decision: Decision) -> Answer:
-    if isinstance(decision, Accepted):
-        duplicate = b"true" if decision.duplicate else b"false"
-        return Answer(202, b'{"status":"accepted","id":"%s","duplicate":%s}' % (decision.id.encode(), duplicate))
-    if decision is FULL:
-        raise Unavailable("the event queue")
-    raise decision
-
-
-def _batch_answer(decisions: Sequence[Decision]) -> Answer:
-    """Tell for each event of a batch what became of it; 207 where some were refused."""
-    results = [_result(index, decision) for index, decision in enumerate(decisions)]
-    accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
-    body = {
-        "status": "accepted" if len(accepted) == len(decisions) else "partial" if accepted else "refused",
-        "accepted": len(accepted),
-        "duplicates": sum(decision.duplicate for decision in accepted),
-        "rejected": len(decisions) - len(accepted),
-        "results": results,
-    }
-    full = any(decision is FULL for decision in decisions)
-    return Answer(202 if len(accepted) == len(decisions) else 207, to_json(body), retry_after_s=5 if full else None)
-
-
-def _result(index: int, decision: Decision) -> dict[str, Any]:
-    if isinstance(decision, Accepted):
-        return {"index": index, "id": decision.id, "status": 202, "duplicate": decision.duplicate}
-    fields = problem.fields(decision)
-    result = {"index": index, "status": decision.status, "title": decision.title, "detail": fields["detail"]}
-    if decision.faults:
-        result["pointer"] = decision.faults[0].pointer
-    return result
+    return next((name.decode() for name, refusal in _REFUSALS.items() if refusal is decision), "refused")

@@ -1,143 +1,222 @@
-"""The front door as an ASGI application: routes, limits on what is read, and the answers."""
+"""The front door: which door, who is it, what do they bring, and the answer; plain and as an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
 from typing import Any
+from uuid import UUID
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import health, metrics
 from events.errors import Refused, Unavailable
-from events.log import Log
-from functions.ingest.admission import Admission, Answer
+from events.log import Log, Throttle
+from functions.ingest import answer
+from functions.ingest.admission import Admission, Arrival
+from functions.ingest.answer import Answer
+from functions.ingest.doors import DOORS, Door, Request
+from functions.ingest.trace import traceparent
 from functions.web import problem
 from functions.web.credentials import api_key
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+#: Reads the body; raises Refused when it is too long or too slow.
+Read = Callable[[], Awaitable[bytes]]
 
 log = Log("ingest")
 
-#: Where events are taken.
-EVENT_PATHS = frozenset({"/", "/v1/events"})
 #: A body must have come in whole by then.
 BODY_TIMEOUT_S = 20.0
+#: Refusals logged a second; the rest are counted in one line, so that a flood does not fill the disk.
+REFUSALS_LOGGED = 20
 
 
-class IngestApp:
-    """One ASGI application.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontDoor:
+    """Everything the front door works with.
 
     Args:
-        admission: decides.
         max_body_bytes: a longer body is refused before it is read.
+        batch_events: the most events in a request.
+        cors_origins: web origins whose pages may post; none unless configured.
+        now: the clock, with zone.
+        random_bytes: for ids and traces that nobody brought.
     """
 
-    def __init__(self, admission: Admission, *, max_body_bytes: int) -> None:
-        self._admission = admission
-        self._max_body_bytes = max_body_bytes
+    admission: Admission
+    max_body_bytes: int
+    batch_events: int
+    cors_origins: frozenset[str]
+    now: Callable[[], datetime]
+    random_bytes: Callable[[int], bytes]
+    throttle: Throttle
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; see the ASGI specification, version 3."""
-        if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-            return
+    async def answer(self, method: str, path: str, headers: Mapping[str, str], read: Read) -> Answer:
+        """Answer one request; whatever happens is an answer."""
+        started = time.perf_counter()
         try:
-            answer = await self._answer(scope, receive)
+            given = await self._answer(method, path, headers, read)
         except Refused as refusal:
-            answer = _refusal(refusal)
+            given = answer.refused(refusal)
         except Unavailable as exc:
-            answer = Answer(*_reordered(problem.unavailable(exc)), retry_after_s=exc.retry_after_s)
-            log.warning("unavailable", backend=exc.what)
+            metrics.INGEST_REDIS_ERRORS.inc()
+            given = answer.problem_answer(problem.unavailable(exc))
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the sender gets a 500 and the log the trace
             log.error("failed", trace=True)
-            answer = Answer(*_reordered(problem.failed()))
-        if answer.status >= 400:
-            metrics.INGEST_REFUSED.labels(str(answer.status)).inc()
-        await _send(send, answer)
+            given = answer.problem_answer(problem.failed())
+        self._note(path, given, time.perf_counter() - started)
+        return given
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path, method = scope["path"], scope["method"]
-        if path in EVENT_PATHS and method == "POST":
-            return await self._events(scope, receive)
-        if method == "GET" and path in {"/health", "/ready"}:
-            return await self._health()
-        if method == "GET" and path == "/metrics":
-            return Answer(200, generate_latest(), CONTENT_TYPE_LATEST)
-        if path in EVENT_PATHS:
-            raise Refused("Method not allowed", status=405, detail="POST CloudEvents here")
+    async def _answer(self, method: str, path: str, headers: Mapping[str, str], read: Read) -> Answer:
+        door = DOORS.get(path)
+        if door is not None and method == "POST":
+            return await self._enter(door, headers, read)
+        if method == "GET" and path in _PAGES:
+            return await _PAGES[path](self)
+        if door is not None and method == "OPTIONS" and headers.get("origin") in self.cors_origins:
+            return Answer(204, b"", headers=_PREFLIGHT)
+        if door is not None:
+            raise Refused("Method not allowed", status=405, detail="POST events here")
         raise Refused("Not found", status=404)
 
-    async def _events(self, scope: Scope, receive: Receive) -> Answer:
+    async def _enter(self, door: Door, headers: Mapping[str, str], read: Read) -> Answer:
         """Who is it, what do they bring, may it come in."""
-        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-        known = dict(headers)
-        grant = await self._admission.authorised(api_key(known.get("x-api-key"), known.get("authorization")))
-        body = await self._body(receive, known.get("content-length"))
-        started = time.perf_counter()
-        answer = await self._admission.admit(grant, known.get("content-type", ""), headers, body, datetime.now(UTC))
-        metrics.INGEST_SECONDS.observe(time.perf_counter() - started)
-        return answer
+        now = self.now()
+        key = api_key(headers.get("x-api-key"), headers.get("authorization"))
+        sender = await self.admission.authorised(key, now)
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self.max_body_bytes:
+            raise self.too_large()
+        body = await read()
+        metrics.INGEST_BYTES.inc(len(body))
+        request = Request(headers=headers, body=body, batch_events=self.batch_events, random_id=self._random_id)
+        messages, render = door.open(request)
+        trace = traceparent(headers.get("traceparent"), self.random_bytes)
+        arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
+        decisions, meter = await self.admission.decide(sender, messages, arrival)
+        return render(decisions, meter, sender.terms.plan.monthly.hard)
 
-    async def _body(self, receive: Receive, declared: str | None) -> bytes:
-        """Read the body, at most as much as is allowed and as long as a slow sender is borne with."""
-        too_large = Refused("Body too large", status=413, detail=f"at most {self._max_body_bytes} bytes")
-        if declared and declared.isdigit() and int(declared) > self._max_body_bytes:
-            raise too_large
-        parts: list[bytes] = []
-        size, more = 0, True
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refused("Incomplete body", detail="the connection closed before the body was whole")
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self._max_body_bytes:
-                        raise too_large
-                    more = message.get("more_body", False)
-        except TimeoutError as exc:
-            raise Refused("Request timeout", status=408, detail="the body did not come in whole") from exc
-        return b"".join(parts)
+    def too_large(self) -> Refused:
+        """What a body that is too long is refused with."""
+        return Refused("Body too large", status=413, detail=f"at most {self.max_body_bytes} bytes")
 
-    async def _health(self) -> Answer:
+    async def health(self) -> Answer:
+        """Whether Redis answers; nothing else is needed to accept events."""
         started = time.perf_counter()
         try:
-            await self._admission.ping()
+            await self.admission.ping()
             up = True
         except Unavailable:
             up = False
         status, body = health.report({"redis": health.service(up, time.perf_counter() - started)})
         return Answer(status, json.dumps(body).encode())
 
+    async def metrics(self) -> Answer:
+        """Every metric of this process, the queue's depth as of now."""
+        try:
+            metrics.DEPTH.labels("events").set(await self.admission.depth())
+        except Unavailable:
+            log.debug("depth_unknown")
+        return Answer(200, generate_latest(), CONTENT_TYPE_LATEST)
 
-def _refusal(refusal: Refused) -> Answer:
-    log.info("refused", status=refusal.status, title=refusal.title, pointers=[f.pointer for f in refusal.faults])
-    return Answer(*_reordered(problem.refused(refusal)))
+    async def openapi(self) -> Answer:
+        """The description of these doors."""
+        return Answer(200, files("functions.ingest").joinpath("openapi.json").read_bytes())
+
+    def cors_headers(self, origin: str | None) -> dict[str, str]:
+        """What a page of a configured origin needs to see the answer."""
+        if not origin or origin not in self.cors_origins:
+            return {}
+        return {"access-control-allow-origin": origin, "vary": "origin"}
+
+    def _random_id(self) -> str:
+        return str(UUID(bytes=self.random_bytes(16), version=4))
+
+    def _note(self, path: str, given: Answer, seconds: float) -> None:
+        """Count and log one answer."""
+        if path in DOORS:
+            metrics.INGEST_SECONDS.observe(seconds)
+        if given.status < 400:
+            log.debug("answered", status=given.status)
+            return
+        metrics.INGEST_REFUSED.labels(str(given.status)).inc()
+        if (left_out := self.throttle.admit()) is not None:
+            log.info("refused", status=given.status, left_out=left_out)
 
 
-def _reordered(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, bytes, str]:
-    status, headers, body = answer
-    return status, body, headers["content-type"]
+_PAGES: Mapping[str, Callable[[FrontDoor], Awaitable[Answer]]] = {
+    "/health": FrontDoor.health,
+    "/ready": FrontDoor.health,
+    "/metrics": FrontDoor.metrics,
+    "/openapi.json": FrontDoor.openapi,
+}
+
+_PREFLIGHT = {
+    "access-control-allow-methods": "POST",
+    "access-control-allow-headers": "content-type, x-api-key, authorization, idempotency-key, traceparent",
+    "access-control-max-age": "600",
+}
 
 
-async def _send(send: Send, answer: Answer) -> None:
+class IngestApp:
+    """The front door as an ASGI application (specification version 3)."""
+
+    def __init__(self, front_door: FrontDoor) -> None:
+        self._front_door = front_door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        door = self._front_door
+
+        async def read() -> bytes:
+            return await _read(receive, door.too_large(), door.max_body_bytes)
+
+        given = await door.answer(scope["method"], scope["path"], headers, read)
+        extra = door.cors_headers(headers.get("origin")) if door.cors_origins else {}
+        await _send(send, given, extra)
+
+
+async def _read(receive: Receive, too_large: Refused, most: int) -> bytes:
+    """Read a body, at most as much as is allowed and as long as slowness is borne with."""
+    body = b""
+    message: MutableMapping[str, Any]
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused("Incomplete body", detail="the connection closed before the body was whole")
+                body += bytes(message.get("body", b""))
+                if len(body) > most:
+                    raise too_large
+                if not message.get("more_body", False):
+                    return body
+    except TimeoutError as exc:
+        raise Refused("Request timeout", status=408, detail="the body did not come in whole") from exc
+
+
+async def _send(send: Send, given: Answer, extra: Mapping[str, str]) -> None:
     headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-type", given.content_type.encode()),
+        (b"content-length", str(len(given.body)).encode()),
+        *((name.encode(), value.encode()) for name, value in (*given.headers.items(), *extra.items())),
     ]
-    if answer.retry_after_s is not None:
-        headers.append((b"retry-after", str(answer.retry_after_s).encode()))
-    if answer.status in {408, 413}:
+    if given.status in {408, 413}:
         headers.append((b"connection", b"close"))  # the rest of the body is not wanted
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.start", "status": given.status, "headers": headers})
+    await send({"type": "http.response.body", "body": given.body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 from events import log, settings
+from events.log import Throttle
+from events.settings import Settings
 from functions.adapters.redis.pipe import RedisPipe
 from functions.ingest.admission import Admission, Limits
-from functions.ingest.app import IngestApp
+from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
 from functions.ingest.keys import KeyCache
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-@cache
-def app() -> IngestApp:
-    """Put the front door together once, when the first request comes."""
-    told = settings.read(os.environ, require=settings.REQUIRED["ingest"])
-    log.configure(told.log_level)
+def front_door(told: Settings) -> FrontDoor:
+    """Put the front door together; it connects to Redis with its first request."""
     redis = RedisPipe(told.redis_url)
     limits = Limits(
-        batch_events=told.max_batch_events,
         stream_length=told.max_stream_length,
         partitions=told.partitions,
         window_s=told.idempotency_days * 86_400,
     )
-    admission = Admission(redis, KeyCache(redis, time.monotonic), limits)
-    return IngestApp(admission, max_body_bytes=told.max_body_bytes)
+    return FrontDoor(
+        admission=Admission(redis, KeyCache(redis, time.monotonic), limits),
+        max_body_bytes=told.max_body_bytes,
+        batch_events=told.max_batch_events,
+        cors_origins=frozenset(told.cors_origins.split()),
+        now=lambda: datetime.now(UTC),
+        random_bytes=os.urandom,
+        throttle=Throttle(REFUSALS_LOGGED, time.monotonic),
+    )
+
+
+@cache
+def app() -> IngestApp:
+    """Put the function together once, when the first request comes."""
+    told = settings.read(os.environ, require=settings.REQUIRED["ingest"])
+    log.configure(told.log_level)
+    return IngestApp(front_door(told))
 
 
 async def ingest(request: Request) -> IngestApp:

@@ -9,6 +9,8 @@ from events.cloudevent import Message
 from events.delivery import Reply, Result
 from events.errors import Refused
 from functions.domain import signal as signals_
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.plan import OwnEventType, event_type
 from functions.domain.sales import TENANT, sales_event
 from functions.domain.signal import Signal
 from functions.ports import Recorded, SignalStore
@@ -25,7 +27,8 @@ def process(messages: Sequence[Message], store: SignalStore) -> list[Result]:
     Raises:
         Unavailable: nothing was recorded; the same batch again is safe.
     """
-    read = [_signal(message) for message in messages]
+    own = store.own_event_types(_tenants_with_own_types(messages))
+    read = [_signal(message, own) for message in messages]
     recorded = store.record([signal for signal in read if isinstance(signal, Signal)])
     return [
         Result(status=200, replies=_replies(signal, recorded)) if isinstance(signal, Signal) else refusal(signal)
@@ -33,9 +36,16 @@ def process(messages: Sequence[Message], store: SignalStore) -> list[Result]:
     ]
 
 
-def _signal(message: Message) -> Signal | Refused:
+def _tenants_with_own_types(messages: Sequence[Message]) -> set[str]:
+    """The tenants of events whose type is not the platform's; of most batches there are none to ask about."""
+    unknown = (message.event for message in messages if message.event.type not in EVENT_TYPES)
+    return {tenant for event in unknown if (tenant := event.extension(TENANT))}
+
+
+def _signal(message: Message, own: Mapping[str, Mapping[str, OwnEventType]]) -> Signal | Refused:
+    types = own.get(message.event.extension(TENANT) or "", {})
     try:
-        return Signal.of(sales_event(message.event))
+        return Signal.of(sales_event(message.event, lambda name: event_type(name, types)))
     except Refused as exc:
         return exc
 

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 from events.errors import ConfigError, Unavailable
 from functions.adapters.elasticsearch.search import ElasticsearchIndex
@@ -464,12 +465,13 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("engine", ["postgres", "elasticsearch"])
 @pytest.mark.filterwarnings("ignore::elastic_transport.TransportWarning")
-def test_a_server_that_is_gone_is_unavailable_at_once(engine, call):
+def test_a_server_that_is_gone_is_unavailable_at_once(engine, call, caplog):
+    caplog.set_level("DEBUG")
     started = time.monotonic()
     with unreachable(engine, free_port()) as index, pytest.raises(Unavailable) as raised:
         CALLS[call](index)
     assert time.monotonic() - started < 2
-    assert "secret" not in str(raised.value) + repr(raised.value.__cause__)
+    assert "secret" not in str(raised.value) + repr(raised.value.__cause__) + caplog.text
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -481,6 +483,56 @@ def test_a_server_that_never_answers_is_unavailable_within_the_timeout(call):
 
 
 # --- Elasticsearch
+
+
+@contextmanager
+def server_that_answers(status: int) -> Iterator[int]:
+    """The port of a server, or of a proxy before one, that has the same answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(status)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", "2")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(b"no")
+
+        do_GET = do_PUT = do_HEAD = do_POST  # noqa: N815 - the names that http.server looks for
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("status", [200, 401, 403, 429, 500, 502, 503, 504])
+def test_an_answer_that_may_be_another_one_later_is_unavailable(status, call):
+    with (
+        server_that_answers(status) as port,
+        unreachable("elasticsearch", port) as index,
+        pytest.raises(Unavailable),
+    ):
+        CALLS[call](index)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_an_answer_that_stays_the_same_is_not_waited_for(status):
+    with (
+        server_that_answers(status) as port,
+        unreachable("elasticsearch", port) as index,
+        pytest.raises(ApiError),
+    ):
+        index.ping()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
 from functions.domain.engine import Account, Changes, State
+from functions.domain.plan import OwnEventType
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
@@ -50,6 +51,17 @@ class PostgresSignalStore:
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], row["event_id"]].append(row["id"])
             return Recorded(new, notices)
+
+    def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
+        """See SignalStore."""
+        own: dict[str, dict[str, OwnEventType]] = defaultdict(dict)
+        if not tenants:
+            return own
+        asked = _json({"tenant_id": tenant} for tenant in tenants)
+        with self._database.transaction() as tx:
+            for row in tx.rows("own_event_types", tenants=asked):
+                own[row["tenant_id"]][row["type"]] = OwnEventType.model_validate(row["definition"])
+        return own
 
     def ping(self) -> None:
         """See SignalStore."""

@@ -1,11 +1,18 @@
-"""Tenants, their keys and rules in PostgreSQL."""
+"""Tenants, their keys, plans, event types and rules in PostgreSQL, which keeps them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from functions.adapters.postgres.database import Database
+from pydantic_core import to_json
+
+from events.errors import Refused
+from functions.adapters.postgres.database import Database, Row
 from functions.domain.key import Grant
+from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
 
 
@@ -20,24 +27,105 @@ class PostgresTenants:
         with self._database.transaction() as tx:
             tx.rows("put_tenant", tenant_id=tenant_id, name=name)
 
+    def put_plan(self, tenant_id: str, plan: Plan) -> None:
+        """Give a tenant its limits.
+
+        Raises:
+            Refused: there is no such tenant.
+        """
+        with self._database.transaction() as tx:
+            _found(tx.row("put_plan", tenant_id=tenant_id, plan=plan.model_dump_json()), tenant_id)
+
+    def suspend(self, tenant_id: str, *, suspended: bool) -> None:
+        """Suspend a tenant, or take it back.
+
+        Raises:
+            Refused: there is no such tenant.
+        """
+        with self._database.transaction() as tx:
+            _found(tx.row("suspend_tenant", tenant_id=tenant_id, suspended=suspended), tenant_id)
+
+    def put_event_type(self, tenant_id: str, own: OwnEventType) -> None:
+        """Record an event type; a changed definition is a new version, the same one changes nothing."""
+        with self._database.transaction() as tx:
+            tx.rows("put_event_type", tenant_id=tenant_id, type=own.type, definition=own.model_dump_json())
+
+    def terms(self) -> dict[str, Terms]:
+        """Every tenant's terms, by id."""
+        with self._database.transaction() as tx:
+            return {
+                row["tenant_id"]: Terms.model_validate(
+                    {"suspended": row["suspended"], "plan": row["plan"], "types": row["types"]}
+                )
+                for row in tx.rows("all_terms")
+            }
+
     def put_key(self, digest: str, grant: Grant, label: str) -> None:
         """Record a key; one that is there already stays as it is."""
         scopes = "{" + ",".join(sorted(grant.scopes)) + "}"
         with self._database.transaction() as tx:
-            tx.rows("put_key", tenant_id=grant.tenant_id, digest=digest, label=label, scopes=scopes)
+            tx.rows(
+                "put_key",
+                tenant_id=grant.tenant_id,
+                digest=digest,
+                label=label,
+                scopes=scopes,
+                expires_at=grant.expires_at,
+            )
 
-    def put_rule(self, tenant_id: str, rule_id: UUID, definition: RuleDefinition) -> None:
-        """Record a rule; a changed definition is a new version, the same one changes nothing."""
+    def expire_key(self, digest: str, at: datetime) -> tuple[Grant, str]:
+        """Let a key end at ``at``; gives what it may do until then, and its label.
+
+        Raises:
+            Refused: there is no such key, or it is revoked.
+        """
         with self._database.transaction() as tx:
-            tx.rows("put_rule", tenant_id=tenant_id, rule_id=str(rule_id), definition=definition.model_dump_json())
+            row = _found(tx.row("expire_key", digest=digest, expires_at=at), "key")
+        return _grant(row), str(row["label"])
+
+    def revoke_key(self, digest: str) -> None:
+        """End a key now; one that ended before stays ended."""
+        with self._database.transaction() as tx:
+            tx.rows("revoke_key", digest=digest)
+
+    def keys(self, tenant_id: str) -> list[Row]:
+        """A tenant's keys as rows of digest, label, scopes and times, the newest first."""
+        with self._database.transaction() as tx:
+            return tx.rows("list_keys", tenant_id=tenant_id)
 
     def active_keys(self) -> dict[str, Grant]:
-        """Every key that works, by digest."""
+        """Every key that is not revoked, by digest."""
         with self._database.transaction() as tx:
-            return {row["digest"]: Grant(row["tenant_id"], frozenset(row["scopes"])) for row in tx.rows("active_keys")}
+            return {row["digest"]: _grant(row) for row in tx.rows("active_keys")}
+
+    def revoked_keys(self) -> list[str]:
+        """The digests of the keys revoked within the last week."""
+        with self._database.transaction() as tx:
+            return [row["digest"] for row in tx.rows("revoked_keys")]
 
     def find(self, digest: str) -> Grant | None:
         """See :class:`functions.ports.KeyDirectory`."""
         with self._database.transaction() as tx:
             row = tx.row("find_key", digest=digest)
-        return Grant(row["tenant_id"], frozenset(row["scopes"])) if row else None
+        return _grant(row) if row else None
+
+    def put_rule(self, tenant_id: str, rule_id: UUID, definition: RuleDefinition) -> None:
+        """Record a rule; a changed definition is a new version, the same one changes nothing."""
+        text = to_json(definition).decode()
+        with self._database.transaction() as tx:
+            tx.rows("put_rule", tenant_id=tenant_id, rule_id=str(rule_id), definition=text)
+
+    def events_since(self, month: datetime) -> dict[str, int]:
+        """How many events each tenant has had processed since ``month``."""
+        with self._database.transaction() as tx:
+            return {row["tenant_id"]: row["events"] for row in tx.rows("events_this_month", month=month)}
+
+
+def _grant(row: Mapping[str, Any]) -> Grant:
+    return Grant(row["tenant_id"], frozenset(row["scopes"]), row["expires_at"])
+
+
+def _found(row: Row | None, what: str) -> Row:
+    if row is None:
+        raise Refused("Not found", status=404, detail=f"{what}: there is none")
+    return row

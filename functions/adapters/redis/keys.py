@@ -1,15 +1,17 @@
-"""The key directory in Redis: what the front door knows of API keys without ever asking PostgreSQL."""
+"""The key directory in Redis: all that the front door knows of keys and tenants, without ever asking PostgreSQL."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import redis
 
 from events.channel import translated
 from events.errors import Unavailable
 from functions.domain.key import Grant
+from functions.domain.plan import Terms
 
 #: Present once the directory was written. Without it an unknown key may be one that Redis has lost.
 COMPLETE = "sspp:{keys}:complete"
@@ -17,12 +19,18 @@ COMPLETE = "sspp:{keys}:complete"
 
 def key_of(digest: str) -> str:
     """Where the grant of the key with this digest is."""
-    return f"sspp:{{keys}}:{digest}"
+    return f"sspp:{{keys}}:key:{digest}"
+
+
+def terms_of(tenant_id: str) -> str:
+    """Where the terms of a tenant are."""
+    return f"sspp:{{keys}}:tenant:{tenant_id}"
 
 
 def encode(grant: Grant) -> str:
     """Write a grant as the directory keeps it."""
-    return json.dumps({"tenant": grant.tenant_id, "scopes": sorted(grant.scopes)})
+    expires = grant.expires_at.isoformat() if grant.expires_at else None
+    return json.dumps({"tenant": grant.tenant_id, "scopes": sorted(grant.scopes), "expires": expires})
 
 
 def decode(found: bytes | None, complete: bytes | None) -> Grant | None:
@@ -33,25 +41,55 @@ def decode(found: bytes | None, complete: bytes | None) -> Grant | None:
     """
     if found is not None:
         known = json.loads(found)
-        return Grant(known["tenant"], frozenset(known["scopes"]))
+        expires = known.get("expires")
+        return Grant(known["tenant"], frozenset(known["scopes"]), datetime.fromisoformat(expires) if expires else None)
     if complete is None:
         raise Unavailable("key directory")
     return None
 
 
+def decode_terms(found: bytes | None) -> Terms:
+    """Read what was found at :func:`terms_of`.
+
+    Raises:
+        Unavailable: a key's tenant is missing, so the directory is broken.
+    """
+    if found is None:
+        raise Unavailable("key directory")
+    return Terms.model_validate_json(found)
+
+
 class RedisKeyDirectory:
-    """The directory's writer: migrate and whoever issues keys."""
+    """The directory's writer: migrate and whoever changes keys or tenants."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def put(self, grants: Mapping[str, Grant]) -> None:
-        """Add keys by digest and mark the directory complete.
+    def put(self, grants: Mapping[str, Grant], terms: Mapping[str, Terms]) -> None:
+        """Write keys by digest and tenants by id.
+
+        Tenants come first: a key without its tenant would be answered "unavailable".
 
         Raises:
             Unavailable: Redis could not be reached; the same call again is safe.
         """
         with translated():
+            for tenant_id, known in terms.items():
+                self._redis.set(terms_of(tenant_id), known.model_dump_json())
             for digest, grant in grants.items():
                 self._redis.set(key_of(digest), encode(grant))
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """Forget keys; the front door does too, within two seconds.
+
+        Raises:
+            Unavailable: Redis could not be reached; the keys may still work.
+        """
+        with translated():
+            for digest in digests:
+                self._redis.delete(key_of(digest))
+
+    def complete(self) -> None:
+        """Mark the directory as holding every key there is."""
+        with translated():
             self._redis.set(COMPLETE, "1")

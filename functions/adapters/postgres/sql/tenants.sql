@@ -3,24 +3,91 @@
 INSERT INTO tenants (tenant_id, name) VALUES (:tenant_id, :name)
 ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name;
 
+-- put_plan --
+-- A tenant's plan; a row when there is such a tenant.
+UPDATE tenants SET plan = CAST(:plan AS json) WHERE tenant_id = :tenant_id
+RETURNING tenant_id;
+
+-- suspend_tenant --
+-- Suspend a tenant, or take it back; a row when there is such a tenant.
+UPDATE tenants SET suspended_at = CASE WHEN :suspended THEN coalesce(suspended_at, now()) END
+WHERE tenant_id = :tenant_id
+RETURNING tenant_id;
+
+-- all_terms --
+-- Every tenant with its plan and the newest version of each of its own event types.
+SELECT tenants.tenant_id, plan, suspended_at IS NOT NULL AS suspended, coalesce((
+         SELECT json_object_agg(newest.type, newest.definition)
+         FROM (
+           SELECT DISTINCT ON (type) type, definition FROM event_types
+           WHERE event_types.tenant_id = tenants.tenant_id
+           ORDER BY type, version DESC
+         ) AS newest
+       ), CAST('{}' AS json)) AS types
+FROM tenants;
+
+-- own_event_types --
+-- The newest version of every event type of the batch's tenants.
+SELECT DISTINCT ON (event_types.tenant_id, type) event_types.tenant_id, type, definition
+FROM event_types
+JOIN json_to_recordset(CAST(:tenants AS json)) AS given(tenant_id text) USING (tenant_id)
+ORDER BY event_types.tenant_id, type, version DESC;
+
+-- put_event_type --
+-- A new version of a tenant's event type, unless the newest one says the same already.
+INSERT INTO event_types (tenant_id, type, version, definition)
+SELECT :tenant_id, :type, coalesce(max(version), 0) + 1, CAST(:definition AS json)
+FROM event_types WHERE tenant_id = :tenant_id AND type = :type
+HAVING coalesce((array_agg(CAST(definition AS text) ORDER BY version DESC))[1], '')
+  <> CAST(CAST(:definition AS json) AS text)
+RETURNING version;
+
 -- put_key --
 -- A key of a tenant, known by its digest.
-INSERT INTO api_keys (tenant_id, digest, label, scopes)
-VALUES (:tenant_id, :digest, :label, CAST(:scopes AS text[]))
+INSERT INTO api_keys (tenant_id, digest, label, scopes, expires_at)
+VALUES (:tenant_id, :digest, :label, CAST(:scopes AS text[]), CAST(:expires_at AS timestamptz))
 ON CONFLICT DO NOTHING;
 
+-- expire_key --
+-- Let a key end at a moment, or at the one it has if that is sooner; gives what it may do until then.
+UPDATE api_keys SET expires_at = least(expires_at, CAST(:expires_at AS timestamptz))
+WHERE digest = :digest AND revoked_at IS NULL
+RETURNING tenant_id, digest, label, scopes, expires_at;
+
+-- revoke_key --
+-- End a key now; a row when it worked until now.
+UPDATE api_keys SET revoked_at = now() WHERE digest = :digest AND revoked_at IS NULL
+RETURNING tenant_id;
+
+-- list_keys --
+-- A tenant's keys, the newest first; of each only what tells it from the others.
+SELECT digest, label, scopes, created_at, expires_at, revoked_at
+FROM api_keys WHERE tenant_id = :tenant_id
+ORDER BY created_at DESC, digest;
+
 -- active_keys --
--- Every key that works, for the directory in Redis.
-SELECT tenant_id, digest, scopes FROM api_keys WHERE revoked_at IS NULL;
+-- Every key that is not revoked, for the directory in Redis.
+SELECT tenant_id, digest, scopes, expires_at FROM api_keys WHERE revoked_at IS NULL;
+
+-- revoked_keys --
+-- The keys revoked of late.
+SELECT digest FROM api_keys WHERE revoked_at > now() - interval '7 days';
 
 -- find_key --
--- Whom a key that works belongs to.
-SELECT tenant_id, scopes FROM api_keys WHERE digest = :digest AND revoked_at IS NULL;
+-- Whom a key that is not revoked belongs to.
+SELECT tenant_id, scopes, expires_at FROM api_keys WHERE digest = :digest AND revoked_at IS NULL;
+
+-- events_this_month --
+-- How many events each tenant has had processed since the beginning of the month.
+SELECT tenant_id, count(*) AS events FROM signals
+WHERE received_at >= CAST(:month AS timestamptz)
+GROUP BY tenant_id;
 
 -- put_rule --
 -- A new version of a rule, unless the newest one says the same already.
 INSERT INTO rules (tenant_id, rule_id, version, definition)
 SELECT :tenant_id, CAST(:rule_id AS uuid), coalesce(max(version), 0) + 1, CAST(:definition AS json)
 FROM rules WHERE tenant_id = :tenant_id AND rule_id = CAST(:rule_id AS uuid)
-HAVING coalesce((array_agg(CAST(definition AS text) ORDER BY version DESC))[1], '') <> CAST(CAST(:definition AS json) AS text)
+HAVING coalesce((array_agg(CAST(definition AS text) ORDER BY version DESC))[1], '')
+  <> CAST(CAST(:definition AS json) AS text)
 RETURNING version;

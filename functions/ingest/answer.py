@@ -1,0 +1,144 @@
+"""What senders get: decisions on events, put into answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_json
+
+from events.errors import Refused
+from functions.web import problem
+
+#: Seconds after which a full queue is worth another try.
+FULL_RETRY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One event that is durably stored, now or by an earlier request."""
+
+    id: str
+    duplicate: bool
+
+
+Decision = Accepted | Refused
+
+CONFLICT = Refused(
+    "Conflict", status=409, detail="an event with this source and id, and another body, was accepted before"
+)
+QUOTA = Refused("Monthly limit reached", status=429, detail="this month's limit is reached; nothing was stored")
+RATE = Refused("Too many events", status=429, detail="the rate limit is reached; nothing was stored, try again")
+FULL = Refused("Service unavailable", status=503, detail="the queue is full; nothing was stored, try again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """How a tenant stands with its limits after a request.
+
+    Args:
+        used: events this month.
+        soft: from so many on senders are warned; None for never.
+        limit: the burst of the scarcer rate, events; None where no rate is set, as are the rest then.
+        left: events that fit at once now.
+        full_s: seconds until the whole burst fits again.
+        next_s: seconds until one more event fits.
+        month_left_s: seconds until the next month begins.
+    """
+
+    used: int = 0
+    soft: int | None = None
+    limit: int | None = None
+    left: int = 0
+    full_s: float = 0.0
+    next_s: float = 0.0
+    month_left_s: float = 0.0
+
+    def headers(self) -> dict[str, str]:
+        """What every answer carries of it."""
+        headers: dict[str, str] = {}
+        if self.limit is not None:
+            headers["ratelimit-limit"] = str(self.limit)
+            headers["ratelimit-remaining"] = str(max(0, self.left))
+            headers["ratelimit-reset"] = str(math.ceil(self.full_s))
+        if self.soft is not None and self.used > self.soft:
+            headers["x-quota-warning"] = "soft-limit"
+        return headers
+
+    def quota_headers(self, hard: int) -> dict[str, str]:
+        """What an answer carries that the month's limit has refused: that limit, and when it begins anew."""
+        left = str(math.ceil(self.month_left_s))
+        return {
+            "retry-after": left,
+            "ratelimit-limit": str(hard),
+            "ratelimit-remaining": "0",
+            "ratelimit-reset": left,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str, str] | None = None) -> Answer:
+    """Turn a problem of :mod:`functions.web.problem` into an answer."""
+    status, headers, body = answer
+    return Answer(status, body, headers.pop("content-type"), {**(extra or {}), **headers})
+
+
+def refused(refusal: Refused, meter: Meter | None = None, *, hard: int | None = None) -> Answer:
+    """Say no to a whole request, and when it may be worth another try."""
+    return problem_answer(problem.refused(refusal), _limit_headers([refusal], meter or Meter(), hard))
+
+
+def single(decision: Decision, meter: Meter, *, hard: int | None) -> Answer:
+    """Say what became of one event."""
+    if isinstance(decision, Refused):
+        return refused(decision, meter, hard=hard)
+    duplicate = b"true" if decision.duplicate else b"false"
+    body = b'{"status":"accepted","id":"%s","duplicate":%s}' % (decision.id.encode(), duplicate)
+    return Answer(202, body, headers=meter.headers())
+
+
+def batch(decisions: Sequence[Decision], meter: Meter, *, hard: int | None) -> Answer:
+    """Say of each event of a batch what became of it; 207 where some were refused."""
+    accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
+    whole = len(accepted) == len(decisions)
+    body = {
+        "status": "accepted" if whole else "partial" if accepted else "refused",
+        "accepted": len(accepted),
+        "duplicates": sum(decision.duplicate for decision in accepted),
+        "rejected": len(decisions) - len(accepted),
+        "results": [_result(index, decision) for index, decision in enumerate(decisions)],
+    }
+    return Answer(202 if whole else 207, to_json(body), headers=_limit_headers(decisions, meter, hard))
+
+
+def _limit_headers(decisions: Sequence[Decision], meter: Meter, hard: int | None) -> dict[str, str]:
+    """What the answer says of limits; of several that refused, the one that lasts longest."""
+    headers = meter.headers()
+    if any(decision is FULL for decision in decisions):
+        headers["retry-after"] = str(FULL_RETRY_S)
+    if any(decision is RATE for decision in decisions):
+        headers["retry-after"] = str(max(1, math.ceil(meter.next_s)))
+    if hard is not None and any(decision is QUOTA for decision in decisions):
+        headers |= meter.quota_headers(hard)
+    return headers
+
+
+def _result(index: int, decision: Decision) -> dict[str, Any]:
+    if isinstance(decision, Accepted):
+        return {"index": index, "id": decision.id, "status": 202, "duplicate": decision.duplicate}
+    fields = problem.fields(decision)
+    result = {"index": index, "status": decision.status, "title": decision.title, "detail": fields["detail"]}
+    if decision.faults:
+        result["pointer"] = decision.faults[0].pointer
+    return result
