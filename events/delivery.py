@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import urllib3
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,7 +21,7 @@ DETAIL_CHARACTERS = 1024
 class Reply(BaseModel):
     """An event the function wants published: the channel it belongs to and its structured JSON."""
 
-    channel: str
+    channel: Literal["signals", "notices"]
     event: dict[str, object]
 
 

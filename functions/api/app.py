@@ -19,6 +19,7 @@ from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
 from functions.adapters.postgres.reader import Page, Reader
+from functions.api.front_door import FrontDoorBridge
 from functions.api.parameters import (
     Paging,
     SignalList,
@@ -33,6 +34,7 @@ from functions.domain.explain import Explanation
 from functions.domain.key import READ, digest
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
+from functions.ingest.doors import DOORS
 from functions.ports import KeyDirectory, SearchIndex
 from functions.web import problem
 from functions.web.credentials import api_key
@@ -50,6 +52,7 @@ class Api:
         keys: whose key it is.
         reader: signals, accounts and notices.
         search: full text.
+        front_door: takes events, as ingest does.
         accepted: whether an event was accepted that is not processed yet, by tenant and id.
         pings: what it depends on.
         now: the clock, with zone.
@@ -58,6 +61,7 @@ class Api:
     keys: KeyDirectory
     reader: Reader
     search: SearchIndex
+    front_door: FrontDoorBridge
     accepted: Callable[[str, UUID], bool]
     pings: Mapping[str, Ping]
     now: Callable[[], datetime]
@@ -79,6 +83,8 @@ class Api:
     def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
         if request.method == "GET" and (told := health.answer(request.path, self.pings)):
             return told[0], {"content-type": told[1]}, told[2]
+        if request.method == "POST" and request.path in DOORS:
+            return self.front_door.answer(request)
         try:
             question, arguments = _ROUTES.bind("").match(request.path, request.method)
         except HTTPException as exc:
@@ -95,7 +101,7 @@ class Api:
     def _tenant(self, request: flask.Request) -> str:
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
         grant = self.keys.find(digest(key))
-        if grant is None:
+        if grant is None or not grant.works_at(self.now()):
             raise problem.UNKNOWN_KEY
         if READ not in grant.scopes:
             raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {READ}")

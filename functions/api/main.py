@@ -15,6 +15,8 @@ from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.seen import SeenEvents
 from functions.adapters.search import search_index
 from functions.api.app import Api
+from functions.api.front_door import FrontDoorBridge
+from functions.ingest.main import front_door
 
 
 @cache
@@ -29,6 +31,7 @@ def _function() -> Api:
         keys=PostgresTenants(database),
         reader=reader,
         search=search,
+        front_door=FrontDoorBridge(front_door(told)),
         accepted=seen.accepted,
         pings={"postgresql": reader.ping, "redis": seen.ping, "search": search.ping},
         now=lambda: datetime.now(UTC),

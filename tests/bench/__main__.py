@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
@@ -32,8 +33,13 @@ def main() -> None:
     started = time.perf_counter()
     # Beside the working copy: /tmp may be memory, where a sync costs nothing.
     (ROOT / ".cache").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ROOT / ".cache", prefix="bench-") as name:
-        figures = _measure(console, Path(name), told.rounds, told.seconds)
+    folder = Path(tempfile.mkdtemp(dir=ROOT / ".cache", prefix="bench-"))
+    try:
+        figures = _measure(console, folder, told.rounds, told.seconds)
+    except Exception:
+        console.print(f"The logs of this run are in {folder}", style="red")
+        raise
+    shutil.rmtree(folder)
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),

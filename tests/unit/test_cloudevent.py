@@ -505,7 +505,8 @@ def test_bytes_the_sdk_writes_are_read_alike_in_both_modes(attributes, data):
         parse_request(h["content-type"], h.items(), body).event for h, body in (to_binary(sdk), to_structured(sdk))
     ]
     assert read[0] == read[1]
-    assert from_http({"content-type": STRUCTURED}, serialise(read[0])).data == data
+    sdk = from_http({"content-type": STRUCTURED}, serialise(read[0]), data_unmarshaller=lambda data: data)
+    assert sdk.data == data
 
 
 @given(SDK_ATTRIBUTES, SDK_DATA)

@@ -1,0 +1,56 @@
+"""The front door within the API: the very code of ingest, on an event loop of its own in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from functools import cached_property
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from functions.ingest.answer import Answer
+from functions.ingest.app import FrontDoor
+
+
+class FrontDoorBridge:
+    """Lets the API's threads through the asynchronous front door.
+
+    Args:
+        door: see :class:`functions.ingest.app.FrontDoor`.
+    """
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+        self._lock = threading.Lock()
+
+    def answer(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+        """Answer one request to a door."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+
+        async def read() -> bytes:
+            return await asyncio.to_thread(self._body, request)
+
+        call = self._door.answer(request.method, request.path, headers, read)
+        with self._lock:
+            loop = self._loop
+        answered: Future[Answer] = asyncio.run_coroutine_threadsafe(call, loop)
+        given = answered.result()
+        return given.status, {"content-type": given.content_type, **given.headers}, given.body
+
+    def _body(self, request: flask.Request) -> bytes:
+        try:
+            body = request.get_data()  # the Functions Framework bounds it at 10 MB
+        except RequestEntityTooLarge as exc:
+            raise self._door.too_large() from exc
+        if len(body) > self._door.max_body_bytes:
+            raise self._door.too_large()
+        return body
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, started with the first request: the server forks before that."""
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, name="front-door", daemon=True).start()
+        return loop
