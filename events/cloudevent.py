@@ -31,13 +31,20 @@ RESERVED_PREFIX = "sspp"
 _JSON_SPACE = " \t\r\n"
 _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10")
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
-_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$"
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
+_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
 #: No control characters and no noncharacters in a String attribute (section 3.1); JSON has no surrogates left.
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u{fdd0}-\u{fdef}\u{fffe}\u{ffff}]*$"
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u{fdd0}-\u{fdef}\u{fffe}\u{ffff}]*$"
 #: What to say where a pattern did not match, instead of showing the pattern.
 _PATTERN_SAYS = {
-    _PRINTABLE: "must not contain control characters",
+    PRINTABLE: "must not contain control characters",
     _RFC3339: "must be an RFC 3339 date and time",
+}
+#: What is no ce-* header in binary mode.
+_NO_HEADER = {
+    "datacontenttype": "is carried by Content-Type in binary mode, not by ce-datacontenttype",
+    "data": "is the body in binary mode",
+    "data_base64": "is the body in binary mode",
 }
 #: What JSON lets through and PostgreSQL cannot store; a hit is looked at closely, value by value.
 _SUSPECT = re.compile(rb"\\u0000|NaN|Infinity|[eE]\+?\d{3}|\d{200}")
@@ -51,7 +58,7 @@ def _instant(text: str) -> str:
     return text
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=_PRINTABLE)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=PRINTABLE)]
 
 
 class CloudEvent(BaseModel):
@@ -223,13 +230,9 @@ def _skip_space(text: str, at: int) -> int:
 
 
 def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes) -> Message:
-    if "datacontenttype" in attributes:
-        raise Refused(
-            "Malformed CloudEvent",
-            faults=(
-                Fault("/datacontenttype", "is carried by Content-Type in binary mode, not by ce-datacontenttype"),
-            ),
-        )
+    misplaced = [Fault(pointer([name]), said) for name, said in _NO_HEADER.items() if name in attributes]
+    if misplaced:
+        raise Refused("Malformed CloudEvent", faults=tuple(misplaced))
     envelope: dict[str, Any] = {name: _percent_decoded(name, value) for name, value in attributes.items()}
     if content_type:
         envelope["datacontenttype"] = content_type
@@ -261,8 +264,11 @@ def _check_json(body: bytes) -> None:
 
 
 def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
-    if event.data is not None and event.data_base64 is not None:
-        yield Fault("/data_base64", "must not be there beside data")
+    if event.data_base64 is not None:
+        if event.data is not None:
+            yield Fault("/data_base64", "must not be there beside data")
+        if not _BASE64.match(event.data_base64):
+            yield Fault("/data_base64", "is not base64")
     for name, value in (event.model_extra or {}).items():
         if not _ATTRIBUTE_NAME.match(name):
             yield Fault(pointer([name]), "attribute names are lower-case letters and digits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -26,7 +27,10 @@ UNASSIGNED = "unassigned"
 
 _ACCOUNT_SUBJECT = "account/"
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+#: Characters an account, a contact or a user may be named with.
+MAX_NAME = 256
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=cloudevent.PRINTABLE)]
 
 #: Gives what a type name means to a tenant, or None.
 TypeOf = Callable[[str], EventType | None]
@@ -86,6 +90,8 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
     account = data.accountId or _account_in_subject(event.subject) or (UNASSIGNED if any_type else None)
     if account is None:
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
+    elif len(account) > MAX_NAME:
+        found.append(Fault("/subject", f"names an account longer than {MAX_NAME} characters"))
     if found or account is None:
         raise Refused("Unacceptable event", status=422, faults=tuple(found))
     return kind or _unscored(event.type), account, data
@@ -97,11 +103,8 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     Raises:
         Refused: 422; it did not come through our front door, or its tenant's types have changed since.
     """
-    tenant, received = event.extension(TENANT), event.extension(RECEIVED)
-    if tenant is None or received is None:
-        raise Refused("Unacceptable event", status=422, faults=(Fault("/" + TENANT, "is missing"),))
+    tenant, received_at = _stamps(event)
     kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
-    received_at = datetime.fromisoformat(received)
     occurred_at = event.occurred_at()
     return SalesEvent(
         id=cloudevent.event_id(tenant, event.source, event.id),
@@ -118,6 +121,15 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     )
 
 
+def _stamps(event: CloudEvent) -> tuple[str, datetime]:
+    """Give the tenant and the moment that the front door has stamped on an event."""
+    tenant, received = event.extension(TENANT), event.extension(RECEIVED)
+    if tenant is not None and received is not None:
+        with suppress(ValueError):
+            return tenant, datetime.fromisoformat(received).astimezone(UTC)
+    raise Refused("Unacceptable event", status=422, faults=(Fault("", "was not stamped by the front door"),))
+
+
 def _envelope_faults(event: CloudEvent, *, known: bool) -> Iterator[Fault]:
     if not known:
         yield Fault("/type", "is not an event type this tenant has")
@@ -132,5 +144,5 @@ def _unscored(name: str) -> EventType:
 
 def _account_in_subject(subject: str | None) -> str | None:
     if subject and subject.startswith(_ACCOUNT_SUBJECT):
-        return subject.removeprefix(_ACCOUNT_SUBJECT)[:256] or None
+        return subject.removeprefix(_ACCOUNT_SUBJECT) or None
     return None

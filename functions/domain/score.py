@@ -3,7 +3,7 @@
 Half-lives differ by event type, so an account has one sum per side and half-life. Instead of fading the sum
 as time passes, each event is added at its worth *at the beginning of an era* (32 half-lives), grown by the
 time since; reading divides by the growth up to now. Adding is one integer addition, in any order, and the
-numbers stay below 2^63 within an era. Source of the idea: forward decay, Cormode et al., ICDE 2009.
+numbers stay small: what one event adds is below 2^63. Source of the idea: forward decay, Cormode et al., ICDE 2009.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ LANDMARK = datetime(2025, 1, 1, tzinfo=UTC)
 ERA_HALF_LIVES = 32
 #: Sums are kept in 2^-20 points, so that rounding stays below a millionth of a point an event.
 FRACTION_BITS = 20
+
+#: A moment long before an era asks for growth that no float holds; nothing had happened by then.
+_MOST_GROWTH = 900
 
 #: Shown score from which an account is called so. Source: docs/scoring.md.
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
@@ -52,7 +55,7 @@ def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
 def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:
     """The raw points of one side at ``at``, everything faded to then."""
     return math.fsum(
-        total * 2.0 ** -(_half_lives_since(slot, at) + FRACTION_BITS)
+        total * 2.0 ** -max(_half_lives_since(slot, at) + FRACTION_BITS, -_MOST_GROWTH)
         for slot, total in sums.items()
         if slot.side == side
     )

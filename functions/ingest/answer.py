@@ -96,7 +96,16 @@ def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str
 
 def refused(refusal: Refused, meter: Meter | None = None, *, hard: int | None = None) -> Answer:
     """Say no to a whole request, and when it may be worth another try."""
-    return problem_answer(problem.refused(refusal), _limit_headers([refusal], meter or Meter(), hard))
+    headers = _limit_headers([refusal], meter or Meter(), hard)
+    if refusal.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return problem_answer(problem.refused(refusal), headers)
+
+
+def not_allowed(methods: str) -> Answer:
+    """Say which methods a path takes."""
+    refusal = Refused("Method not allowed", status=405, detail=f"this path takes {methods}")
+    return problem_answer(problem.refused(refusal), {"allow": methods})
 
 
 def single(decision: Decision, meter: Meter, *, hard: int | None) -> Answer:

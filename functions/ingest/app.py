@@ -79,12 +79,14 @@ class FrontDoor:
         door = DOORS.get(path)
         if door is not None and method == "POST":
             return await self._enter(door, headers, read)
-        if method == "GET" and path in _PAGES:
+        if method in _READS and path in _PAGES:
             return await _PAGES[path](self)
         if door is not None and method == "OPTIONS" and headers.get("origin") in self.cors_origins:
             return Answer(204, b"", headers=_PREFLIGHT)
         if door is not None:
-            raise Refused("Method not allowed", status=405, detail="POST events here")
+            return answer.not_allowed("POST")
+        if path in _PAGES:
+            return answer.not_allowed(", ".join(_READS))
         raise Refused("Not found", status=404)
 
     async def _enter(self, door: Door, headers: Mapping[str, str], read: Read) -> Answer:
@@ -97,7 +99,13 @@ class FrontDoor:
             raise self.too_large()
         body = await read()
         metrics.INGEST_BYTES.inc(len(body))
-        request = Request(headers=headers, body=body, batch_events=self.batch_events, random_id=self._random_id)
+        request = Request(
+            headers=headers,
+            body=body,
+            batch_events=self.batch_events,
+            random_id=self._random_id,
+            type_of=sender.terms.event_type,
+        )
         messages, render = door.open(request)
         trace = traceparent(headers.get("traceparent"), self.random_bytes)
         arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
@@ -159,6 +167,9 @@ _PAGES: Mapping[str, Callable[[FrontDoor], Awaitable[Answer]]] = {
     "/openapi.json": FrontDoor.openapi,
 }
 
+#: How a page is asked for.
+_READS = ("GET", "HEAD")
+
 _PREFLIGHT = {
     "access-control-allow-methods": "POST",
     "access-control-allow-headers": "content-type, x-api-key, authorization, idempotency-key, traceparent",
@@ -185,7 +196,7 @@ class IngestApp:
 
         given = await door.answer(scope["method"], scope["path"], headers, read)
         extra = door.cors_headers(headers.get("origin")) if door.cors_origins else {}
-        await _send(send, given, extra)
+        await _send(send, given, extra, head_only=scope["method"] == "HEAD")
 
 
 async def _read(receive: Receive, too_large: Refused, most: int) -> bytes:
@@ -207,7 +218,7 @@ async def _read(receive: Receive, too_large: Refused, most: int) -> bytes:
         raise Refused("Request timeout", status=408, detail="the body did not come in whole") from exc
 
 
-async def _send(send: Send, given: Answer, extra: Mapping[str, str]) -> None:
+async def _send(send: Send, given: Answer, extra: Mapping[str, str], *, head_only: bool) -> None:
     headers = [
         (b"content-type", given.content_type.encode()),
         (b"content-length", str(len(given.body)).encode()),
@@ -216,7 +227,7 @@ async def _send(send: Send, given: Answer, extra: Mapping[str, str]) -> None:
     if given.status in {408, 413}:
         headers.append((b"connection", b"close"))  # the rest of the body is not wanted
     await send({"type": "http.response.start", "status": given.status, "headers": headers})
-    await send({"type": "http.response.body", "body": given.body})
+    await send({"type": "http.response.body", "body": b"" if head_only else given.body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -6,16 +6,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError, to_json
 
 from events import cloudevent
 from events.cloudevent import Message
 from events.errors import Fault, Refused
-from functions.domain.sales import Name
+from functions.domain.sales import Name, TypeOf
 from functions.ingest import answer
 from functions.ingest.answer import Accepted, Answer, Decision, Meter
 
@@ -31,12 +32,14 @@ class Request:
     Args:
         headers: names in lower case; of a name that came twice, the last.
         random_id: draws an id for an event that has nothing to derive one from.
+        type_of: what a type name means to the sender's tenant.
     """
 
     headers: Mapping[str, str]
     body: bytes
     batch_events: int
     random_id: Callable[[], str]
+    type_of: TypeOf
 
     @property
     def content_type(self) -> str:
@@ -83,6 +86,12 @@ def _moment(text: str) -> str:
 Moment = Annotated[str, StringConstraints(max_length=64), AfterValidator(_moment)]
 
 
+def _known(name: str, info: ValidationInfo) -> str:
+    if info.context.type_of(name) is None:
+        raise PydanticCustomError("type", "is not an event type this tenant has")
+    return name
+
+
 class _Record(BaseModel):
     """The body of ``POST /api/v1/events``."""
 
@@ -90,7 +99,7 @@ class _Record(BaseModel):
 
     accountId: Name  # noqa: N815 - the wire's name
     userId: Name  # noqa: N815 - the wire's name
-    eventType: Name  # noqa: N815 - the wire's name
+    eventType: Annotated[Name, AfterValidator(_known)]  # noqa: N815 - the wire's name
     timestamp: Moment
     metadata: dict[str, Any] = {}
 
@@ -106,17 +115,24 @@ class _AnyEvent(BaseModel):
     occurredAt: Moment | None = None  # noqa: N815 - the wire's name
 
 
+#: Where the sender of a JSON door finds what a pointer into the event we made of its body means.
+Names = Mapping[str, str]
+_RECORD_NAMES: Names = {"/type": "/eventType", "/time": "/timestamp", "/data": ""}
+_ANY_NAMES: Names = {"/time": "/occurredAt", "/origin": "/source"}
+
+
 def _record(request: Request) -> tuple[Messages, Render]:
     record = _parsed(_Record, request)
     data = {"accountId": record.accountId, "userId": record.userId, "metadata": record.metadata}
     message = _event(
+        _RECORD_NAMES,
         id=request.headers.get("idempotency-key") or _content_id(record),
         source=RECORD_SOURCE,
         type=record.eventType,
         time=record.timestamp,
         data=data,
     )
-    return [message], _render_record
+    return [message], partial(_render, _recorded, _RECORD_NAMES)
 
 
 def _any_event(request: Request) -> tuple[Messages, Render]:
@@ -124,8 +140,11 @@ def _any_event(request: Request) -> tuple[Messages, Render]:
     payload = any_event.payload
     named = payload if isinstance(payload, dict) else {}
     who = {name: named[name] for name in ("accountId", "contactId", "userId") if isinstance(named.get(name), str)}
+    made_of = {"/data/metadata": "/payload"} if named else {"/data/metadata/payload": "/payload"}
+    names = {**_ANY_NAMES, **made_of, "/data": "/payload"}
     derived = _content_id(any_event) if any_event.occurredAt else request.random_id()
     message = _event(
+        names,
         id=request.headers.get("idempotency-key") or derived,
         source=ANY_SOURCE,
         type=any_event.type,
@@ -133,27 +152,39 @@ def _any_event(request: Request) -> tuple[Messages, Render]:
         origin=any_event.source,
         data={**who, "metadata": payload if isinstance(payload, dict) else {"payload": payload}},
     )
-    return [message], _render_any_event
+    return [message], partial(_render, _enqueued, names)
 
 
 def _parsed(model: type[Model], request: Request) -> Model:
     if not cloudevent.is_json(request.content_type):
         raise Refused("Unsupported content type", status=415, detail="send application/json")
     try:
-        return model.model_validate_json(request.body)
+        return model.model_validate_json(request.body, context=request)
     except ValidationError as exc:
         raise Refused("Bad request", faults=tuple(cloudevent.faults(exc.errors(include_url=False)))) from exc
 
 
-def _event(**attributes: Any) -> Message:
+def _event(names: Names, **attributes: Any) -> Message:
     """Make an event of a JSON door's body; it is checked like everybody else's."""
     given = {name: value for name, value in attributes.items() if value is not None}
     try:
         return cloudevent.parse(to_json({"specversion": "1.0", **given}))
     except Refused as refusal:
-        # The pointers lead into the event we made; the sender's body is flat, and its id is a header.
-        faults = tuple(Fault(fault.pointer.removeprefix("/data"), fault.detail) for fault in refusal.faults)
-        raise Refused("Bad request", faults=faults) from refusal
+        raise _told(refusal, names) from refusal
+
+
+def _told(refusal: Refused, names: Names) -> Refused:
+    """What is wrong with the event we made, as what is wrong with the body: these doors know no 422."""
+    return Refused("Bad request", faults=tuple(_translated(fault, names) for fault in refusal.faults))
+
+
+def _translated(fault: Fault, names: Names) -> Fault:
+    if fault.pointer == "/id":
+        return Fault("", f"idempotency-key: {fault.detail}")
+    for made, sent in names.items():
+        if fault.pointer == made or fault.pointer.startswith(made + "/"):
+            return Fault(sent + fault.pointer.removeprefix(made), fault.detail)
+    return fault
 
 
 def _content_id(body: BaseModel) -> str:
@@ -162,26 +193,26 @@ def _content_id(body: BaseModel) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _render_record(decisions: Sequence[Decision], meter: Meter, hard: int | None) -> Answer:
+def _render(
+    accepted: Callable[[Accepted], tuple[int, dict[str, str]]],
+    names: Names,
+    decisions: Sequence[Decision],
+    meter: Meter,
+    hard: int | None,
+) -> Answer:
     decision = decisions[0]
     if isinstance(decision, Accepted):
-        body = {"status": "accepted", "jobId": decision.id, "message": "Event accepted for processing"}
-        return Answer(202, to_json(body), headers=meter.headers())
-    return _refused(decision, meter, hard)
+        status, body = accepted(decision)
+        return Answer(status, to_json(body), headers=meter.headers())
+    return answer.refused(_told(decision, names) if decision.status == 422 else decision, meter, hard=hard)
 
 
-def _render_any_event(decisions: Sequence[Decision], meter: Meter, hard: int | None) -> Answer:
-    decision = decisions[0]
-    if isinstance(decision, Accepted):
-        return Answer(201, to_json({"id": decision.id, "status": "enqueued"}), headers=meter.headers())
-    return _refused(decision, meter, hard)
+def _recorded(event: Accepted) -> tuple[int, dict[str, str]]:
+    return 202, {"status": "accepted", "jobId": event.id, "message": "Event accepted for processing"}
 
 
-def _refused(refusal: Refused, meter: Meter, hard: int | None) -> Answer:
-    """These doors know no 422: what is wrong with an event is a bad request."""
-    if refusal.status == 422:
-        refusal = Refused("Bad request", faults=refusal.faults)
-    return answer.refused(refusal, meter, hard=hard)
+def _enqueued(event: Accepted) -> tuple[int, dict[str, str]]:
+    return 201, {"id": event.id, "status": "enqueued"}
 
 
 CLOUDEVENTS = Door(open=_cloudevents)

@@ -1,19 +1,32 @@
 """gunicorn's ASGI worker, with a deadline for a connection's first request and a drain that does not wait for
-connections nobody is using.
+connections nobody is using. What gunicorn refuses on its own is told as everything else is: problem+json, no echo.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from events import metrics
+from events.errors import Refused
+from functions.web import problem
+
 #: A connection that has not brought a whole request head by then is closed: half-sent ones must not pile up.
 FIRST_HEAD_TIMEOUT_S = 10.0
 #: On a stop, how long a connection between two requests may still bring one that is on its way.
 LINGER_S = 0.3
+
+#: Title of what the server itself refuses, by status.
+_TITLES = {
+    414: "Request line too long",
+    431: "Headers too large",
+    501: "Unknown transfer coding",
+}
 
 
 class Protocol(ASGIProtocol):  # type: ignore[misc] # gunicorn has no type information
@@ -35,6 +48,24 @@ class Protocol(ASGIProtocol):  # type: ignore[misc] # gunicorn has no type infor
     def between_requests(self) -> bool:
         """Whether no request is being worked on."""
         return bool(self._awaiting_request)
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Nobody is upgraded: a request for it is an ordinary GET."""
+        del request
+        return False
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Refuse what never became a request. gunicorn's ``message`` would quote it, keys and all."""
+        del message
+        metrics.INGEST_REFUSED.labels(str(status)).inc()
+        refusal = Refused(_TITLES.get(status, "Bad request"), status=status)
+        _, headers, body = problem.refused(refusal) if status != 500 else problem.failed()
+        headers |= {"content-length": str(len(body)), "connection": "close", **dict(extra_headers)}
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        self._safe_write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def _first_head_is_late(self) -> None:
         if self.req_count <= 1 and self.between_requests:

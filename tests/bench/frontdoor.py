@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,9 +17,13 @@ from urllib.parse import urlsplit
 import hiredis
 import redis
 
-from events import channel
+from events import channel, cloudevent
+from functions.adapters.redis import usage
 from functions.adapters.redis.keys import RedisKeyDirectory
+from functions.domain import sales
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.plan import Terms
+from functions.domain.signal import instant
 from functions.local import valkey
 from tests.bench import cores, load, servers
 from tests.bench.figure import Figure
@@ -30,6 +35,7 @@ SCRIPT_CONNECTIONS = 50
 BATCH, BATCH_CONNECTIONS = 100, 8
 LATENCIES = 1500
 
+_TENANT = "bench"
 #: Stands where each request has a number of its own; of the same length.
 _NUMBER = "N" * 12
 _numbers = count(10 ** (len(_NUMBER) - 1))
@@ -50,7 +56,9 @@ class Door:
             # A rewrite of its log in the background would hit some rounds and not others.
             client.config_set("auto-aof-rewrite-percentage", 0)
             client.script_load(channel.script("admit").text)
-            RedisKeyDirectory(client).put({digest(self.key): Grant("bench", frozenset({WRITE_EVENTS}))})
+            directory = RedisKeyDirectory(client)
+            directory.put({digest(self.key): Grant(_TENANT, frozenset({WRITE_EVENTS}))}, {_TENANT: Terms()})
+            directory.complete()
             channel.Channel(client, "events", 0, "bench").ensure()
 
 
@@ -202,9 +210,16 @@ def _scripts(redis_url: str, seconds: float) -> float:
 
 
 def _calls() -> Iterator[bytes]:
-    id_ = f"00000000-0000-0000-0000-{_NUMBER}"
-    keys = [channel.stream_key("events", 0), channel.seen_key("bench", id_, 0)]
-    arguments = [10**9, 7 * 86_400, channel.body_hash(_event()), _event()]
+    keys = [
+        channel.stream_key("events", 0),
+        usage.count_key(_TENANT, 0, datetime.now(UTC)),
+        channel.rate_key(_TENANT, 0),
+        channel.rate_key(f"{_TENANT}:key", 0),
+        channel.seen_key(_TENANT, f"00000000-0000-0000-0000-{_NUMBER}", 0),
+    ]
+    limits = [10**9, 7 * 86_400, -1, usage.KEPT_S, 0, 0, 0, 0]
+    stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
+    arguments = [*limits, channel.body_hash(_event()), cloudevent.stamp(_event(), **stamps)]
     sha = channel.script("admit").sha
     parts = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments)).split(_NUMBER.encode())
     for number in _numbers:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 #: A server warms up before answers count.
 WARM_UP_S = 0.3
 _LONGEST_READ = 262_144
+_SCRIPT_LINES = 7
 
 Address = tuple[str, int]
 
@@ -50,10 +51,14 @@ class ScriptAnswers:
     """Tells when the answer of the admission script is whole."""
 
     def whole(self, data: bytes) -> bool:
-        """Whether ``data`` is the answer ``["stored"]``."""
-        if data.startswith(b"-"):
+        """Whether ``data`` is a whole answer: "stored" and four numbers.
+
+        Raises:
+            WrongAnswerError: it says something else.
+        """
+        if not b"*5\r\n$6\r\nstored\r\n".startswith(data[:16]):
             raise WrongAnswerError(data[:500].decode("latin-1"))
-        return data == b"*1\r\n$6\r\nstored\r\n"
+        return data.count(b"\r\n") == _SCRIPT_LINES and data.endswith(b"\n")
 
 
 @dataclass

@@ -155,7 +155,7 @@ def _event(draw: random.Random, type_: str, at: datetime) -> bytes:
 
 def _insert(database_url: str, events: Sequence[bytes]) -> float:
     """Insert the signals of ``events`` with the adapter's statement; give how long it took, in seconds."""
-    signals = [Signal.of(sales.sales_event(cloudevent.parse(event).event)) for event in events]
+    signals = [Signal.of(sales.sales_event(cloudevent.parse(event).event, EVENT_TYPES.get)) for event in events]
     store = Database(database_url)
     try:
         store.ping()

@@ -283,6 +283,19 @@ def test_any_other_body_becomes_data_base64(content_type, body, encoded):
     assert (event.data, event.data_base64, event.datacontenttype) == (None, encoded, content_type or None)
 
 
+@pytest.mark.parametrize("name", ["data", "data_base64", "datacontenttype"])
+def test_the_data_of_binary_mode_is_its_body_and_no_header(name):
+    with pytest.raises(Refused) as caught:
+        binary("application/json", b"{}", (f"ce-{name}", "e30="))
+    assert [fault.pointer for fault in caught.value.faults] == [f"/{name}"]
+
+
+@pytest.mark.parametrize("text", ["AP_-", "e30", "e30=\\n", "====", "e"])
+def test_data_base64_that_is_no_base64_is_pointed_at(text):
+    raw = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"%s"}' % text.encode()
+    assert [fault.pointer for fault in refusal_of(raw).faults] == ["/data_base64"]
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
 def test_without_a_body_there_is_no_data(content_type):
     event = binary(content_type, b"")

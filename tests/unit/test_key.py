@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.key import PREFIX, RANDOM_BYTES, digest, new_key, well_formed
+from functions.domain.key import PREFIX, RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, well_formed
 
 RANDOM = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
 
@@ -56,3 +57,13 @@ def test_what_is_kept_of_a_key_is_its_sha_256():
     key = new_key(bytes(range(RANDOM_BYTES)))
     assert digest(key) == sha256(key.encode()).hexdigest()
     assert key[len(PREFIX) :] not in digest(key)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "works"),
+    [(None, True), (timedelta(seconds=1), True), (timedelta(0), False), (timedelta(days=-1), False)],
+)
+def test_a_key_works_until_it_expires(expires_in, works):
+    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    expires_at = None if expires_in is None else now + expires_in
+    assert Grant("tenant", frozenset({WRITE_EVENTS}), expires_at).works_at(now) is works

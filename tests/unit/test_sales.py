@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from events.cloudevent import CloudEvent, event_id
 from events.errors import Refused
-from functions.domain.catalog import EVENT_TYPES
-from functions.domain.sales import RECEIVED, TENANT, sales_data, sales_event
+from functions.domain.catalog import EVENT_TYPES, EventType
+from functions.domain.sales import ANY_TYPE, RECEIVED, TENANT, UNASSIGNED, sales_data, sales_event
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+KNOWN = EVENT_TYPES.get
 
 
 def event(**attributes: object) -> CloudEvent:
@@ -33,7 +34,7 @@ def event(**attributes: object) -> CloudEvent:
 
 def refusal_of(**attributes: object) -> list[str]:
     with pytest.raises(Refused) as caught:
-        sales_data(event(**attributes))
+        sales_data(event(**attributes), KNOWN, any_type=False)
     assert caught.value.status == 422
     return [fault.pointer for fault in caught.value.faults]
 
@@ -42,12 +43,12 @@ def refusal_of(**attributes: object) -> list[str]:
 def test_every_type_has_an_alias_that_means_the_same(kind):
     by_type, by_alias = EVENT_TYPES[f"io.sspp.{kind}"], EVENT_TYPES[kind.replace(".", "_")]
     assert by_type is by_alias
-    assert sales_data(event(type=by_type.alias))[0] is by_type
+    assert sales_data(event(type=by_type.alias), KNOWN, any_type=False)[0] is by_type
 
 
 def test_an_accepted_event_is_read_in_our_own_terms():
     data = {"accountId": "acme", "contactId": "jo@acme.io", "userId": "u1", "metadata": {"n": [1]}, "other": 1}
-    found = sales_event(event(data=data, time="2026-03-04T12:30:00+01:00"))
+    found = sales_event(event(data=data, time="2026-03-04T12:30:00+01:00"), KNOWN)
     assert found.id == event_id("tenant", "/crm", "1")
     assert (found.tenant_id, found.source, found.source_id) == ("tenant", "/crm", "1")
     assert (found.account_id, found.contact_id, found.user_id) == ("acme", "jo@acme.io", "u1")
@@ -56,7 +57,7 @@ def test_an_accepted_event_is_read_in_our_own_terms():
 
 
 def test_contact_user_and_metadata_may_be_left_out():
-    found = sales_event(event())
+    found = sales_event(event(), KNOWN)
     assert (found.contact_id, found.user_id, found.metadata) == (None, None, {})
 
 
@@ -71,7 +72,7 @@ def test_contact_user_and_metadata_may_be_left_out():
     ],
 )
 def test_the_account_is_in_the_data_or_else_in_the_subject(subject, data, account):
-    assert sales_data(event(subject=subject, data=data))[1] == account
+    assert sales_data(event(subject=subject, data=data), KNOWN, any_type=False)[1] == account
 
 
 @pytest.mark.parametrize(
@@ -101,11 +102,48 @@ def test_what_is_unacceptable_is_pointed_at(attributes, pointers):
     assert refusal_of(**attributes) == pointers
 
 
+def test_a_tenant_may_know_types_of_its_own():
+    own = EventType("acme.webinar", "interest", 40, 12, 10, prefix="")
+    found = sales_event(event(type="acme.webinar"), {"acme.webinar": own}.get)
+    assert (found.kind, found.kind.type) == (own, "acme.webinar")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "account"),
+    [({}, "acme"), ({"data": {}}, UNASSIGNED), ({"data": {}, "subject": "account/globex"}, "globex")],
+)
+def test_a_door_that_takes_any_type_keeps_what_nobody_knows_unscored(attributes, account):
+    found = sales_event(event(type="something.else", **{ANY_TYPE: "1"}, **attributes), KNOWN)
+    assert (found.kind.type, found.account_id) == ("something.else", account)
+    assert (found.kind.points, found.kind.hundredths) == (0, 0)
+
+
+def test_a_door_that_takes_any_type_scores_what_is_known():
+    assert sales_event(event(**{ANY_TYPE: "1"}), KNOWN).kind is EVENT_TYPES["demo_completed"]
+
+
+def test_a_door_that_takes_any_type_still_refuses_data_of_the_wrong_shape():
+    with pytest.raises(Refused) as caught:
+        sales_data(event(type="something.else", data={"accountId": 7}), KNOWN, any_type=True)
+    assert [fault.pointer for fault in caught.value.faults] == ["/data/accountId"]
+
+
 @pytest.mark.parametrize("missing", [TENANT, RECEIVED])
 def test_what_did_not_come_through_our_front_door_is_refused(missing):
     with pytest.raises(Refused) as caught:
-        sales_event(event(**{missing: None}))
+        sales_event(event(**{missing: None}), KNOWN)
     assert caught.value.status == 422
+
+
+@pytest.mark.parametrize("received", ["yesterday", "2026-13-01T00:00:00Z", ""])
+def test_a_stamp_that_is_no_moment_did_not_come_from_us(received):
+    with pytest.raises(Refused):
+        sales_event(event(**{RECEIVED: received}), KNOWN)
+
+
+def test_an_account_too_long_is_refused_in_the_subject_as_in_the_data():
+    assert refusal_of(subject="account/" + "a" * 257, data={}) == ["/subject"]
+    assert refusal_of(data={"accountId": "a" * 257}) == ["/data/accountId"]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +158,12 @@ def test_what_did_not_come_through_our_front_door_is_refused(missing):
     ],
 )
 def test_an_event_never_occurs_after_it_was_received(time, occurred_at):
-    assert sales_event(event(time=time)).occurred_at == occurred_at
+    assert sales_event(event(time=time), KNOWN).occurred_at == occurred_at
 
 
 @given(st.timedeltas(timedelta(days=-700_000), timedelta(days=700_000)), st.integers(-23 * 60, 23 * 60))
 def test_an_instant_is_the_same_in_every_zone(since, minutes):
     zone = timezone(timedelta(minutes=minutes))
-    found = sales_event(event(time=(NOON + since).astimezone(zone).isoformat()))
+    found = sales_event(event(time=(NOON + since).astimezone(zone).isoformat()), KNOWN)
     assert found.occurred_at == min(NOON + since, NOON)
     assert found.occurred_at.utcoffset() == timedelta(0)

@@ -209,3 +209,8 @@ def test_a_shown_score_has_a_band(seen, called):
 )
 def test_five_points_in_a_week_are_a_trend(now, before, called):
     assert trend(now, before) == called
+
+
+def test_a_moment_ages_before_an_event_asks_for_no_number_a_float_cannot_hold():
+    slot, total = contribution(EVENT_TYPES["email_opened"], datetime(2026, 1, 1, tzinfo=UTC))
+    assert math.isfinite(points({slot: total}, "buyer", datetime(1, 1, 1, tzinfo=UTC)))
