@@ -18,6 +18,8 @@ $(READY): requirements.txt requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements.lock
 	@# The programs in $(BIN) (functions-framework, pytest) find events and functions from any folder.
 	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/sspp.pth"
+	@# The command line, from any folder, also one with a functions/ of its own (-P).
+	@printf '#!/bin/sh\nexec "%s/python" -P -m functions.cli "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/sspp && chmod +x $(BIN)/sspp
 	@touch $@
 
 run: $(READY)  ## start every part on this machine; Ctrl-C drains and stops

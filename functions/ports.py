@@ -51,23 +51,29 @@ class SignalStore(Protocol):
         """Raise :class:`Unavailable` unless the store answers."""
 
 
+@dataclass(frozen=True, slots=True)
+class AccountThen:
+    """An account when a rule fired: its engagement, 0-100, and what that was made of."""
+
+    id: str
+    engagement: float
+    contributions: Sequence[Contribution]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueNotice:
     """A notice that is to be sent, with all that its text needs.
 
     Args:
         id: also the message's identity, so that a mail system can tell a repeat.
-        engagement: the account's score when the rule fired, 0-100.
-        contributions: what that score was made of.
+        account: whom it is about, where it is about an account.
     """
 
     id: UUID
-    account_id: str
-    rule_name: str
+    title: str
     recipient: str
-    engagement: float
     at: datetime
-    contributions: Sequence[Contribution]
+    account: AccountThen | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,9 @@ class Tenants:
         self.record = record
         self._directory = directory
 
-    def put(self, tenant_id: str, name: str) -> None:
-        """Create a tenant, or rename it."""
-        self.record.put(tenant_id, name)
+    def put(self, tenant_id: str, name: str, *, contact: str | None = None) -> None:
+        """Create a tenant, or rename it; ``contact`` is the e-mail address told of quotas, kept when None."""
+        self.record.put(tenant_id, name, contact=contact)
         self.publish()
 
     def put_plan(self, tenant_id: str, plan: Plan) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from functions.domain import rule as rules_
 from functions.domain import score
+from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import Episode, Rule
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
@@ -27,19 +27,6 @@ class State:
     sums: dict[Account, dict[Slot, int]]
     episodes: dict[Standing, Episode]
     rules: Mapping[str, Sequence[Rule]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A message a rule wants sent: which, about whom, because of which event, as of when."""
-
-    id: UUID
-    rule: Rule
-    account_id: str
-    episode: int
-    event_id: UUID
-    engagement: float
-    at: datetime
 
 
 @dataclass(slots=True)
@@ -96,12 +83,17 @@ def _ask(rule: Rule, signal: Signal, sums: Mapping[Slot, int], state: State, cha
     if after.number > before.number:
         changes.notices.append(
             Notice(
-                id=rules_.notice_id(rule, event.account_id, after),
-                rule=rule,
+                id=rule_notice_id(rule.tenant_id, rule.id, rule.version, event.account_id, after.number),
+                tenant_id=rule.tenant_id,
+                kind="rule",
+                title=rule.definition.name,
+                recipient=rule.definition.then[0].to,
+                event_id=event.id,
+                at=at,
+                rule_id=rule.id,
+                rule_version=rule.version,
                 account_id=event.account_id,
                 episode=after.number,
-                event_id=event.id,
                 engagement=engagement,
-                at=at,
             )
         )

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from cel_expr_python import cel
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.errors import Fault, Refused
-
-_NOTICE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
 
 _ENVIRONMENT = cel.NewEnv(
     variables={
@@ -114,8 +112,3 @@ class Episode:
         if self.open or (self.opened_at is not None and at < self.opened_at + cooldown):
             return self
         return Episode(self.number + 1, True, at)
-
-
-def notice_id(rule: Rule, account_id: str, episode: Episode) -> UUID:
-    """The identity of a notice: a retry computes the same, so it never pages twice."""
-    return uuid5(_NOTICE, f"{rule.tenant_id}\n{rule.id}\n{rule.version}\n{account_id}\n{episode.number}")

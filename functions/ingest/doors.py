@@ -86,8 +86,8 @@ def _moment(text: str) -> str:
 Moment = Annotated[str, StringConstraints(max_length=64), AfterValidator(_moment)]
 
 
-def _known(name: str, info: ValidationInfo) -> str:
-    if info.context.type_of(name) is None:
+def _known(name: str, info: ValidationInfo[TypeOf]) -> str:
+    if info.context is None or info.context(name) is None:
         raise PydanticCustomError("type", "is not an event type this tenant has")
     return name
 
@@ -159,7 +159,7 @@ def _parsed(model: type[Model], request: Request) -> Model:
     if not cloudevent.is_json(request.content_type):
         raise Refused("Unsupported content type", status=415, detail="send application/json")
     try:
-        return model.model_validate_json(request.body, context=request)
+        return model.model_validate_json(request.body, context=request.type_of)
     except ValidationError as exc:
         raise Refused("Bad request", faults=tuple(cloudevent.faults(exc.errors(include_url=False)))) from exc
 

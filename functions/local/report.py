@@ -86,7 +86,7 @@ def notices(console: Console, newest: Sequence[Mapping[str, Any]], total: int) -
         table.add_row(
             datetime.fromisoformat(notice["created_at"]).strftime("%H:%M:%S"),
             notice["account_id"],
-            f"{notice['rule_name']}: {notice['engagement']:g}",
+            f"{notice['title']}: {notice['engagement']:g}",
             _recipient(notice),
             _state(notice),
         )

@@ -6,7 +6,7 @@ from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from pg8000.exceptions import DatabaseError
+from pg8000.exceptions import DatabaseError, InterfaceError
 
 from events.errors import Unavailable
 from functions.adapters.postgres.database import Database, connect
@@ -29,13 +29,19 @@ def test_a_statement_with_a_large_parameter_does_not_wait_for_delayed_acknowledg
 def test_a_failed_transaction_leaves_nothing_and_its_connection_works_on(database: Database) -> None:
     tenants = PostgresTenants(database)
     with pytest.raises(DatabaseError), database.transaction() as tx:
-        tx.rows("put_tenant", tenant_id="a", name="A")
-        tx.rows("put_key", tenant_id="nobody", digest="d", label="", scopes="{}")
+        tx.rows("put_tenant", tenant_id="a", name="A", contact=None)
+        tx.rows("put_key", tenant_id="nobody", digest="d", label="", scopes="{}", expires_at=None)
     tenants.put("b", "B")
     with database.transaction() as tx:
         assert tx.rows("active_keys") == []
     with database.transaction(tenant="a") as tx:
         assert tx.rows("get_account", tenant_id="a", account_id="x") == []
+
+
+def test_a_mistake_of_ours_is_not_taken_for_an_outage(database: Database) -> None:
+    with pytest.raises(InterfaceError), database.transaction() as tx:
+        tx.rows("put_tenant", tenant_id="a")
+    database.ping()
 
 
 def test_a_connection_that_died_while_idle_is_replaced_unseen(database: Database, database_url: str) -> None:

@@ -12,7 +12,9 @@ from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.reader import Page, Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.senders.email import SmtpSender
+from functions.domain.plan import Plan
 from functions.ports import DueNotice, SendAnswer
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
@@ -46,7 +48,9 @@ def test_a_notice_is_sent_once_however_often_and_at_once_it_is_delivered(databas
         answers = list(threads.map(lambda _: store.deliver(TENANT, notice, sender), range(12)))
     assert all(answer.delivered for answer in answers)
     assert len(sender.sent) == 1
-    assert sender.sent[0].contributions[0].points_now == pytest.approx(60)
+    account = sender.sent[0].account
+    assert account is not None
+    assert account.contributions[0].points_now == pytest.approx(60)
 
 
 def test_every_attempt_is_on_record(database: Database, notice: UUID) -> None:
@@ -87,3 +91,24 @@ def test_a_mail_server_that_is_away_is_an_answer_too(database_url: str, notice: 
         answer = PostgresNoticeStore(database).deliver(TENANT, notice, SmtpSender("smtp://127.0.0.1:1", "s@x"))
     assert not answer.delivered
     assert not answer.permanent
+
+
+@pytest.mark.parametrize("contact", ["owner@acme.example", None])
+def test_a_quota_that_is_reached_is_told_of_once_where_somebody_is_to_be_told(
+    database: Database, contact: str | None
+) -> None:
+    tenants = PostgresTenants(database)
+    tenants.put(TENANT, "Acme", contact=contact)
+    tenants.put_plan(TENANT, Plan.model_validate({"monthly": {"hard": 10}}))
+    signals = PostgresSignalStore(database)
+    first = signals.record([signal(number) for number in range(7)])
+    assert not first.notices
+    batch = [signal(number) for number in range(6, 8)]
+    recorded = signals.record(batch)
+    ((notice_id,),) = recorded.notices.values()
+    assert signals.record(batch) == recorded, "a redelivery gives the same notice and counts nothing"
+    sender = Recorder(SendAnswer(True, "250 OK"))
+    assert PostgresNoticeStore(database).deliver(TENANT, notice_id, sender).delivered
+    assert [sent.recipient for sent in sender.sent] == ([contact] if contact else [])
+    (row,), _ = Reader(database).notices(TENANT, Page(number=1, limit=10))
+    assert (row["kind"], row["title"]) == ("quota", "80 % of the 10 events of November 2026 are used")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from functions.domain import engine, score
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.engine import Account, Notice, Standing, State
-from functions.domain.rule import Condition, Episode, Rule, RuleDefinition, notice_id
+from functions.domain.engine import Account, Standing, State
+from functions.domain.notice import Notice, rule_notice_id
+from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
 from functions.domain.sales import SalesEvent
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
@@ -106,7 +107,7 @@ def after(*batches: Sequence[Signal]) -> Store:
 
 def told(store: Store) -> list[tuple[int, str, int]]:
     """Who was told of: rule, account, episode."""
-    return [(notice.rule.id.int, notice.account_id, notice.episode) for notice in store.notices]
+    return [(notice.rule_id.int, notice.account_id, notice.episode) for notice in store.notices]
 
 
 # --- the laws
@@ -149,9 +150,11 @@ def test_no_notice_is_wanted_twice_and_each_begins_an_episode(signals):
     store = after(signals)
     assert len({notice.id for notice in store.notices}) == len(store.notices)
     for notice in store.notices:
-        standing = (notice.rule.tenant_id, notice.rule.id, notice.account_id)
+        standing = (notice.tenant_id, notice.rule_id, notice.account_id)
         assert 1 <= notice.episode <= store.episodes[standing].number
-        assert notice.id == notice_id(notice.rule, notice.account_id, Episode(notice.episode))
+        assert notice.id == rule_notice_id(
+            notice.tenant_id, notice.rule_id, notice.rule_version, notice.account_id, notice.episode
+        )
         assert any(each.event.id == notice.event_id and each.event.received_at == notice.at for each in signals)
 
 
@@ -162,7 +165,7 @@ def test_tenants_and_accounts_are_strangers_to_each_other(signals):
         alone, together = after(own), after(signals)
         assert alone.sums[tenant, account] == together.sums[tenant, account]
         assert alone.notices == [
-            notice for notice in together.notices if (notice.rule.tenant_id, notice.account_id) == (tenant, account)
+            notice for notice in together.notices if (notice.tenant_id, notice.account_id) == (tenant, account)
         ]
 
 
@@ -178,7 +181,7 @@ def test_one_completed_demo_is_a_hot_account_and_a_notice_for_each_rule_that_hol
 
 def test_rules_are_asked_after_the_event_counts():
     store = after([signal(1, "meeting_booked"), signal(2, "email_clicked")])
-    assert [(notice.rule.id.int, notice.event_id.int) for notice in store.notices] == [(1, 2)]
+    assert [(notice.rule_id.int, notice.event_id.int) for notice in store.notices] == [(1, 2)]
 
 
 def test_an_account_that_stays_hot_is_told_of_once():

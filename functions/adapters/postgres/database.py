@@ -106,6 +106,8 @@ class Database:
             connection.run("COMMIT")
         except _BROKEN as exc:
             _discard(connection)
+            if not _is_gone(exc):
+                raise
             raise Unavailable("PostgreSQL") from exc
         except DatabaseError as exc:
             self._roll_back(connection)
@@ -212,6 +214,11 @@ def _discard(connection: pg8000.native.Connection) -> None:
         connection.close()
     except (*_BROKEN, DatabaseError):
         return
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the connection is to blame: pg8000 says InterfaceError of our own mistakes, too."""
+    return not isinstance(error, InterfaceError) or str(error).startswith(("network error", "connection is closed"))
 
 
 def _sqlstate(error: DatabaseError) -> str:

@@ -8,10 +8,10 @@ from uuid import UUID
 from events.errors import Refused
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain.explain import Contribution
-from functions.domain.rule import RuleDefinition
-from functions.ports import DueNotice, SendAnswer, Sender
+from functions.ports import AccountThen, DueNotice, SendAnswer, Sender
 
 ALREADY_SENT = SendAnswer(delivered=True, text="sent before")
+NOBODY_TO_TELL = SendAnswer(delivered=True, text="on record only")
 
 
 class PostgresNoticeStore:
@@ -28,6 +28,8 @@ class PostgresNoticeStore:
                 raise Refused("No such notice", status=422)
             if row["sent_at"] is not None:
                 return ALREADY_SENT
+            if row["recipient"] is None:
+                return NOBODY_TO_TELL
             notice = _due(tx, tenant_id, row)
             answer = sender.send(notice)
             tx.rows(
@@ -54,13 +56,10 @@ def contributions(tx: Transaction, tenant_id: str, account_id: str, side: str, a
 
 
 def _due(tx: Transaction, tenant_id: str, row: Row) -> DueNotice:
-    definition = RuleDefinition.model_validate(row["definition"])
+    account = None
+    if row["account_id"] is not None:
+        made_of = contributions(tx, tenant_id, row["account_id"], "buyer", row["created_at"])
+        account = AccountThen(row["account_id"], float(row["engagement"]), made_of)
     return DueNotice(
-        id=row["id"],
-        account_id=row["account_id"],
-        rule_name=definition.name,
-        recipient=definition.then[0].to,
-        engagement=float(row["engagement"]),
-        at=row["created_at"],
-        contributions=contributions(tx, tenant_id, row["account_id"], "buyer", row["created_at"]),
+        id=row["id"], title=row["title"], recipient=row["recipient"], at=row["created_at"], account=account
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import fields
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,8 @@ from pydantic_core import to_json
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
 from functions.domain.engine import Account, Changes, State
-from functions.domain.plan import OwnEventType
+from functions.domain.notice import Notice, quota_notices
+from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
@@ -43,8 +45,11 @@ class PostgresSignalStore:
             if fresh:
                 changes = engine.advance(_state(tx, accounts, fresh), fresh)
                 _write(tx, changes)
-                for notice in changes.notices:
-                    notices[notice.rule.tenant_id, notice.event_id].append(notice.id)
+                due = [*changes.notices, *_count(tx, fresh)]
+                if due:
+                    tx.rows("put_notices", notices=_json(map(_notice_row, due)))
+                for notice in due:
+                    notices[notice.tenant_id, notice.event_id].append(notice.id)
             earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in _identities(signals) - new.keys())
             if earlier != "[]":
                 new.update(_times(tx.rows("recorded_signals", ids=earlier)))
@@ -125,8 +130,30 @@ def _write(tx: Transaction, changes: Changes) -> None:
     tx.rows("add_sums", sums=_json(_sum_rows(changes)))
     if changes.episodes:
         tx.rows("put_episodes", episodes=_json(_episode_rows(changes)))
-    if changes.notices:
-        tx.rows("put_notices", notices=_json(_notice_rows(changes)))
+
+
+def _count(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
+    """Count new events against their tenants' months; gives the notices of thresholds that were reached."""
+    last: dict[tuple[str, date], Signal] = {}
+    counts: Counter[tuple[str, date]] = Counter()
+    for signal in signals:
+        month = (signal.event.tenant_id, signal.event.received_at.date().replace(day=1))
+        last[month] = signal
+        counts[month] += 1
+    asked = _json({"tenant_id": tenant, "month": month, "events": counts[tenant, month]} for tenant, month in counts)
+    due: list[Notice] = []
+    for row in tx.rows("add_usage", counts=asked):
+        month = (row["tenant_id"], row["month"])
+        event = last[month].event
+        due += quota_notices(
+            row["tenant_id"],
+            Plan.model_validate(row["plan"]),
+            row["contact"],
+            row["month"],
+            (row["events"] - counts[month], row["events"]),
+            (event.id, event.received_at),
+        )
+    return due
 
 
 def _signal_row(signal: Signal) -> dict[str, Any]:
@@ -177,19 +204,10 @@ def _episode_rows(changes: Changes) -> Iterable[dict[str, Any]]:
         }
 
 
-def _notice_rows(changes: Changes) -> Iterable[dict[str, Any]]:
-    for notice in changes.notices:
-        yield {
-            "tenant_id": notice.rule.tenant_id,
-            "id": notice.id,
-            "rule_id": notice.rule.id,
-            "rule_version": notice.rule.version,
-            "account_id": notice.account_id,
-            "episode": notice.episode,
-            "event_id": notice.event_id,
-            "engagement": notice.engagement,
-            "created_at": notice.at,
-        }
+def _notice_row(notice: Notice) -> dict[str, Any]:
+    row = {field.name: getattr(notice, field.name) for field in fields(notice)}
+    row["created_at"] = row.pop("at")
+    return row
 
 
 def _times(rows: Iterable[Mapping[str, Any]]) -> dict[Identity, datetime]:

@@ -22,10 +22,20 @@ class PostgresTenants:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, tenant_id: str, name: str) -> None:
-        """Create a tenant, or rename it."""
+    def put(self, tenant_id: str, name: str, *, contact: str | None = None) -> None:
+        """Create a tenant, or rename it; ``contact`` is the e-mail address told of quotas, kept when None."""
         with self._database.transaction() as tx:
-            tx.rows("put_tenant", tenant_id=tenant_id, name=name)
+            tx.rows("put_tenant", tenant_id=tenant_id, name=name, contact=contact)
+
+    def exists(self, tenant_id: str) -> bool:
+        """Whether there is such a tenant."""
+        with self._database.transaction() as tx:
+            return tx.row("find_tenant", tenant_id=tenant_id) is not None
+
+    def tenants(self) -> list[Row]:
+        """Every tenant as a row of id, name, plan, suspended, created and how many of its keys work, by id."""
+        with self._database.transaction() as tx:
+            return tx.rows("list_tenants")
 
     def put_plan(self, tenant_id: str, plan: Plan) -> None:
         """Give a tenant its limits.
@@ -92,6 +102,11 @@ class PostgresTenants:
         """A tenant's keys as rows of digest, label, scopes and times, the newest first."""
         with self._database.transaction() as tx:
             return tx.rows("list_keys", tenant_id=tenant_id)
+
+    def keys_like(self, prefix: str) -> list[Row]:
+        """The keys of all tenants whose digest begins so, as rows of tenant_id, digest, label and ends."""
+        with self._database.transaction() as tx:
+            return tx.rows("keys_like", prefix=prefix)
 
     def active_keys(self) -> dict[str, Grant]:
         """Every key that is not revoked, by digest."""

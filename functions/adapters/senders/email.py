@@ -59,24 +59,30 @@ def message(notice: DueNotice, sender: str) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = notice.recipient
-    mail["Subject"] = f"{notice.account_id}: {notice.rule_name} (engagement {notice.engagement:.0f})"
+    mail["Subject"] = _subject(notice)
     mail["Date"] = format_datetime(notice.at)
     # A repeat of the same notice carries the same identity, which mail systems drop.
     mail["Message-ID"] = f"<{notice.id}@{sender.rpartition('@')[2]}>"
-    why = [f"  - {contribution.sentence(notice.at)}" for contribution in notice.contributions]
-    mail.set_content(
-        "\n".join(
-            [
-                f'{notice.account_id} met your rule "{notice.rule_name}".',
-                f"Engagement was {notice.engagement:.1f} of 100. What it is made of:",
-                "",
-                *why,
-                "",
-                f"Notice {notice.id}",
-            ]
-        )
-    )
+    mail.set_content("\n".join([*_told(notice), "", f"Notice {notice.id}"]))
     return mail
+
+
+def _subject(notice: DueNotice) -> str:
+    if notice.account is None:
+        return notice.title
+    return f"{notice.account.id}: {notice.title} (engagement {notice.account.engagement:.0f})"
+
+
+def _told(notice: DueNotice) -> list[str]:
+    account = notice.account
+    if account is None:
+        return [f"{notice.title}."]
+    return [
+        f'{account.id} met your rule "{notice.title}".',
+        f"Engagement was {account.engagement:.1f} of 100. What it is made of:",
+        "",
+        *(f"  - {contribution.sentence(notice.at)}" for contribution in account.contributions),
+    ]
 
 
 def _words(code: int, text: bytes | str) -> str:

@@ -89,13 +89,28 @@ ON CONFLICT (tenant_id, rule_id, account_id)
 DO UPDATE SET number = excluded.number, open = excluded.open, opened_at = excluded.opened_at;
 
 -- put_notices --
--- Write the notices of the episodes that began.
+-- Write the notices that are due; one that is there already was due before.
 INSERT INTO notices (
-  tenant_id, id, rule_id, rule_version, account_id, episode, event_id, engagement, created_at
+  tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
+  created_at
 )
-SELECT tenant_id, id, rule_id, rule_version, account_id, episode, event_id, engagement, created_at
+SELECT tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
+       created_at
 FROM json_to_recordset(CAST(:notices AS json)) AS given(
-  tenant_id text, id uuid, rule_id uuid, rule_version integer, account_id text, episode integer,
-  event_id uuid, engagement numeric, created_at timestamptz
+  tenant_id text, id uuid, kind text, title text, recipient text, event_id uuid, rule_id uuid,
+  rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz
 )
 ON CONFLICT DO NOTHING;
+
+-- add_usage --
+-- Count the batch's new events against their tenants' months. A row each: the count now, and what it is
+-- measured by. The last statement of a batch, because until its end other batches of the tenant wait here.
+WITH counted AS (
+  INSERT INTO usage (tenant_id, month, events)
+  SELECT tenant_id, month, events
+  FROM json_to_recordset(CAST(:counts AS json)) AS given(tenant_id text, month date, events bigint)
+  ORDER BY tenant_id, month
+  ON CONFLICT (tenant_id, month) DO UPDATE SET events = usage.events + excluded.events
+  RETURNING tenant_id, month, events
+)
+SELECT tenant_id, month, events, plan, contact FROM counted JOIN tenants USING (tenant_id);

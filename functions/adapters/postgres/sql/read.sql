@@ -68,10 +68,9 @@ WHERE tenant_id = :tenant_id AND account_id = :account_id;
 SELECT account_id FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- list_notices --
--- The newest notices with their rule's name and every attempt to send them.
-SELECT notices.id, notices.rule_id, notices.rule_version, definition ->> 'name' AS rule_name,
-       notices.account_id, notices.episode, notices.event_id, notices.engagement, notices.created_at,
-       notices.sent_at, coalesce((
+-- The newest notices with every attempt to send them.
+SELECT id, kind, title, rule_id, rule_version, account_id, episode, event_id, engagement, created_at, sent_at,
+       coalesce((
          SELECT json_agg(json_build_object(
            'attempt', attempt, 'at', at, 'channel', channel, 'recipient', recipient,
            'delivered', delivered, 'answer', answer) ORDER BY attempt)
@@ -80,9 +79,6 @@ SELECT notices.id, notices.rule_id, notices.rule_version, definition ->> 'name' 
        ), CAST('[]' AS json)) AS deliveries,
        count(*) OVER () AS total
 FROM notices
-JOIN rules ON rules.tenant_id = notices.tenant_id
-  AND rules.rule_id = notices.rule_id AND rules.version = notices.rule_version
-WHERE notices.tenant_id = :tenant_id
-  AND (CAST(:event_id AS uuid) IS NULL OR notices.event_id = CAST(:event_id AS uuid))
-ORDER BY notices.created_at DESC, notices.id
+WHERE tenant_id = :tenant_id AND (CAST(:event_id AS uuid) IS NULL OR event_id = CAST(:event_id AS uuid))
+ORDER BY created_at DESC, id
 LIMIT :limit OFFSET :offset;

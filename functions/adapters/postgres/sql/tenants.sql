@@ -1,7 +1,21 @@
 -- put_tenant --
--- A tenant, or its new name.
-INSERT INTO tenants (tenant_id, name) VALUES (:tenant_id, :name)
-ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name;
+-- A tenant, or its new name and, where one is given, its new contact.
+INSERT INTO tenants (tenant_id, name, contact) VALUES (:tenant_id, :name, :contact)
+ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name, contact = coalesce(excluded.contact, tenants.contact);
+
+-- find_tenant --
+-- A row when there is such a tenant.
+SELECT tenant_id FROM tenants WHERE tenant_id = :tenant_id;
+
+-- list_tenants --
+-- Every tenant, with how many of its keys work.
+SELECT tenants.tenant_id AS id, name, plan, suspended_at IS NOT NULL AS suspended,
+       tenants.created_at AS created, count(digest) AS keys
+FROM tenants
+LEFT JOIN api_keys ON api_keys.tenant_id = tenants.tenant_id
+  AND revoked_at IS NULL AND coalesce(expires_at > now(), true)
+GROUP BY tenants.tenant_id
+ORDER BY tenants.tenant_id;
 
 -- put_plan --
 -- A tenant's plan; a row when there is such a tenant.
@@ -64,6 +78,12 @@ RETURNING tenant_id;
 SELECT digest, label, scopes, created_at, expires_at, revoked_at
 FROM api_keys WHERE tenant_id = :tenant_id
 ORDER BY created_at DESC, digest;
+
+-- keys_like --
+-- The keys, of whichever tenant, whose digest begins so; revoked ones too, so that revoking can be repeated.
+SELECT tenant_id, digest, label, expires_at, revoked_at
+FROM api_keys WHERE starts_with(digest, :prefix)
+ORDER BY digest;
 
 -- active_keys --
 -- Every key that is not revoked, for the directory in Redis.

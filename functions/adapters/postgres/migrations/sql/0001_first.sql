@@ -89,12 +89,15 @@ CREATE TABLE rule_episodes (
 CREATE TABLE notices (
   tenant_id    text NOT NULL,
   id           uuid NOT NULL,
-  rule_id      uuid NOT NULL,
-  rule_version integer NOT NULL,
-  account_id   text NOT NULL,
-  episode      integer NOT NULL,
+  kind         text NOT NULL, -- 'rule' or 'quota'; the columns of the other kind are null
+  title        text NOT NULL,
+  recipient    text, -- null where nobody has said whom to tell
   event_id     uuid NOT NULL,
-  engagement   numeric(4, 1) NOT NULL,
+  rule_id      uuid,
+  rule_version integer,
+  account_id   text,
+  episode      integer,
+  engagement   numeric(4, 1),
   created_at   timestamptz NOT NULL,
   sent_at      timestamptz,
   PRIMARY KEY (tenant_id, id)

@@ -1,0 +1,108 @@
+"""The installation a command works on: where its stores and its front door are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pg8000.exceptions import DatabaseError
+
+from events import settings
+from events.errors import ConfigError, Refused, Unavailable
+from functions import tenants
+from functions.tenants import Tenants
+
+_SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "DATABASE_URL": ("postgresql://", "postgres://"),
+    "REDIS_URL": ("redis://", "rediss://", "unix://"),
+}
+#: SQLSTATE classes of what an operator can mend: who may come in, which database, what is in it.
+_TO_MEND = ("28", "3D", "42")
+
+
+class Installation:
+    """What ``env`` names, or the ``make run`` whose ready.json is there.
+
+    Args:
+        env: the environment.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    @contextmanager
+    def tenants(self) -> Iterator[Tenants]:
+        """Connect to PostgreSQL and Redis for the length of the block.
+
+        Raises:
+            ConfigError: nothing says where they are, or PostgreSQL does not let us work.
+            Unavailable: one of them cannot be reached.
+        """
+        database_url, redis_url = self._stores()
+        try:
+            with tenants.opened(database_url, redis_url) as known:
+                yield known
+        except DatabaseError as exc:
+            says = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
+            if not str(says.get("C", "")).startswith(_TO_MEND):
+                raise
+            raise ConfigError(f"PostgreSQL: {says.get('M')}; is DATABASE_URL right, and is it migrated?") from exc
+
+    def ready(self) -> Mapping[str, str]:
+        """Give what ``make run`` says of itself.
+
+        Raises:
+            ConfigError: nothing runs here.
+        """
+        path = Path(settings.read(self._env).home).absolute() / "ready.json"
+        try:
+            found: dict[str, str] = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError as exc:
+            raise ConfigError(f"nothing runs here ({path} is missing)") from exc
+        except (OSError, ValueError) as exc:
+            raise ConfigError(f"{path} cannot be read: {exc}") from exc
+        return found
+
+    def _stores(self) -> tuple[str, str]:
+        """Where PostgreSQL and Redis are: never one of this installation and one of that."""
+        told = settings.read(self._env)
+        if told.database_url and told.redis_url:
+            return _checked("DATABASE_URL", told.database_url), _checked("REDIS_URL", told.redis_url)
+        try:
+            ready = self.ready()
+        except ConfigError as exc:
+            raise ConfigError(f"{exc}; start `make run`, or set DATABASE_URL and REDIS_URL") from exc
+        return ready["database_url"], ready["redis_url"]
+
+
+@contextmanager
+def unless_away(says: str) -> Iterator[None]:
+    """Say what it means for the caller when a backend goes away inside the block."""
+    try:
+        yield
+    except Unavailable as exc:
+        exc.add_note(says)
+        raise
+
+
+def require_tenant(known: Tenants, tenant_id: str) -> None:
+    """Make sure that there is such a tenant.
+
+    Raises:
+        Refused: there is none.
+    """
+    if not known.record.exists(tenant_id):
+        raise Refused("Not found", status=404, detail=f"there is no tenant {tenant_id}")
+
+
+def _checked(name: str, url: str) -> str:
+    try:
+        usable = url.startswith(_SCHEMES[name]) and urlsplit(url).port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{name} must be an address that begins with {' or '.join(_SCHEMES[name])}")
+    return url

@@ -1,0 +1,110 @@
+"""``sspp tenants``: who may send, and how much."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from events.errors import Refused
+from functions.cli import arguments, output
+from functions.cli.arguments import Commands, plan_option
+from functions.cli.installation import Installation, require_tenant, unless_away
+from functions.domain.plan import Monthly, Plan, Rate
+
+_AGAIN = "the same command again finishes it"
+_LIMITS = ("rate", "key_rate", "soft", "hard")
+
+
+def add(commands: Commands) -> None:
+    """Add these commands."""
+    tenants = arguments.group(commands, "tenants", "Create, limit, suspend and list tenants")
+    put = arguments.command(
+        tenants, "put", _put, "Create a tenant, or rename it", example='sspp tenants put acme --name "Acme Inc."'
+    )
+    put.add_argument("tenant", metavar="ID", type=arguments.tenant_id, help="its id; it stays the same for ever")
+    put.add_argument("--name", required=True, type=arguments.words, help="what people call it")
+    listed = arguments.command(
+        tenants, "list", _list, "List tenants, their limits and how many keys work", example="sspp tenants list"
+    )
+    listed.add_argument("--json", action="store_true", help="everything, as a JSON array")
+    for name, about, suspended in (
+        ("suspend", "Refuse a tenant's events and keys (403) until it is resumed", True),
+        ("resume", "Take a suspended tenant back", False),
+    ):
+        parser = arguments.command(tenants, name, _suspend, about, example=f"sspp tenants {name} acme")
+        parser.add_argument("tenant", metavar="ID", help="the tenant's id")
+        parser.set_defaults(suspended=suspended)
+    _add_plan(tenants)
+
+
+def _add_plan(tenants: Commands) -> None:
+    plan = arguments.command(
+        tenants,
+        "plan",
+        _plan,
+        "Set all of a tenant's limits, or show them",
+        more="What is not named is not limited any more. Without any option it only shows the limits.\n"
+        "New limits hold within two seconds.",
+        example="sspp tenants plan acme --rate 100/s:200 --soft 80000 --hard 100000\n"
+        "sspp tenants plan acme --unlimited\n"
+        "sspp tenants plan acme",
+    )
+    plan.add_argument("tenant", metavar="ID", help="the tenant's id")
+    for name, whose in (("--rate", "the tenant"), ("--key-rate", "each of its keys")):
+        plan.add_argument(
+            name,
+            type=arguments.rate,
+            metavar="N/s[:BURST]",
+            help=f"events a second (/m, /h) for {whose}; BURST (default: one second's) at once",
+        )
+    plan.add_argument("--soft", type=arguments.count, metavar="N", help="warn senders above N events a month (UTC)")
+    plan.add_argument("--hard", type=arguments.count, metavar="N", help="refuse events above N a month (UTC)")
+    plan.add_argument("--unlimited", action="store_true", help="take every limit away")
+
+
+def _put(options: Namespace, installation: Installation) -> None:
+    with installation.tenants() as known, unless_away(_AGAIN):
+        known.put(options.tenant, options.name)
+    output.remark(f"tenant {options.tenant} is there; `sspp keys issue {options.tenant} --label ...` gives it a key")
+
+
+def _list(options: Namespace, installation: Installation) -> None:
+    with installation.tenants() as known:
+        rows = known.record.tenants()
+    if not options.json:
+        rows = [{**row, "plan": _in_short(Plan.model_validate(row["plan"]))} for row in rows]
+    output.listing(rows, ("id", "name", "plan", "suspended", "keys"), as_json=options.json)
+
+
+def _suspend(options: Namespace, installation: Installation) -> None:
+    with installation.tenants() as known, unless_away(_AGAIN):
+        require_tenant(known, options.tenant)
+        known.suspend(options.tenant, suspended=options.suspended)
+    state = "suspended" if options.suspended else "not suspended"
+    output.remark(f"{options.tenant} is {state}; every front door knows within two seconds")
+
+
+def _plan(options: Namespace, installation: Installation) -> None:
+    given = any(getattr(options, limit) is not None for limit in _LIMITS)
+    if given and options.unlimited:
+        raise Refused("Contradiction", detail="--unlimited goes without other limits")
+    with installation.tenants() as known, unless_away(_AGAIN):
+        require_tenant(known, options.tenant)
+        if given or options.unlimited:
+            monthly = Monthly(soft=options.soft, hard=options.hard)
+            known.put_plan(options.tenant, Plan(rate=options.rate, keyRate=options.key_rate, monthly=monthly))
+        plan = known.record.terms()[options.tenant].plan
+    for name, value in _limits(plan):
+        output.result(f"{name:<10}{plan_option(value) if value is not None else 'not limited'}")
+
+
+def _in_short(plan: Plan) -> str:
+    return "  ".join(f"{name} {plan_option(value)}" for name, value in _limits(plan) if value is not None) or "-"
+
+
+def _limits(plan: Plan) -> list[tuple[str, Rate | int | None]]:
+    return [
+        ("rate", plan.rate),
+        ("key-rate", plan.keyRate),
+        ("soft", plan.monthly.soft),
+        ("hard", plan.monthly.hard),
+    ]

@@ -1,0 +1,66 @@
+"""The front door alone: a Redis of its own, ingest, and one tenant; nobody takes what it stores."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+
+from events import channel
+from functions.adapters.redis.keys import RedisKeyDirectory
+from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.plan import OwnEventType, Terms
+from functions.local import valkey
+from tests.servers import parts
+from tests.servers.parts import Part
+
+TENANT = "tenant"
+STREAM = channel.stream_key("events", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDoor:
+    """A running ingest as a sender sees it, and what it has stored."""
+
+    part: Part
+    key: str
+    redis_url: str
+    http: httpx.Client
+
+    def stored(self) -> list[dict[str, Any]]:
+        """The events in the stream, in their order."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            entries: Any = client.xrange(STREAM)
+        return [json.loads(fields[b"event"]) for _, fields in entries]
+
+    def forget(self) -> None:
+        """Empty the stream, and let every identity be new again."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.delete(STREAM, *client.scan_iter("sspp:{0}:seen:*"))
+
+
+@contextmanager
+def running(folder: Path, *, types: Mapping[str, OwnEventType] | None = None) -> Iterator[FrontDoor]:
+    """Run both for the length of the block.
+
+    Args:
+        types: event types of the tenant's own.
+    """
+    key = new_key(os.urandom(RANDOM_BYTES))
+    with valkey.running(folder) as redis_url:
+        with redis.Redis.from_url(redis_url) as client:
+            directory = RedisKeyDirectory(client)
+            directory.put({digest(key): Grant(TENANT, frozenset({WRITE_EVENTS}))}, {TENANT: Terms(types=types or {})})
+            directory.complete()
+        with (
+            parts.running(folder, env={"REDIS_URL": redis_url, "LOG_LEVEL": "debug"}, names=("ingest",)) as started,
+            httpx.Client(base_url=started["ingest"].url, headers={"x-api-key": key}, timeout=30) as http,
+        ):
+            yield FrontDoor(started["ingest"], key, redis_url, http)
