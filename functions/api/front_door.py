@@ -29,7 +29,7 @@ class FrontDoorBridge:
         """Answer one request to a door."""
         headers = {name.lower(): value for name, value in request.headers.items()}
 
-        async def read() -> bytes:
+        async def read() -> bytes | None:
             return await asyncio.to_thread(self._body, request)
 
         call = self._door.answer(request.method, request.path, headers, read)
@@ -39,14 +39,12 @@ class FrontDoorBridge:
         given = answered.result()
         return given.status, {"content-type": given.content_type, **given.headers}, given.body
 
-    def _body(self, request: flask.Request) -> bytes:
+    def _body(self, request: flask.Request) -> bytes | None:
         try:
             body = request.get_data()  # the Functions Framework bounds it at 10 MB
-        except RequestEntityTooLarge as exc:
-            raise self._door.too_large() from exc
-        if len(body) > self._door.max_body_bytes:
-            raise self._door.too_large()
-        return body
+        except RequestEntityTooLarge:
+            return None
+        return body if len(body) <= self._door.max_body_bytes else None
 
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:

@@ -119,9 +119,8 @@ def _post(url: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """
     try:
         with urllib3.PoolManager() as http:
-            answer = http.request(
-                "POST", url, body=body, headers=headers, timeout=TIMEOUT, retries=False, redirect=False
-            )
+            # No retries means no redirects either: the key is for this address alone.
+            answer = http.request("POST", url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
     except urllib3.exceptions.HTTPError as exc:
         raise Later(f"{url} does not answer ({type(exc).__name__})") from exc
     said = _json(answer.data)

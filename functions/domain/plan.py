@@ -44,6 +44,12 @@ class Plan(BaseModel):
     keyRate: Rate | None = None  # noqa: N815 - the wire's name
     monthly: Monthly = Monthly()
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether it limits nothing and warns of nothing."""
+        monthly = self.monthly
+        return self.rate is None and self.keyRate is None and monthly.soft is None and monthly.hard is None
+
 
 class OwnEventType(BaseModel):
     """An event type of a tenant's own."""

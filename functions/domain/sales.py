@@ -107,7 +107,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
     occurred_at = event.occurred_at()
     return SalesEvent(
-        id=cloudevent.event_id(tenant, event.source, event.id),
+        id=UUID(cloudevent.event_id(tenant, event.source, event.id)),
         tenant_id=tenant,
         source=event.source,
         source_id=event.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import hiredis
@@ -16,14 +16,18 @@ from functions.adapters.redis.pipe import RedisPipe
 from functions.adapters.redis.usage import KEPT_S, count_key
 from functions.domain import sales, schema
 from functions.domain.key import WRITE_EVENTS
-from functions.domain.plan import Rate, Terms
+from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
-from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, Accepted, Decision, Meter
+from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Meter
 from functions.ingest.keys import KeyCache, Sender
 from functions.web import problem
 
 CHANNEL = "events"
 
+_COUNTED = {
+    outcome: metrics.INGESTED.labels(outcome)
+    for outcome in ("accepted", "duplicate", "conflict", "quota", "rate", "full", "refused")
+}
 _REFUSALS: Mapping[bytes, Refused] = {b"conflict": CONFLICT, b"quota": QUOTA, b"rate": RATE, b"full": FULL}
 
 
@@ -95,12 +99,12 @@ class Admission:
         checked = [_checked(message, sender.terms, any_type=arrival.any_type) for message in messages]
         candidates = [message for message in checked if isinstance(message, Message)]
         tenant = sender.grant.tenant_id
-        ids = [str(cloudevent.event_id(tenant, message.event.source, message.event.id)) for message in candidates]
-        answers, meter = await self._publish(sender, ids, candidates, arrival) if candidates else ([], Meter())
+        ids = [cloudevent.event_id(tenant, message.event.source, message.event.id) for message in candidates]
+        answers, meter = await self._publish(sender, ids, candidates, arrival) if candidates else ([], UNLIMITED)
         decided = iter([_decision(id_, answer) for id_, answer in zip(ids, answers, strict=True)])
         decisions = [message if isinstance(message, Refused) else next(decided) for message in checked]
         for decision in decisions:
-            metrics.INGESTED.labels(_outcome(decision)).inc()
+            _COUNTED[_outcome(decision)].inc()
         return decisions, meter
 
     async def ping(self) -> None:
@@ -143,7 +147,7 @@ class Admission:
             stamps = arrival.stamps(tenant, message.event)
             arguments += (channel.body_hash(message.raw), cloudevent.stamp(message.raw, **stamps))
         answers = await self._run(keys, arguments)
-        return answers[:-4], _meter(answers[-4:], sender.terms, arrival.now)
+        return answers[:-4], _meter(answers[-4:], plan, arrival.now)
 
     async def _run(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
         script = channel.script("admit")
@@ -182,19 +186,20 @@ def _rate_arguments(rate: Rate | None) -> tuple[int, int]:
     return (rate.interval_us, rate.burst) if rate else (0, 0)
 
 
-def _meter(state: Sequence[int], terms: Terms, now: datetime) -> Meter:
+def _meter(state: Sequence[int], plan: Plan, now: datetime) -> Meter:
     """Read the last four answers of the admission script."""
+    if plan.unlimited:
+        return UNLIMITED
     used, left, full_us, next_us = state
-    rates = [rate for rate in (terms.plan.rate, terms.plan.keyRate) if rate]
-    next_month = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
+    bursts = [rate.burst for rate in (plan.rate, plan.keyRate) if rate]
     return Meter(
+        now=now,
         used=used,
-        soft=terms.plan.monthly.soft,
-        limit=min(rate.burst for rate in rates) if rates else None,
+        monthly=plan.monthly,
+        limit=min(bursts) if bursts else None,
         left=left,
         full_s=full_us / 1e6,
         next_s=next_us / 1e6,
-        month_left_s=(next_month - now).total_seconds(),
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic_core import to_json
 
 from events.errors import Refused
+from functions.domain.plan import Monthly
 from functions.web import problem
 
 #: Seconds after which a full queue is worth another try.
@@ -34,27 +36,30 @@ RATE = Refused("Too many events", status=429, detail="the rate limit is reached;
 FULL = Refused("Service unavailable", status=503, detail="the queue is full; nothing was stored, try again")
 
 
+NO_MONTHLY = Monthly()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
     """How a tenant stands with its limits after a request.
 
     Args:
+        now: when that was.
         used: events this month.
-        soft: from so many on senders are warned; None for never.
-        limit: the burst of the scarcer rate, events; None where no rate is set, as are the rest then.
+        monthly: the month's limits.
+        limit: the burst of the scarcer rate, events; None where no rate is set, and then the rest means nothing.
         left: events that fit at once now.
         full_s: seconds until the whole burst fits again.
         next_s: seconds until one more event fits.
-        month_left_s: seconds until the next month begins.
     """
 
+    now: datetime
     used: int = 0
-    soft: int | None = None
+    monthly: Monthly = NO_MONTHLY
     limit: int | None = None
     left: int = 0
     full_s: float = 0.0
     next_s: float = 0.0
-    month_left_s: float = 0.0
 
     def headers(self) -> dict[str, str]:
         """What every answer carries of it."""
@@ -63,19 +68,25 @@ class Meter:
             headers["ratelimit-limit"] = str(self.limit)
             headers["ratelimit-remaining"] = str(max(0, self.left))
             headers["ratelimit-reset"] = str(math.ceil(self.full_s))
-        if self.soft is not None and self.used > self.soft:
+        if self.monthly.soft is not None and self.used > self.monthly.soft:
             headers["x-quota-warning"] = "soft-limit"
         return headers
 
-    def quota_headers(self, hard: int) -> dict[str, str]:
+    def quota_headers(self) -> dict[str, str]:
         """What an answer carries that the month's limit has refused: that limit, and when it begins anew."""
-        left = str(math.ceil(self.month_left_s))
+        this_month = self.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        next_month = (this_month + timedelta(days=32)).replace(day=1)
+        left = str(math.ceil((next_month - self.now).total_seconds()))
         return {
             "retry-after": left,
-            "ratelimit-limit": str(hard),
+            "ratelimit-limit": str(self.monthly.hard),
             "ratelimit-remaining": "0",
             "ratelimit-reset": left,
         }
+
+
+#: Of a tenant without limits there is nothing to say.
+UNLIMITED = Meter(now=datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +105,9 @@ def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str
     return Answer(status, body, headers.pop("content-type"), {**(extra or {}), **headers})
 
 
-def refused(refusal: Refused, meter: Meter | None = None, *, hard: int | None = None) -> Answer:
+def refused(refusal: Refused, meter: Meter = UNLIMITED) -> Answer:
     """Say no to a whole request, and when it may be worth another try."""
-    headers = _limit_headers([refusal], meter or Meter(), hard)
+    headers = _limit_headers([refusal], meter)
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
     return problem_answer(problem.refused(refusal), headers)
@@ -108,16 +119,17 @@ def not_allowed(methods: str) -> Answer:
     return problem_answer(problem.refused(refusal), {"allow": methods})
 
 
-def single(decision: Decision, meter: Meter, *, hard: int | None) -> Answer:
-    """Say what became of one event."""
+def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
+    """Say what became of the only event of a request."""
+    (decision,) = decisions
     if isinstance(decision, Refused):
-        return refused(decision, meter, hard=hard)
+        return refused(decision, meter)
     duplicate = b"true" if decision.duplicate else b"false"
     body = b'{"status":"accepted","id":"%s","duplicate":%s}' % (decision.id.encode(), duplicate)
     return Answer(202, body, headers=meter.headers())
 
 
-def batch(decisions: Sequence[Decision], meter: Meter, *, hard: int | None) -> Answer:
+def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
     """Say of each event of a batch what became of it; 207 where some were refused."""
     accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
     whole = len(accepted) == len(decisions)
@@ -128,18 +140,18 @@ def batch(decisions: Sequence[Decision], meter: Meter, *, hard: int | None) -> A
         "rejected": len(decisions) - len(accepted),
         "results": [_result(index, decision) for index, decision in enumerate(decisions)],
     }
-    return Answer(202 if whole else 207, to_json(body), headers=_limit_headers(decisions, meter, hard))
+    return Answer(202 if whole else 207, to_json(body), headers=_limit_headers(decisions, meter))
 
 
-def _limit_headers(decisions: Sequence[Decision], meter: Meter, hard: int | None) -> dict[str, str]:
+def _limit_headers(decisions: Sequence[Decision], meter: Meter) -> dict[str, str]:
     """What the answer says of limits; of several that refused, the one that lasts longest."""
     headers = meter.headers()
     if any(decision is FULL for decision in decisions):
         headers["retry-after"] = str(FULL_RETRY_S)
     if any(decision is RATE for decision in decisions):
         headers["retry-after"] = str(max(1, math.ceil(meter.next_s)))
-    if hard is not None and any(decision is QUOTA for decision in decisions):
-        headers |= meter.quota_headers(hard)
+    if any(decision is QUOTA for decision in decisions):
+        headers |= meter.quota_headers()
     return headers
 
 

@@ -28,8 +28,8 @@ from functions.web.credentials import api_key
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-#: Reads the body; raises Refused when it is too long or too slow.
-Read = Callable[[], Awaitable[bytes]]
+#: Reads the body, None when it is too long; raises Refused when it is too slow.
+Read = Callable[[], Awaitable[bytes | None]]
 
 log = Log("ingest")
 
@@ -95,9 +95,10 @@ class FrontDoor:
         key = api_key(headers.get("x-api-key"), headers.get("authorization"))
         sender = await self.admission.authorised(key, now)
         declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self.max_body_bytes:
-            raise self.too_large()
-        body = await read()
+        too_large = declared.isdigit() and int(declared) > self.max_body_bytes
+        body = None if too_large else await read()
+        if body is None:
+            raise Refused("Body too large", status=413, detail=f"at most {self.max_body_bytes} bytes")
         metrics.INGEST_BYTES.inc(len(body))
         request = Request(
             headers=headers,
@@ -110,11 +111,7 @@ class FrontDoor:
         trace = traceparent(headers.get("traceparent"), self.random_bytes)
         arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
         decisions, meter = await self.admission.decide(sender, messages, arrival)
-        return render(decisions, meter, sender.terms.plan.monthly.hard)
-
-    def too_large(self) -> Refused:
-        """What a body that is too long is refused with."""
-        return Refused("Body too large", status=413, detail=f"at most {self.max_body_bytes} bytes")
+        return render(decisions, meter)
 
     async def health(self) -> Answer:
         """Whether Redis answers; nothing else is needed to accept events."""
@@ -191,31 +188,42 @@ class IngestApp:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         door = self._front_door
 
-        async def read() -> bytes:
-            return await _read(receive, door.too_large(), door.max_body_bytes)
+        async def read() -> bytes | None:
+            return await _read(receive, door.max_body_bytes)
 
         given = await door.answer(scope["method"], scope["path"], headers, read)
         extra = door.cors_headers(headers.get("origin")) if door.cors_origins else {}
         await _send(send, given, extra, head_only=scope["method"] == "HEAD")
 
 
-async def _read(receive: Receive, too_large: Refused, most: int) -> bytes:
-    """Read a body, at most as much as is allowed and as long as slowness is borne with."""
-    body = b""
-    message: MutableMapping[str, Any]
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """Read a body; None when it is longer than ``most``.
+
+    Raises:
+        Refused: it did not come in whole, or not in time.
+    """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body = bytes(message.get("body", b""))  # nearly always: all of it came with the head
+        return body if len(body) <= most else None
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refused("Incomplete body", detail="the connection closed before the body was whole")
-                body += bytes(message.get("body", b""))
-                if len(body) > most:
-                    raise too_large
-                if not message.get("more_body", False):
-                    return body
+            return await _read_rest(receive, message, most)
     except TimeoutError as exc:
         raise Refused("Request timeout", status=408, detail="the body did not come in whole") from exc
+
+
+async def _read_rest(receive: Receive, message: MutableMapping[str, Any], most: int) -> bytes | None:
+    body = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Refused("Incomplete body", detail="the connection closed before the body was whole")
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+        message = await receive()
 
 
 async def _send(send: Send, given: Answer, extra: Mapping[str, str], *, head_only: bool) -> None:

@@ -49,7 +49,7 @@ class Request:
 
 Model = TypeVar("Model", bound=BaseModel)
 Messages = Sequence[Message | Refused]
-Render = Callable[[Sequence[Decision], Meter, int | None], Answer]
+Render = Callable[[Sequence[Decision], Meter], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Door:
 
     Args:
         open: reads a request's events; raises Refused when the request as a whole is no good.
-        render: puts the decisions on them into an answer, given how the tenant stands and its hard limit.
+        render: puts the decisions on them into an answer, given how the tenant stands.
         any_type: whether types that nobody knows are let in.
     """
 
@@ -69,9 +69,9 @@ class Door:
 def _cloudevents(request: Request) -> tuple[Messages, Render]:
     if cloudevent.media_type(request.content_type) == cloudevent.BATCH:
         messages = cloudevent.parse_batch(request.body, limit=request.batch_events)
-        return messages, lambda decisions, meter, hard: answer.batch(decisions, meter, hard=hard)
+        return messages, answer.batch
     message = cloudevent.parse_request(request.content_type, request.headers.items(), request.body)
-    return [message], lambda decisions, meter, hard: answer.single(decisions[0], meter, hard=hard)
+    return [message], answer.single
 
 
 def _moment(text: str) -> str:
@@ -198,13 +198,12 @@ def _render(
     names: Names,
     decisions: Sequence[Decision],
     meter: Meter,
-    hard: int | None,
 ) -> Answer:
     decision = decisions[0]
     if isinstance(decision, Accepted):
         status, body = accepted(decision)
         return Answer(status, to_json(body), headers=meter.headers())
-    return answer.refused(_told(decision, names) if decision.status == 422 else decision, meter, hard=hard)
+    return answer.refused(_told(decision, names) if decision.status == 422 else decision, meter)
 
 
 def _recorded(event: Accepted) -> tuple[int, dict[str, str]]:

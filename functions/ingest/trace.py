@@ -12,4 +12,5 @@ def traceparent(given: str | None, random_bytes: Callable[[int], bytes]) -> str:
     """Give the sender's ``traceparent`` where it is a valid one, else begin a trace of our own, not sampled."""
     if given is not None and _TRACEPARENT.fullmatch(given):
         return given
-    return f"00-{random_bytes(16).hex()}-{random_bytes(8).hex()}-00"
+    drawn = random_bytes(24).hex()
+    return f"00-{drawn[:32]}-{drawn[32:]}-00"
