@@ -1,19 +1,15 @@
 """The Redis Streams that carry events. No other module speaks XADD, XREADGROUP, XACK or XAUTOCLAIM.
 
 A channel is a stream per partition with one consumer group, a sorted set of parked retries and a stream of
-dead letters. All keys of a partition share a hash tag, so that the scripts run on Redis Cluster too.
+dead letters; keyspace.py has their names.
 An entry leaves a stream only by being settled: ``XLEN`` is always exactly what is still to be done.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
-from hashlib import blake2b, sha1
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -21,28 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from events.errors import Unavailable
-
-#: The one consumer group of every channel: one subscription each.
-GROUP = "dispatchers"
-
-#: Every channel there is: events come in, signals are to be indexed, notices are to be sent.
-CHANNELS = ("events", "signals", "notices")
-
-_LUA = Path(__file__).parent / "lua"
-#: Replies of Redis that mean "not now": no memory, no disk, a replica, still loading, a script in the way, or
-#: back without its data (NOGROUP): every dispatcher makes sure of the group before it goes on.
-PASSING = (
-    "OOM",
-    "MISCONF",
-    "READONLY",
-    "LOADING",
-    "BUSY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "NOGROUP",
-)
+from events.keyspace import CHANNELS, GROUP, PASSING, dead_key, retry_key, script, stream_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,61 +65,6 @@ class Bury:
 
 
 Outcome = Done | Park | Bury
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One Lua script, addressed by its SHA-1 as EVALSHA wants it."""
-
-    text: str
-    sha: str = field(default="")
-
-    @classmethod
-    def load(cls, name: str) -> Script:
-        """Read ``lua/<name>.lua``."""
-        text = (_LUA / f"{name}.lua").read_text("utf-8")
-        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-@cache
-def script(name: str) -> Script:
-    """Give the script ``name``, read once."""
-    return Script.load(name)
-
-
-def partition_of(tenant: str, partitions: int) -> int:
-    """The partition a tenant lives in, in every channel."""
-    return zlib.crc32(tenant.encode()) % partitions
-
-
-def stream_key(channel: str, partition: int) -> str:
-    """The stream of one partition of a channel; its length is the channel's depth."""
-    return f"sspp:{{{partition}}}:{channel}:stream"
-
-
-def retry_key(channel: str, partition: int) -> str:
-    """The parked retries, a sorted set by due time in Unix ms."""
-    return f"sspp:{{{partition}}}:{channel}:retry"
-
-
-def dead_key(channel: str, partition: int) -> str:
-    """The dead letters, a stream."""
-    return f"sspp:{{{partition}}}:{channel}:dead"
-
-
-def seen_key(tenant: str, event_id: str, partition: int) -> str:
-    """Where the body's hash of an accepted event is remembered."""
-    return f"sspp:{{{partition}}}:seen:{tenant}:{event_id}"
-
-
-def rate_key(who: str, partition: int) -> str:
-    """Where the rate of a tenant, or of one of its keys, is kept."""
-    return f"sspp:{{{partition}}}:rate:{who}"
-
-
-def body_hash(raw: bytes) -> bytes:
-    """What tells two bodies of one identity apart: 128 bits of BLAKE2b."""
-    return blake2b(raw, digest_size=16).digest()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 
-from events import channel, log, settings
+from events import channel, keyspace, log, settings
 from events.errors import ConfigError, Unavailable
 from functions import tenants
 from functions.adapters.postgres import migrate
@@ -35,7 +35,7 @@ def run(told: settings.Settings, now: datetime | None = None) -> None:
     month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     client = channel.connect(told.redis_url)
     with tenants.opened(told.database_url, told.redis_url) as known, closing(client):
-        for name in channel.CHANNELS:
+        for name in keyspace.CHANNELS:
             for partition in range(told.partitions):
                 channel.Channel(client, name, partition, "migrate").ensure()
         usage.restore(client, known.record.events_since(month), month, told.partitions)

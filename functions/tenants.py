@@ -69,6 +69,7 @@ class Tenants:
             raise Refused("Unacceptable event type", status=422, faults=(Fault("/type", "is the platform's"),))
         if own.dataSchema is not None:
             schema.check(own.dataSchema)
+        self._must_exist(tenant_id)
         self.record.put_event_type(tenant_id, own)
         self.publish()
 
@@ -79,22 +80,24 @@ class Tenants:
             Refused: its condition does not compile.
         """
         Condition.compile(definition.when)
+        self._must_exist(tenant_id)
         self.record.put_rule(tenant_id, rule_id, definition)
 
     def issue_key(self, key: str, grant: Grant, label: str) -> None:
         """Let ``key`` work for whom ``grant`` says."""
+        self._must_exist(grant.tenant_id)
         self.record.put_key(digest(key), grant, label)
         self.publish()
 
     def rotate_key(self, old: str, new: str, old_ends: datetime) -> None:
-        """Let ``new`` work as ``old`` does, and ``old`` only until ``old_ends``.
+        """Let ``new`` work as ``old`` does, as long as it would have, and ``old`` only until ``old_ends``.
 
         Args:
             old: the digest of the key to be replaced.
             new: the key that replaces it.
         """
         grant, label = self.record.expire_key(old, old_ends)
-        self.record.put_key(digest(new), Grant(grant.tenant_id, grant.scopes), label)
+        self.record.put_key(digest(new), grant, label)
         self.publish()
 
     def revoke_key(self, key_digest: str) -> None:
@@ -102,14 +105,19 @@ class Tenants:
         self.record.revoke_key(key_digest)
         self.publish()
 
+    def _must_exist(self, tenant_id: str) -> None:
+        if not self.record.exists(tenant_id):
+            raise Refused("Not found", status=404, detail=f"{tenant_id}: there is no such tenant")
+
     def publish(self) -> None:
         """Write the directory from the record: every tenant, every key.
 
-        What was revoked is read last: a key revoked between the reading and the writing would come back.
+        One at a time, whoever does it: what was read first would else overwrite what was read later.
         """
-        self._directory.put(self.record.active_keys(), self.record.terms())
-        self._directory.remove(self.record.revoked_keys())
-        self._directory.complete()
+        with self.record.alone():
+            self._directory.put(self.record.active_keys(), self.record.terms())
+            self._directory.remove(self.record.revoked_keys())
+            self._directory.complete()
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _add_rotate(keys: Commands) -> None:
         "rotate",
         _rotate,
         "Make a key that replaces another, and write it to standard output, this once",
-        more="It has the other's label and scopes, and no end. The other ends after the overlap.",
+        more="It has the other's label, scopes and end. The other ends after the overlap.",
         example="sspp keys rotate 3f9a27c41b0e --overlap 24h > new.key\n"
         "sspp keys rotate - --overlap 24h < crm.key > new.key",
     )

@@ -9,11 +9,10 @@ from typing import Any
 
 import hiredis
 
-from events import channel, cloudevent, metrics
+from events import cloudevent, keyspace, metrics
 from events.cloudevent import Message
 from events.errors import Fault, Refused
 from functions.adapters.redis.pipe import RedisPipe
-from functions.adapters.redis.usage import KEPT_S, count_key
 from functions.domain import sales, schema
 from functions.domain.key import WRITE_EVENTS
 from functions.domain.plan import Plan, Rate, Terms
@@ -118,7 +117,7 @@ class Admission:
             Unavailable: Redis could not be reached.
         """
         lengths = [
-            await self._redis.execute("XLEN", channel.stream_key(CHANNEL, partition))
+            await self._redis.execute("XLEN", keyspace.stream_key(CHANNEL, partition))
             for partition in range(self._limits.partitions)
         ]
         return sum(lengths)
@@ -127,30 +126,30 @@ class Admission:
         self, sender: Sender, ids: Sequence[str], messages: Sequence[Message], arrival: Arrival
     ) -> tuple[list[bytes], Meter]:
         tenant, plan = sender.grant.tenant_id, sender.terms.plan
-        partition = channel.partition_of(tenant, self._limits.partitions)
+        partition = keyspace.partition_of(tenant, self._limits.partitions)
         keys = [
-            channel.stream_key(CHANNEL, partition),
-            count_key(tenant, partition, arrival.now),
-            channel.rate_key(tenant, partition),
-            channel.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
-            *(channel.seen_key(tenant, id_, partition) for id_ in ids),
+            keyspace.stream_key(CHANNEL, partition),
+            keyspace.count_key(tenant, partition, arrival.now),
+            keyspace.rate_key(tenant, partition),
+            keyspace.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
+            *(keyspace.seen_key(tenant, id_, partition) for id_ in ids),
         ]
         arguments: list[str | bytes | int] = [
             self._limits.stream_length,
             self._limits.window_s,
             -1 if plan.monthly.hard is None else plan.monthly.hard,
-            KEPT_S,
+            keyspace.COUNT_KEPT_S,
             *_rate_arguments(plan.rate),
             *_rate_arguments(plan.keyRate),
         ]
         for message in messages:
             stamps = arrival.stamps(tenant, message.event)
-            arguments += (channel.body_hash(message.raw), cloudevent.stamp(message.raw, **stamps))
+            arguments += (keyspace.body_hash(message.raw), cloudevent.stamp(message.raw, **stamps))
         answers = await self._run(keys, arguments)
         return answers[:-4], _meter(answers[-4:], plan, arrival.now)
 
     async def _run(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
-        script = channel.script("admit")
+        script = keyspace.script("admit")
         try:
             answers = await self._redis.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
         except hiredis.ReplyError as exc:

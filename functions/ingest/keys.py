@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.adapters.redis.keys import COMPLETE, decode, decode_terms, key_of, terms_of
+from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
 from functions.adapters.redis.pipe import RedisPipe
 from functions.domain.key import Grant, digest
 from functions.domain.plan import Terms

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import hiredis
 import redis
 
-from events import channel, cloudevent
+from events import channel, cloudevent, keyspace
 from functions.adapters.redis import usage
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import sales
@@ -55,7 +55,7 @@ class Door:
             client.flushall()
             # A rewrite of its log in the background would hit some rounds and not others.
             client.config_set("auto-aof-rewrite-percentage", 0)
-            client.script_load(channel.script("admit").text)
+            client.script_load(keyspace.script("admit").text)
             directory = RedisKeyDirectory(client)
             directory.put({digest(self.key): Grant(_TENANT, frozenset({WRITE_EVENTS}))}, {_TENANT: Terms()})
             directory.complete()
@@ -211,16 +211,16 @@ def _scripts(redis_url: str, seconds: float) -> float:
 
 def _calls() -> Iterator[bytes]:
     keys = [
-        channel.stream_key("events", 0),
-        usage.count_key(_TENANT, 0, datetime.now(UTC)),
-        channel.rate_key(_TENANT, 0),
-        channel.rate_key(f"{_TENANT}:key", 0),
-        channel.seen_key(_TENANT, f"00000000-0000-0000-0000-{_NUMBER}", 0),
+        keyspace.stream_key("events", 0),
+        keyspace.count_key(_TENANT, 0, datetime.now(UTC)),
+        keyspace.rate_key(_TENANT, 0),
+        keyspace.rate_key(f"{_TENANT}:key", 0),
+        keyspace.seen_key(_TENANT, f"00000000-0000-0000-0000-{_NUMBER}", 0),
     ]
     limits = [10**9, 7 * 86_400, -1, usage.KEPT_S, 0, 0, 0, 0]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
-    arguments = [*limits, channel.body_hash(_event()), cloudevent.stamp(_event(), **stamps)]
-    sha = channel.script("admit").sha
+    arguments = [*limits, keyspace.body_hash(_event()), cloudevent.stamp(_event(), **stamps)]
+    sha = keyspace.script("admit").sha
     parts = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments)).split(_NUMBER.encode())
     for number in _numbers:
         yield (b"%d" % number).join(parts)

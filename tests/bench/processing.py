@@ -19,7 +19,7 @@ from uuid import uuid4
 import redis
 from pydantic_core import to_json
 
-from events import channel, cloudevent, settings
+from events import cloudevent, keyspace, settings
 from functions import migrate, tenants
 from functions.adapters.postgres import database, signal_store
 from functions.adapters.postgres.database import Database
@@ -37,9 +37,9 @@ ACCOUNTS = 1_000
 #: Signals one transaction of the insert takes: what the dispatcher delivers at once.
 INSERT = 500
 
-_STREAM = channel.stream_key("events", 0)
+_STREAM = keyspace.stream_key("events", 0)
 #: Retries and dead letters: what is there was not processed.
-_TROUBLE = (channel.retry_key("events", 0), channel.dead_key("events", 0))
+_TROUBLE = (keyspace.retry_key("events", 0), keyspace.dead_key("events", 0))
 _LONGEST_S = 60.0
 _numbers = count()
 
@@ -108,7 +108,7 @@ def _drain(parts: Sequence[Server], redis_url: str, events: Sequence[bytes]) -> 
                 raise RuntimeError("process does not take the events; its log says why")
             time.sleep(0.01)
         took_s, cpu_s = time.perf_counter() - started, cores.cpu_s(pids) - before
-        client.delete(channel.stream_key("signals", 0), channel.stream_key("notices", 0))
+        client.delete(keyspace.stream_key("signals", 0), keyspace.stream_key("notices", 0))
     return took_s, cpu_s
 
 

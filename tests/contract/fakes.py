@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from events.channel import CHANNELS, Bury, Done, Entry, Outcome, Park
+from events.channel import Bury, Done, Entry, Outcome, Park
 from events.errors import Unavailable
+from events.keyspace import CHANNELS
 
 
 @dataclass

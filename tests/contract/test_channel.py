@@ -12,9 +12,10 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events import channel
-from events.channel import CHANNELS, GROUP, Bury, Channel, Done, Entry, Park
+from events import channel, keyspace
+from events.channel import Bury, Channel, Done, Entry, Park
 from events.errors import Unavailable
+from events.keyspace import CHANNELS, GROUP
 from tests.contract.fakes import Broker, FakeChannel
 
 #: Far longer than any test takes.
@@ -74,10 +75,10 @@ class Redis:
 
     def publish(self, *events: bytes, name: str = "events") -> None:
         for event in events:
-            self.client.xadd(channel.stream_key(name, 3), {"event": event})
+            self.client.xadd(keyspace.stream_key(name, 3), {"event": event})
 
     def neglect(self, ms: int, *entries: Entry) -> None:
-        stream = channel.stream_key("events", 3)
+        stream = keyspace.stream_key("events", 3)
         for entry in entries:
             (held,) = self.client.xpending_range(stream, GROUP, entry.id, entry.id, 1)
             self.client.xclaim(stream, GROUP, held["consumer"], 0, [entry.id], idle=ms, justid=True)
@@ -91,7 +92,7 @@ class Redis:
                 first_ms=int(fields[b"first"]),
                 last_ms=int(fields[b"last"]),
             )
-            for _, fields in self.client.xrange(channel.dead_key("events", 3))
+            for _, fields in self.client.xrange(keyspace.dead_key("events", 3))
         ]
 
     def flush(self) -> None:
@@ -415,7 +416,7 @@ def test_a_key_of_another_kind_is_a_bug_and_nothing_is_settled(real):
     events.ensure()
     world.publish(b"1")
     entries = read(events)
-    real.set(channel.stream_key("notices", 3), "not a stream")
+    real.set(keyspace.stream_key("notices", 3), "not a stream")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         events.settle([(entry, Done([("signals", b"s")])) for entry in entries])
     assert (events.depth(), waiting(world, "signals")) == (1, [])
@@ -427,7 +428,7 @@ def test_an_entry_deleted_under_its_reader_is_not_taken_over(real):
     events.ensure()
     world.publish(b"1", b"2")
     first, _ = read(events)
-    real.xdel(channel.stream_key("events", 3), first.id)
+    real.xdel(keyspace.stream_key("events", 3), first.id)
     assert texts(world.channel(consumer="b").claim(10, 0)) == [b"2"]
 
 
@@ -449,13 +450,13 @@ def test_a_full_server_takes_nothing_in_and_can_be_drained(real):
 
 
 def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
-    keys = [key(name, 7) for name in CHANNELS for key in (channel.stream_key, channel.retry_key, channel.dead_key)]
-    keys.append(channel.seen_key("acme", "1", 7))
+    keys = [key(name, 7) for name in CHANNELS for key in (keyspace.stream_key, keyspace.retry_key, keyspace.dead_key)]
+    keys.append(keyspace.seen_key("acme", "1", 7))
     assert len(set(keys)) == len(keys)
     assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}
 
 
 @given(st.text(max_size=30), st.integers(1, 64))
 def test_a_tenant_lives_in_one_partition_for_ever(tenant, partitions):
-    assert 0 <= channel.partition_of(tenant, partitions) < partitions
-    assert channel.partition_of("acme", 64) == 62
+    assert 0 <= keyspace.partition_of(tenant, partitions) < partitions
+    assert keyspace.partition_of("acme", 64) == 62

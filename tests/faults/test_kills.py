@@ -15,7 +15,7 @@ import httpx
 import pytest
 import redis
 
-from events import channel
+from events import keyspace
 from functions import tenants
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
@@ -88,8 +88,8 @@ def _column(database_url: str, sql: str) -> list[Any]:
 def _drained(redis_url: str) -> bool:
     with redis.Redis.from_url(redis_url) as client:
         return all(
-            client.xlen(channel.stream_key(name, 0)) == 0 and client.zcard(channel.retry_key(name, 0)) == 0
-            for name in channel.CHANNELS
+            client.xlen(keyspace.stream_key(name, 0)) == 0 and client.zcard(keyspace.retry_key(name, 0)) == 0
+            for name in keyspace.CHANNELS
         )
 
 
@@ -97,9 +97,9 @@ def _check_books(sender: Sender, database_url: str, redis_url: str, mailbox: Mai
     """Every acknowledged event is one signal, one document; every episode one notice, one mail; nothing is left."""
     until(lambda: _drained(redis_url), within_s=90, what="every channel is empty")
     with redis.Redis.from_url(redis_url) as client:
-        for name in channel.CHANNELS:
-            assert client.xpending(channel.stream_key(name, 0), channel.GROUP)["pending"] == 0
-            assert client.xlen(channel.dead_key(name, 0)) == 0
+        for name in keyspace.CHANNELS:
+            assert client.xpending(keyspace.stream_key(name, 0), keyspace.GROUP)["pending"] == 0
+            assert client.xlen(keyspace.dead_key(name, 0)) == 0
     stored = Counter(_column(database_url, "SELECT source_id FROM signals"))
     assert set(stored) == sender.acknowledged
     assert set(stored.values()) == {1}

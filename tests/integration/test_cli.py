@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,15 +24,16 @@ import pytest
 import redis
 from pydantic import BaseModel
 
-from events import channel, settings
+from events import keyspace, settings
 from functions import migrate, tenants
 from functions.adapters.postgres.database import connect
-from functions.adapters.redis.keys import COMPLETE, decode, decode_terms, key_of, terms_of
+from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
 from functions.cli.__main__ import main, parser
 from functions.domain.key import RANDOM_BYTES, Grant, digest, new_key, well_formed
 from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
 from tests.servers import parts
+from tests.servers.parts import until
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = ROOT / "docs" / "cli.md"
@@ -207,24 +209,28 @@ def test_a_prefix_that_fits_none_or_several_changes_nothing(acme: Shell, databas
     assert (again.code, again.err) == (1, "sspp: key abcdef000000 is revoked; issue a new one\n")
 
 
-def test_a_key_revoked_while_the_directory_is_written_does_not_come_back(
+def test_what_changes_while_the_directory_is_written_is_written_too(
     env: Mapping[str, str], acme: Shell, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = acme.good("keys", "issue", "acme", "--label", "leaked")
     stores = env["DATABASE_URL"], env["REDIS_URL"]
-    with tenants.opened(*stores) as slow, tenants.opened(*stores) as quick:
-        read = slow.record.active_keys
+    with tenants.opened(*stores) as slow, tenants.opened(*stores) as quick, ThreadPoolExecutor(2) as others:
+        read, changes = slow.record.active_keys, []
 
-        def read_then_revoked() -> dict[str, Grant]:
+        def read_then_changed() -> dict[str, Grant]:
             found = read()
             assert digest(key) in found
-            quick.revoke_key(digest(key))
-            assert directory.grant(key) is None
+            changes.append(others.submit(quick.revoke_key, digest(key)))
+            changes.append(others.submit(quick.suspend, "acme", suspended=True))
+            until(lambda: digest(key) not in quick.record.active_keys(), within_s=5, what="it is revoked on record")
             return found
 
-        monkeypatch.setattr(slow.record, "active_keys", read_then_revoked)
+        monkeypatch.setattr(slow.record, "active_keys", read_then_changed)
         slow.publish()
+        for change in changes:
+            change.result()
     assert directory.grant(key) is None
+    assert directory.terms("acme").suspended
 
 
 # --- tenants
@@ -411,14 +417,14 @@ def test_a_backend_that_is_away_is_one_line_and_75(acme: Shell, env: Mapping[str
 
 
 def test_a_database_that_does_not_let_us_work_is_one_line(sspp: Shell, env: Mapping[str, str]) -> None:
-    for wrong in (
-        env["DATABASE_URL"].replace("sspp:", "nobody:"),
-        env["DATABASE_URL"] + "_missing",
-        re.sub(r"/\w+$", "/postgres", env["DATABASE_URL"]),
+    for wrong, code, told in (
+        (env["DATABASE_URL"].replace("sspp:", "nobody:"), 75, "PostgreSQL is unavailable"),
+        (env["DATABASE_URL"] + "_missing", 75, "PostgreSQL is unavailable"),
+        (re.sub(r"/\w+$", "/postgres", env["DATABASE_URL"]), 1, "is DATABASE_URL right, and is it migrated?"),
     ):
         done = sspp("tenants", "list", DATABASE_URL=wrong)
-        assert (done.code, done.err.count("\n")) == (1, 1)
-        assert "is DATABASE_URL right, and is it migrated?" in done.err
+        assert (done.code, done.err.count("\n")) == (code, 1)
+        assert told in done.err
 
 
 @pytest.mark.parametrize(
@@ -491,7 +497,7 @@ def test_an_event_is_sent_through_the_front_door(
     ):
         assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
         assert said in refused.err
-    [(_, entry)] = directory.redis.xrange(channel.stream_key("events", 0))
+    [(_, entry)] = directory.redis.xrange(keyspace.stream_key("events", 0))
     event = json.loads(next(value for value in entry.values() if value.startswith(b"{")))
     assert event["data"] == {
         "accountId": "acme",

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import redis
 
-from events import channel
+from events import keyspace
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Terms
@@ -22,7 +22,7 @@ from tests.servers import parts
 from tests.servers.parts import Part
 
 TENANT = "tenant"
-STREAM = channel.stream_key("events", 0)
+STREAM = keyspace.stream_key("events", 0)
 
 
 @dataclass(frozen=True, slots=True)

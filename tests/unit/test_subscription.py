@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from events.channel import CHANNELS
+from events.keyspace import CHANNELS
 from events.subscription import SUBSCRIPTIONS
 from functions import server
 from functions.web.batch import MAX_BATCH

@@ -25,7 +25,8 @@ _SQL_FOLDER = Path(__file__).parent / "sql"
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 #: SQLSTATE classes and codes that pass by themselves. Source: PostgreSQL manual, appendix A.
-_PASSING = ("08", "40", "53", "57P", "55P03")
+#: A refused login (28) and a missing database (3D) pass when somebody mends the settings: nothing is lost by waiting.
+_PASSING = ("08", "28", "3D", "40", "53", "57P", "55P03")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,13 @@ class PostgresTenants:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else out of such blocks, in every process, for the length of this one."""
+        with self._database.transaction() as tx:
+            tx.rows("publish_alone")
+            yield
 
     def put(self, tenant_id: str, name: str, *, contact: str | None = None) -> None:
         """Create a tenant, or rename it; ``contact`` is the e-mail address told of quotas, kept when None."""
@@ -84,7 +92,7 @@ class PostgresTenants:
             )
 
     def expire_key(self, digest: str, at: datetime) -> tuple[Grant, str]:
-        """Let a key end at ``at``; gives what it may do until then, and its label.
+        """Let a key end at ``at``; gives what it could do before, until when, and its label.
 
         Raises:
             Refused: there is no such key, or it is revoked.
@@ -114,7 +122,7 @@ class PostgresTenants:
             return {row["digest"]: _grant(row) for row in tx.rows("active_keys")}
 
     def revoked_keys(self) -> list[str]:
-        """The digests of the keys revoked within the last week."""
+        """The digests of the keys that were revoked."""
         with self._database.transaction() as tx:
             return [row["digest"] for row in tx.rows("revoked_keys")]
 

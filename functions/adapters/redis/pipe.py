@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
-from events.channel import PASSING
 from events.errors import Unavailable
+from events.keyspace import PASSING
 
 #: Above it the process is far behind Redis; refusing is kinder than queueing.
 MAX_PENDING = 10_000

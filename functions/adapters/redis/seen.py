@@ -6,7 +6,8 @@ from uuid import UUID
 
 import redis
 
-from events.channel import partition_of, seen_key, translated
+from events.channel import translated
+from events.keyspace import partition_of, seen_key
 
 
 class SeenEvents:

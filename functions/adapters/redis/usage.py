@@ -7,15 +7,8 @@ from datetime import datetime
 
 import redis
 
-from events.channel import partition_of, translated
-
-#: A count outlives its month, so that the last of it can still be looked at.
-KEPT_S = 62 * 86_400
-
-
-def count_key(tenant: str, partition: int, now: datetime) -> str:
-    """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
-    return f"sspp:{{{partition}}}:usage:{tenant}:{now:%Y-%m}"
+from events.channel import translated
+from events.keyspace import COUNT_KEPT_S, count_key, partition_of
 
 
 def restore(client: redis.Redis, counts: Mapping[str, int], month: datetime, partitions: int) -> None:
@@ -26,4 +19,4 @@ def restore(client: redis.Redis, counts: Mapping[str, int], month: datetime, par
     """
     with translated():
         for tenant, count in counts.items():
-            client.set(count_key(tenant, partition_of(tenant, partitions), month), count, nx=True, ex=KEPT_S)
+            client.set(count_key(tenant, partition_of(tenant, partitions), month), count, nx=True, ex=COUNT_KEPT_S)

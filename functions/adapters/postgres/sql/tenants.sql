@@ -63,10 +63,15 @@ VALUES (:tenant_id, :digest, :label, CAST(:scopes AS text[]), CAST(:expires_at A
 ON CONFLICT DO NOTHING;
 
 -- expire_key --
--- Let a key end at a moment, or at the one it has if that is sooner; gives what it may do until then.
-UPDATE api_keys SET expires_at = least(expires_at, CAST(:expires_at AS timestamptz))
-WHERE digest = :digest AND revoked_at IS NULL
-RETURNING tenant_id, digest, label, scopes, expires_at;
+-- Let a key end at a moment, or at the one it has if that is sooner; gives the key as it was.
+WITH before AS (
+  SELECT tenant_id, digest, label, scopes, expires_at FROM api_keys
+  WHERE digest = :digest AND revoked_at IS NULL FOR UPDATE
+), ended AS (
+  UPDATE api_keys SET expires_at = least(api_keys.expires_at, CAST(:expires_at AS timestamptz))
+  FROM before WHERE api_keys.digest = before.digest
+)
+SELECT tenant_id, digest, label, scopes, expires_at FROM before;
 
 -- revoke_key --
 -- End a key now; a row when it worked until now.
@@ -90,8 +95,12 @@ ORDER BY digest;
 SELECT tenant_id, digest, scopes, expires_at FROM api_keys WHERE revoked_at IS NULL;
 
 -- revoked_keys --
--- The keys revoked of late.
-SELECT digest FROM api_keys WHERE revoked_at > now() - interval '7 days';
+-- Every key that was revoked.
+SELECT digest FROM api_keys WHERE revoked_at IS NOT NULL;
+
+-- publish_alone --
+-- Wait until nobody else publishes the directory, and be the one until this transaction ends.
+SELECT pg_advisory_xact_lock(21946);
 
 -- find_key --
 -- Whom a key that is not revoked belongs to.

@@ -1,0 +1,98 @@
+"""The names of everything kept in Redis, and the Lua scripts. Needs no client, so that the front door starts fast.
+
+All keys of a partition share a hash tag, so that the scripts run on Redis Cluster too.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b, sha1
+from pathlib import Path
+
+#: The one consumer group of every channel: one subscription each.
+GROUP = "dispatchers"
+
+#: Every channel there is: events come in, signals are to be indexed, notices are to be sent.
+CHANNELS = ("events", "signals", "notices")
+
+#: A month's count outlives its month, so that the last of it can still be looked at.
+COUNT_KEPT_S = 62 * 86_400
+
+_LUA = Path(__file__).parent / "lua"
+#: Replies of Redis that mean "not now": no memory, no disk, a replica, still loading, a script in the way, or
+#: back without its data (NOGROUP): every dispatcher makes sure of the group before it goes on.
+PASSING = (
+    "OOM",
+    "MISCONF",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "NOGROUP",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One Lua script, addressed by its SHA-1 as EVALSHA wants it."""
+
+    text: str
+    sha: str = field(default="")
+
+    @classmethod
+    def load(cls, name: str) -> Script:
+        """Read ``lua/<name>.lua``."""
+        text = (_LUA / f"{name}.lua").read_text("utf-8")
+        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+@cache
+def script(name: str) -> Script:
+    """Give the script ``name``, read once."""
+    return Script.load(name)
+
+
+def partition_of(tenant: str, partitions: int) -> int:
+    """The partition a tenant lives in, in every channel."""
+    return zlib.crc32(tenant.encode()) % partitions
+
+
+def stream_key(channel: str, partition: int) -> str:
+    """The stream of one partition of a channel; its length is the channel's depth."""
+    return f"sspp:{{{partition}}}:{channel}:stream"
+
+
+def retry_key(channel: str, partition: int) -> str:
+    """The parked retries, a sorted set by due time in Unix ms."""
+    return f"sspp:{{{partition}}}:{channel}:retry"
+
+
+def dead_key(channel: str, partition: int) -> str:
+    """The dead letters, a stream."""
+    return f"sspp:{{{partition}}}:{channel}:dead"
+
+
+def seen_key(tenant: str, event_id: str, partition: int) -> str:
+    """Where the body's hash of an accepted event is remembered."""
+    return f"sspp:{{{partition}}}:seen:{tenant}:{event_id}"
+
+
+def rate_key(who: str, partition: int) -> str:
+    """Where the rate of a tenant, or of one of its keys, is kept."""
+    return f"sspp:{{{partition}}}:rate:{who}"
+
+
+def count_key(tenant: str, partition: int, now: datetime) -> str:
+    """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
+    return f"sspp:{{{partition}}}:usage:{tenant}:{now:%Y-%m}"
+
+
+def body_hash(raw: bytes) -> bytes:
+    """What tells two bodies of one identity apart: 128 bits of BLAKE2b."""
+    return blake2b(raw, digest_size=16).digest()

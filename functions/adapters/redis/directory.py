@@ -1,0 +1,55 @@
+"""The key directory in Redis: all that the front door knows of keys and tenants, without ever asking PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from events.errors import Unavailable
+from functions.domain.key import Grant
+from functions.domain.plan import Terms
+
+#: Present once the directory was written. Without it an unknown key may be one that Redis has lost.
+COMPLETE = "sspp:{keys}:complete"
+
+
+def key_of(digest: str) -> str:
+    """Where the grant of the key with this digest is."""
+    return f"sspp:{{keys}}:key:{digest}"
+
+
+def terms_of(tenant_id: str) -> str:
+    """Where the terms of a tenant are."""
+    return f"sspp:{{keys}}:tenant:{tenant_id}"
+
+
+def encode(grant: Grant) -> str:
+    """Write a grant as the directory keeps it."""
+    expires = grant.expires_at.isoformat() if grant.expires_at else None
+    return json.dumps({"tenant": grant.tenant_id, "scopes": sorted(grant.scopes), "expires": expires})
+
+
+def decode(found: bytes | None, complete: bytes | None) -> Grant | None:
+    """Read what was found at :func:`key_of` and at :data:`COMPLETE`.
+
+    Raises:
+        Unavailable: the directory is missing, so that nothing can be said about any key.
+    """
+    if found is not None:
+        known = json.loads(found)
+        expires = known.get("expires")
+        return Grant(known["tenant"], frozenset(known["scopes"]), datetime.fromisoformat(expires) if expires else None)
+    if complete is None:
+        raise Unavailable("key directory")
+    return None
+
+
+def decode_terms(found: bytes | None) -> Terms:
+    """Read what was found at :func:`terms_of`.
+
+    Raises:
+        Unavailable: a key's tenant is missing, so the directory is broken.
+    """
+    if found is None:
+        raise Unavailable("key directory")
+    return Terms.model_validate_json(found)
