@@ -34,7 +34,9 @@ _JSON_SPACE = " \t\r\n"
 _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10").bytes
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
-_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+_RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
 #: No control characters and no noncharacters in a String attribute (section 3.1); JSON has no surrogates left.
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u{fdd0}-\u{fdef}\u{fffe}\u{ffff}]*$"
 #: What to say where a pattern did not match, instead of showing the pattern.

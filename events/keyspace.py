@@ -90,7 +90,7 @@ def rate_key(who: str, partition: int) -> str:
 
 def count_key(tenant: str, partition: int, now: datetime) -> str:
     """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
-    return f"sspp:{{{partition}}}:usage:{tenant}:{now:%Y-%m}"
+    return f"sspp:{{{partition}}}:usage:{tenant}:{now.year}-{now.month:02}"
 
 
 def body_hash(raw: bytes) -> bytes:

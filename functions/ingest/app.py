@@ -185,7 +185,8 @@ class IngestApp:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        # ASGI has names in lower case already.
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         door = self._front_door
 
         async def read() -> bytes | None:
