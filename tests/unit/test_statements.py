@@ -16,7 +16,7 @@ FOLDER = Path(database.__file__).parent
 FILES = sorted((FOLDER / "sql").glob("*.sql"))
 MIGRATIONS = sorted((FOLDER / "migrations" / "sql").glob("*.sql"))
 HEADING = re.compile(r"^-- (\w+) --$")
-ASKING = {"rows", "row", "ordered_rows"}
+ASKING = {"rows", "row", "ordered_rows", "many_rows"}
 
 
 def asked_for() -> Iterator[str]:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
+from pydantic_core import from_json
 
 from events.errors import Unavailable
 
@@ -29,6 +30,9 @@ _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _PASSING = ("08", "28", "3D", "40", "53", "57P", "55P03")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
+
+#: Takes a statement's rows and gives them as one JSON text.
+_AS_JSON = "WITH found AS (\n{}\n) SELECT CAST(coalesce(json_agg(found), '[]') AS text) FROM found"
 
 CONNECT_TIMEOUT_S = 5
 #: Longer than any statement of ours takes, shorter than the delivery timeout that waits for it.
@@ -57,6 +61,15 @@ class Transaction:
     def rows(self, name: str, /, **parameters: object) -> list[Row]:
         """Run the statement ``name`` with its ``:name`` parameters and give its rows as dictionaries."""
         return self._run(statements()[name], parameters)
+
+    def many_rows(self, name: str, /, **parameters: object) -> list[Row]:
+        """The same for many rows, in JSON types: moments and ids are text.
+
+        They come as one JSON value, which is parsed several times faster than pg8000 converts rows.
+        """
+        found = self._connection.run(_AS_JSON.format(statements()[name]), **parameters)
+        rows: list[Row] = from_json(found[0][0])
+        return rows
 
     def ordered_rows(self, name: str, order_by: str, /, **parameters: object) -> list[Row]:
         """The same, with ``order_by`` in place of ``/* order by */``: one of a closed set, never a user's text."""

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
-from functions.domain.engine import Account, Changes, State
+from functions.domain.engine import Account, Changes, Standing, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
@@ -39,7 +39,7 @@ class PostgresSignalStore:
             accounts = _json(_accounts(signals))
             tx.rows("create_accounts", accounts=accounts)
             tx.rows("lock_accounts", accounts=accounts)
-            new = _times(tx.rows("record_signals", signals=_json(map(_signal_row, signals))))
+            new = _times(tx.many_rows("record_signals", signals=_json(map(_signal_row, signals))))
             notices: dict[Identity, list[UUID]] = defaultdict(list)
             fresh = _first_of_each(signals, new)
             if fresh:
@@ -52,7 +52,7 @@ class PostgresSignalStore:
                     notices[notice.tenant_id, notice.event_id].append(notice.id)
             earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in _identities(signals) - new.keys())
             if earlier != "[]":
-                new.update(_times(tx.rows("recorded_signals", ids=earlier)))
+                new.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], row["event_id"]].append(row["id"])
             return Recorded(new, notices)
@@ -94,19 +94,21 @@ def _first_of_each(signals: Iterable[Signal], new: Mapping[Identity, datetime]) 
 
 
 def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
-    """Read what the engine needs to know of the batch's accounts."""
+    """Read what the engine needs to know of the batch's accounts: nothing, where nobody has rules to ask."""
     tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
-    sums: dict[Account, dict[Slot, int]] = defaultdict(dict)
-    for row in tx.rows("load_sums", accounts=accounts):
-        slot = Slot(row["side"], row["half_life_days"], row["era"])
-        sums[row["tenant_id"], row["account_id"]][slot] = int(row["total"])
     rules: dict[str, list[Rule]] = defaultdict(list)
     for row in tx.rows("load_rules", tenants=tenants):
         rules[row["tenant_id"]].append(_rule(row))
-    episodes = {
-        (row["tenant_id"], row["rule_id"], row["account_id"]): Episode(row["number"], row["open"], row["opened_at"])
-        for row in (tx.rows("load_episodes", accounts=accounts) if rules else ())
-    }
+    sums: dict[Account, dict[Slot, int]] = defaultdict(dict)
+    episodes: dict[Standing, Episode] = {}
+    if rules:
+        for row in tx.many_rows("load_sums", accounts=accounts):
+            slot = Slot(row["side"], row["half_life_days"], row["era"])
+            sums[row["tenant_id"], row["account_id"]][slot] = int(row["total"])
+        for row in tx.many_rows("load_episodes", accounts=accounts):
+            standing = (row["tenant_id"], UUID(row["rule_id"]), row["account_id"])
+            opened_at = datetime.fromisoformat(row["opened_at"]) if row["opened_at"] else None
+            episodes[standing] = Episode(row["number"], row["open"], opened_at)
     return State(sums, episodes, rules)
 
 
@@ -211,7 +213,7 @@ def _notice_row(notice: Notice) -> dict[str, Any]:
 
 
 def _times(rows: Iterable[Mapping[str, Any]]) -> dict[Identity, datetime]:
-    return {(row["tenant_id"], row["id"]): row["processed_at"] for row in rows}
+    return {(row["tenant_id"], UUID(row["id"])): datetime.fromisoformat(row["processed_at"]) for row in rows}
 
 
 def _json(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -8,12 +8,14 @@ ON CONFLICT DO NOTHING;
 
 -- lock_accounts --
 -- Hold the batch's accounts, in the same fixed order: what follows reads their state and changes it.
-SELECT accounts.tenant_id
-FROM accounts
-JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-  USING (tenant_id, account_id)
-ORDER BY accounts.tenant_id, accounts.account_id
-FOR UPDATE OF accounts;
+SELECT count(*) AS held
+FROM (
+  SELECT 1 FROM accounts
+  JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
+    USING (tenant_id, account_id)
+  ORDER BY accounts.tenant_id, accounts.account_id
+  FOR UPDATE OF accounts
+) AS locked;
 
 -- record_signals --
 -- Insert the batch's signals; one that is there already (a redelivery) is left as it is.
