@@ -1,0 +1,155 @@
+"""The two JSON doors: a sender written for either needs only a new base URL and a key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from functions import tenants
+from functions.domain.key import digest
+from functions.domain.plan import Plan
+from tests.e2e.conftest import Installation, Platform
+from tests.servers.parts import until
+
+RECORDS, ANY = "/api/v1/events", "/api/events"
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    given = {
+        "accountId": "globex",
+        "userId": "sam",
+        "eventType": "email_clicked",
+        "timestamp": "2026-11-01T10:00:00Z",
+        "metadata": {"link": uuid4().hex},
+        **fields,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def signal(platform: Platform, id_: str) -> dict[str, Any]:
+    path = f"/api/v1/signals/{id_}"
+    until(lambda: platform.api.get(path).status_code == 200, within_s=5, what="it is a signal")
+    found: dict[str, Any] = platform.api.get(path).json()
+    return found
+
+
+@pytest.mark.parametrize("event_type", ["email_clicked", "io.sspp.email.clicked"])
+def test_a_record_is_accepted_and_becomes_a_signal(platform: Platform, event_type: str) -> None:
+    answer = platform.ingest.post(RECORDS, json=record(eventType=event_type, metadata={"link": event_type}))
+    assert answer.status_code == 202
+    assert answer.json().keys() == {"status", "jobId", "message"}
+    assert answer.json()["status"] == "accepted"
+    row = signal(platform, answer.json()["jobId"])
+    assert (row["account_id"], row["user_id"], row["signal_type"]) == ("globex", "sam", "high_engagement")
+    assert (row["timestamp"], row["metadata"]) == ("2026-11-01T10:00:00Z", {"link": event_type})
+
+
+def test_a_blind_retry_of_a_record_is_harmless_however_it_is_written(platform: Platform) -> None:
+    given = record()
+    headers = {"content-type": "application/json"}
+    bodies = [
+        json.dumps(given),
+        json.dumps(dict(reversed(given.items()))),
+        json.dumps(given, indent=4),
+        json.dumps({**given, "timestamp": "2026-11-01T11:00:00+01:00"}),
+    ]
+    answers = [platform.ingest.post(RECORDS, content=body, headers=headers) for body in bodies]
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["jobId"] for answer in answers}) == 1
+    other = platform.ingest.post(RECORDS, json={**given, "userId": "alex"})
+    assert other.json()["jobId"] != answers[0].json()["jobId"]
+
+
+@pytest.mark.parametrize(("path", "name"), [(RECORDS, "jobId"), (ANY, "id")])
+def test_an_idempotency_key_makes_the_identity(platform: Platform, path: str, name: str) -> None:
+    body = record() if path == RECORDS else {"type": "anything", "payload": {"a": 1}, "source": "here"}
+    headers = {"idempotency-key": uuid4().hex}
+    first = platform.ingest.post(path, json=body, headers=headers)
+    again = platform.ingest.post(path, json=body, headers=headers)
+    assert first.json()[name] == again.json()[name]
+    changed = {**body, "metadata": {"b": 2}} if path == RECORDS else {**body, "source": "elsewhere"}
+    conflict = platform.ingest.post(path, json=changed, headers=headers)
+    assert conflict.status_code == 409
+    assert conflict.headers["content-type"] == "application/problem+json"
+
+
+def test_everything_that_is_wrong_with_a_record_is_said_at_once(platform: Platform) -> None:
+    answer = platform.ingest.post(RECORDS, json={"eventType": 7, "timestamp": "yesterday", "metadata": []})
+    assert answer.status_code == 400
+    pointers = {error["pointer"] for error in answer.json()["errors"]}
+    assert pointers == {"/accountId", "/userId", "/eventType", "/timestamp", "/metadata"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "content_type", "status"),
+    [
+        (RECORDS, b"{", "application/json", 400),
+        (RECORDS, b"[]", "application/json", 400),
+        (RECORDS, b"{}", "text/plain", 415),
+        (RECORDS, json.dumps(record(eventType="odd")).encode(), "application/json", 400),
+        (ANY, b'{"payload": {}}', "application/json", 400),
+        (ANY, b'{"type": "", "payload": {}}', "application/json", 400),
+        (ANY, b'{"type": "x"}', "application/json", 400),
+        (ANY, b"a=1", "application/x-www-form-urlencoded", 415),
+    ],
+)
+def test_a_body_that_makes_no_event_is_a_bad_request(
+    platform: Platform, path: str, body: bytes, content_type: str, status: int
+) -> None:
+    answer = platform.ingest.post(path, content=body, headers={"content-type": content_type})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_an_event_of_a_type_nobody_knows_is_kept_unscored(platform: Platform) -> None:
+    payload = {"accountId": "globex", "colour": "red", "nested": [1, {"deep": None}]}
+    answer = platform.ingest.post(ANY, json={"type": "paint.chosen", "payload": payload})
+    assert answer.status_code == 201
+    assert answer.json() == {"id": answer.json()["id"], "status": "enqueued"}
+    row = signal(platform, answer.json()["id"])
+    assert (row["event_type"], row["signal_type"], row["points"]) == ("paint.chosen", "unscored", 0)
+    assert (row["account_id"], row["metadata"]) == ("globex", payload)
+
+
+@pytest.mark.parametrize("payload", ["text", 7, None, [1, 2], {}])
+def test_any_payload_is_taken_also_without_an_account(platform: Platform, payload: object) -> None:
+    answer = platform.ingest.post(ANY, json={"type": "something", "payload": payload})
+    assert answer.status_code == 201
+    row = signal(platform, answer.json()["id"])
+    assert row["account_id"] == "unassigned"
+    assert row["metadata"] == (payload if isinstance(payload, dict) else {"payload": payload})
+
+
+def test_a_type_that_is_known_is_scored_at_the_any_door_too(platform: Platform) -> None:
+    body = {"type": "demo_completed", "payload": {"accountId": "globex"}, "occurredAt": "2026-11-01T10:00:00Z"}
+    row = signal(platform, platform.ingest.post(ANY, json=body).json()["id"])
+    assert (row["signal_type"], row["points"], row["timestamp"]) == ("high_intent", 60, "2026-11-01T10:00:00Z")
+
+
+def test_without_a_key_the_time_decides_whether_an_event_is_the_same(platform: Platform) -> None:
+    timed = {"type": "x", "payload": {"n": uuid4().hex}, "occurredAt": "2026-11-01T10:00:00Z"}
+    untimed = {"type": "x", "payload": {"n": uuid4().hex}}
+    ids = [[platform.ingest.post(ANY, json=body).json()["id"] for _ in range(2)] for body in (timed, untimed)]
+    assert ids[0][0] == ids[0][1]
+    assert ids[1][0] != ids[1][1]
+
+
+def test_the_months_limit_holds_at_these_doors_too(platform: Platform, installation: Installation) -> None:
+    with tenants.opened(installation.database_url, installation.redis_url) as operator:
+        grant = operator.record.find(digest(platform.key))
+        assert grant is not None
+        operator.put_plan(grant.tenant_id, Plan.model_validate({"monthly": {"hard": 1}}))
+    assert platform.ingest.post(ANY, json={"type": "x", "payload": {}}).status_code == 201
+    for path, body in ((ANY, {"type": "x", "payload": {}}), (RECORDS, record())):
+        answer = platform.ingest.post(path, json=body)
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_door_wants_a_key(platform: Platform) -> None:
+    for path in (RECORDS, ANY):
+        assert httpx.post(platform.parts["ingest"].url + path, json={}).status_code == 401

@@ -1,0 +1,232 @@
+"""Limits hold to the event, under any concurrency; keys and terms take effect within two seconds."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import httpx
+import pytest
+
+from functions import tenants
+from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.plan import OwnEventType, Plan
+from functions.ingest.keys import REMEMBERED_S
+from functions.tenants import Tenants
+from tests.e2e.conftest import Installation, Platform, event
+from tests.servers.parts import until
+
+STRUCTURED = {"content-type": "application/cloudevents+json"}
+#: What is promised, and what it takes to look.
+TAKES_EFFECT_S = REMEMBERED_S + 1
+
+
+@pytest.fixture
+def operator(installation: Installation) -> Iterator[Tenants]:
+    with tenants.opened(installation.database_url, installation.redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tenant(platform: Platform, operator: Tenants) -> str:
+    grant = operator.record.find(digest(platform.key))
+    assert grant is not None
+    return grant.tenant_id
+
+
+def plan(operator: Tenants, tenant: str, **limits: Any) -> None:
+    """Set the tenant's limits. Its key was not used yet, so they hold at once."""
+    operator.put_plan(tenant, Plan.model_validate(limits))
+
+
+def key(operator: Tenants, tenant: str, *scopes: str, expires_at: datetime | None = None) -> str:
+    made = new_key(os.urandom(RANDOM_BYTES))
+    operator.issue_key(made, Grant(tenant, frozenset(scopes), expires_at), "test")
+    return made
+
+
+def post_with(platform: Platform, key: str, **attributes: Any) -> httpx.Response:
+    headers = {**STRUCTURED, "x-api-key": key}
+    return platform.ingest.post("/v1/events", json=event(**attributes), headers=headers)
+
+
+def test_a_thousand_requests_at_once_store_exactly_what_is_left_of_the_month(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    plan(operator, tenant, monthly={"hard": 10})
+    assert platform.post_batch([event() for _ in range(9)]).status_code == 202
+    limits = httpx.Limits(max_connections=64)
+    with (
+        httpx.Client(base_url=platform.parts["ingest"].url, limits=limits, timeout=60) as client,
+        ThreadPoolExecutor(64) as threads,
+    ):
+        headers = {**STRUCTURED, "x-api-key": platform.key}
+        answers = list(threads.map(lambda _: client.post("/", json=event(), headers=headers), range(1000)))
+    assert Counter(answer.status_code for answer in answers) == {202: 1, 429: 999}
+    until(lambda: _total(platform) == 10, within_s=10, what="exactly the limit is stored")
+
+
+def test_a_batch_that_meets_the_months_limit_is_accepted_up_to_it(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    plan(operator, tenant, monthly={"hard": 3})
+    answer = platform.post_batch([event() for _ in range(5)])
+    assert answer.status_code == 207
+    assert [result["status"] for result in answer.json()["results"]] == [202, 202, 202, 429, 429]
+    assert (answer.json()["accepted"], answer.json()["rejected"]) == (3, 2)
+    single = platform.post(event())
+    assert single.status_code == 429
+    assert single.headers["content-type"] == "application/problem+json"
+    for refused in (answer, single):
+        assert refused.headers["ratelimit-limit"] == "3"
+        assert refused.headers["ratelimit-remaining"] == "0"
+        assert 0 < int(refused.headers["retry-after"]) <= 31 * 86_400
+
+
+def test_a_duplicate_counts_nowhere_and_is_answered_also_at_the_limit(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    plan(operator, tenant, monthly={"hard": 2}, rate={"perSecond": 0.01, "burst": 2})
+    first, second = event(), event()
+    assert platform.post(first).status_code == 202
+    for _ in range(5):
+        assert platform.post(first).json()["duplicate"] is True
+    assert platform.post(second).status_code == 202
+    assert platform.post(event()).status_code == 429
+    assert platform.post(second).json()["duplicate"] is True
+
+
+@pytest.mark.parametrize("whose", ["rate", "keyRate"])
+def test_a_burst_is_let_through_and_what_is_above_it_waits(
+    platform: Platform, operator: Tenants, tenant: str, whose: str
+) -> None:
+    plan(operator, tenant, **{whose: {"perSecond": 2, "burst": 4}})
+    answer = platform.post_batch([event() for _ in range(6)])
+    assert [result["status"] for result in answer.json()["results"]] == [202] * 4 + [429] * 2
+    assert (answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]) == ("4", "0")
+    assert answer.headers["retry-after"] == "1"
+    assert 1 <= int(answer.headers["ratelimit-reset"]) <= 2
+    until(lambda: platform.post(event()).status_code == 202, within_s=3, what="one more fits after its time")
+
+
+def test_each_key_has_a_rate_of_its_own_below_the_tenants(platform: Platform, operator: Tenants, tenant: str) -> None:
+    plan(operator, tenant, keyRate={"perSecond": 0.01, "burst": 2}, rate={"perSecond": 0.01, "burst": 3})
+    other = key(operator, tenant, WRITE_EVENTS)
+    assert [platform.post(event()).status_code for _ in range(3)] == [202, 202, 429]
+    assert [post_with(platform, other).status_code for _ in range(2)] == [202, 429]
+
+
+def test_above_the_soft_limit_every_answer_warns(platform: Platform, operator: Tenants, tenant: str) -> None:
+    plan(operator, tenant, monthly={"soft": 2})
+    answers = [platform.post(event()) for _ in range(4)]
+    assert [answer.headers.get("x-quota-warning") for answer in answers] == [None, None, "soft-limit", "soft-limit"]
+    assert {answer.status_code for answer in answers} == {202}
+
+
+def test_a_quota_is_told_of_by_mail(platform: Platform, operator: Tenants, tenant: str) -> None:
+    plan(operator, tenant, monthly={"hard": 10})
+    operator.put(tenant, "Acme", contact=platform.recipient)
+    platform.post_batch([event(type="email_opened") for _ in range(8)])
+    until(lambda: len(platform.mails) == 1, within_s=5, what="the owner is told of 80 %")
+    assert platform.mails[0]["Subject"].startswith("80 % of the 10 events")
+
+
+def test_a_suspended_tenant_is_refused_until_it_is_back(platform: Platform, operator: Tenants, tenant: str) -> None:
+    operator.suspend(tenant, suspended=True)
+    assert platform.post(event()).status_code == 403
+    operator.suspend(tenant, suspended=False)
+    until(lambda: platform.post(event()).status_code == 202, within_s=TAKES_EFFECT_S, what="it is taken again")
+
+
+def test_a_key_is_let_in_by_its_scopes_and_until_its_end(platform: Platform, operator: Tenants, tenant: str) -> None:
+    now = datetime.now(UTC)
+    assert post_with(platform, key(operator, tenant, READ)).status_code == 403
+    assert post_with(platform, key(operator, tenant, WRITE_EVENTS)).status_code == 202
+    ended = key(operator, tenant, WRITE_EVENTS, READ, expires_at=now - timedelta(seconds=1))
+    assert post_with(platform, ended).status_code == 401
+    assert platform.api.get("/api/v1/signals", headers={"x-api-key": ended}).status_code == 401
+    writer = key(operator, tenant, WRITE_EVENTS)
+    assert platform.api.get("/api/v1/signals", headers={"x-api-key": writer}).status_code == 403
+
+
+def test_a_revoked_key_is_refused_everywhere_within_two_seconds(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    assert platform.post(event()).status_code == 202
+    operator.revoke_key(digest(platform.key))
+    assert platform.api.get("/api/v1/signals").status_code == 401
+    for door in (platform.ingest, platform.api):
+        until(
+            lambda door=door: door.post("/", json=event(), headers=STRUCTURED).status_code == 401,
+            within_s=TAKES_EFFECT_S,
+            what="the key is refused",
+        )
+
+
+def test_while_a_key_is_rotated_both_work_and_then_only_the_new_one(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    new = new_key(os.urandom(RANDOM_BYTES))
+    operator.rotate_key(digest(platform.key), new, datetime.now(UTC) + timedelta(seconds=1))
+    assert platform.post(event()).status_code == 202
+    assert post_with(platform, new).status_code == 202
+    until(lambda: platform.post(event()).status_code == 401, within_s=1 + TAKES_EFFECT_S, what="the old one ended")
+    assert post_with(platform, new).status_code == 202
+
+
+def test_keys_that_do_not_work_are_answered_alike_and_take_alike(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    revoked = key(operator, tenant, WRITE_EVENTS)
+    operator.revoke_key(digest(revoked))
+    takes: dict[str, float] = {}
+    texts = set()
+    for name, made in (
+        ("unknown", lambda: new_key(os.urandom(RANDOM_BYTES))),
+        ("malformed", lambda: os.urandom(20).hex()),
+        ("revoked", lambda: revoked),
+    ):
+        seconds = []
+        for _ in range(60):
+            wrong, started = made(), perf_counter()
+            answer = post_with(platform, wrong)
+            seconds.append(perf_counter() - started)
+            assert answer.status_code == 401
+            texts.add(answer.text)
+        takes[name] = median(seconds)
+    assert len(texts) == 1
+    assert max(takes.values()) < 3 * min(takes.values()), takes
+
+
+def test_a_tenants_own_event_type_is_checked_and_scored_as_it_says(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    schema = {
+        "type": "object",
+        "required": ["accountId"],
+        "properties": {"metadata": {"properties": {"seats": {"type": "integer", "minimum": 1}}}},
+    }
+    own = OwnEventType(
+        type="acme.seat.added", signal="expansion", score=0.4, points=12, halfLifeDays=30, dataSchema=schema
+    )
+    operator.put_event_type(tenant, own)
+    data = {"accountId": "globex", "metadata": {"seats": 3}}
+    id_ = platform.post(event(type=own.type, data=data)).json()["id"]
+    path = f"/api/v1/signals/{id_}"
+    until(lambda: platform.api.get(path).status_code == 200, within_s=5, what="it is a signal")
+    row = platform.api.get(path).json()
+    assert (row["signal_type"], row["signal_score"], row["points"]) == ("expansion", 0.4, 12)
+    wrong = platform.post(event(type=own.type, data={"accountId": "globex", "metadata": {"seats": "canary"}}))
+    assert wrong.status_code == 422
+    assert [error["pointer"] for error in wrong.json()["errors"]] == ["/data/metadata/seats"]
+    assert "canary" not in wrong.text
+
+
+def _total(platform: Platform) -> int:
+    return int(platform.api.get("/api/v1/signals").json()["pagination"]["total"])
