@@ -114,12 +114,7 @@ class Channel:
 
     def ensure(self) -> None:
         """Create the stream and its group from the beginning, unless they exist."""
-        with translated():
-            try:
-                self._redis.xgroup_create(self._stream, GROUP, id="0", mkstream=True)
-            except redis.ResponseError as exc:
-                if not str(exc).startswith("BUSYGROUP"):
-                    raise
+        self._run("ensure", [self._stream], [GROUP])
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
         """Take up to ``count`` new entries, waiting up to ``block_ms`` for the first."""

@@ -19,7 +19,7 @@ def test_the_examples_of_the_readme_work_in_order(platform: Platform) -> None:
     sends = [block for block in blocks if ":8080" in block]
     for block in sends:
         _run(platform, block)
-    until(lambda: _total(platform) == 3, within_s=5, what="the three events of the README are signals")
+    until(lambda: _total(platform) == 5, within_s=5, what="the five events of the README are signals")
     answers = [_run(platform, block) for block in blocks if block not in sends]
     assert any('"account_id":"acme"' in answer for answer in answers)
     assert any("<em>splendidly</em>" in answer for answer in answers)

@@ -47,12 +47,16 @@ class FrontDoor:
 
 
 @contextmanager
-def running(folder: Path, *, types: Mapping[str, OwnEventType] | None = None) -> Iterator[FrontDoor]:
+def running(
+    folder: Path, *, types: Mapping[str, OwnEventType] | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[FrontDoor]:
     """Run both for the length of the block.
 
     Args:
         types: event types of the tenant's own.
+        env: settings beside the usual ones.
     """
+    told = {"LOG_LEVEL": "debug", **(env or {})}
     key = new_key(os.urandom(RANDOM_BYTES))
     with valkey.running(folder) as redis_url:
         with redis.Redis.from_url(redis_url) as client:
@@ -60,7 +64,7 @@ def running(folder: Path, *, types: Mapping[str, OwnEventType] | None = None) ->
             directory.put({digest(key): Grant(TENANT, frozenset({WRITE_EVENTS}))}, {TENANT: Terms(types=types or {})})
             directory.complete()
         with (
-            parts.running(folder, env={"REDIS_URL": redis_url, "LOG_LEVEL": "debug"}, names=("ingest",)) as started,
+            parts.running(folder, env={**told, "REDIS_URL": redis_url}, names=("ingest",)) as started,
             httpx.Client(base_url=started["ingest"].url, headers={"x-api-key": key}, timeout=30) as http,
         ):
             yield FrontDoor(started["ingest"], key, redis_url, http)

@@ -1,0 +1,160 @@
+"""What hurts other servers: slow senders by the hundred, bodies without end, bytes that are no HTTP."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.ingest.app import BODY_TIMEOUT_S
+from functions.ingest.worker import FIRST_HEAD_TIMEOUT_S
+from tests.servers import frontdoor
+from tests.servers.frontdoor import FrontDoor
+
+SLOW = 500
+#: Above what a loaded machine's scheduler takes by itself.
+NOISE_S = 0.02
+
+
+@pytest.fixture(scope="module")
+def front_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    with frontdoor.running(tmp_path_factory.mktemp("abuse")) as started:
+        yield started
+
+
+def body() -> bytes:
+    event = {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "/abuse",
+        "type": "demo_completed",
+        "data": {"accountId": "acme"},
+    }
+    return json.dumps(event).encode()
+
+
+def head(front_door: FrontDoor, *headers: str, content_type: str = "application/cloudevents+json") -> bytes:
+    lines = ["POST / HTTP/1.1", "host: x", f"x-api-key: {front_door.key}", f"content-type: {content_type}", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def dialled(front_door: FrontDoor) -> socket.socket:
+    target = urlsplit(front_door.part.url)
+    return socket.create_connection((target.hostname or "", target.port or 0), timeout=60)
+
+
+def p99_s(front_door: FrontDoor) -> float:
+    """The 99th percentile of one sender's requests, one after the other."""
+    taken = []
+    for _ in range(200):
+        started = time.perf_counter()
+        content = {"content-type": "application/cloudevents+json"}
+        assert front_door.http.post("/", content=body(), headers=content).status_code == 202
+        taken.append(time.perf_counter() - started)
+    return sorted(taken)[len(taken) * 99 // 100]
+
+
+def worker_kb(front_door: FrontDoor) -> int:
+    """The memory the worker has resident."""
+    assert front_door.part.process is not None
+    arbiter = front_door.part.process.pid
+    (worker,) = Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text("utf-8").split()
+    status = Path(f"/proc/{worker}/status").read_text("utf-8")
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+@pytest.mark.slow
+def test_a_thousand_slow_senders_hold_up_nobody_and_are_cut_off_in_time(front_door: FrontDoor) -> None:
+    idle = p99_s(front_door)
+    with ExitStack() as stack:
+        started = time.monotonic()
+        heads = [stack.enter_context(closing(dialled(front_door))) for _ in range(SLOW)]
+        bodies = [stack.enter_context(closing(dialled(front_door))) for _ in range(SLOW)]
+        for raw in heads:
+            raw.sendall(b"POST / HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        for raw in bodies:
+            raw.sendall(head(front_door, "content-length: 1000") + b"{")
+        assert p99_s(front_door) < max(2 * idle, NOISE_S)
+        for raw in heads:
+            with suppress(ConnectionResetError):
+                assert raw.recv(1) == b""
+        assert time.monotonic() - started < FIRST_HEAD_TIMEOUT_S + 10
+        for raw in bodies:
+            with suppress(ConnectionResetError):
+                assert raw.recv(4096).split()[1:2] in ([b"400"], [b"408"], [])
+        assert time.monotonic() - started < BODY_TIMEOUT_S + 20
+    assert p99_s(front_door) < max(2 * idle, NOISE_S)
+
+
+def test_what_is_too_much_is_refused_without_being_kept(front_door: FrontDoor) -> None:
+    p99_s(front_door)
+    before = worker_kb(front_door)
+    batch = b"[" + b",".join([body()] * 10_000) + b"]"
+    batch_type = "application/cloudevents-batch+json"
+    sent = [
+        (head(front_door, f"content-length: {200 * 1024 * 1024}"), b"x" * 65536, {413}),
+        (head(front_door, "transfer-encoding: chunked"), b"10000\r\n" + b" " * 65536 + b"\r\n", {413}),
+        (head(front_door, *(f"x-{number}: 1" for number in range(10_000))), b"", {400, 431}),
+        (head(front_door, f"content-length: {len(batch)}", content_type=batch_type), batch[:65536], {413}),
+    ]
+    for start, more, statuses in sent:
+        with closing(dialled(front_door)) as raw:
+            with suppress(ConnectionError):
+                raw.sendall(start)
+                for _ in range(64):
+                    raw.sendall(more)
+            with suppress(ConnectionError):
+                answer = raw.recv(4096)
+                assert not answer or int(answer.split()[1]) in statuses, answer
+    many = b"[" + b",".join([b"{}"] * 10_000) + b"]"
+    answer = front_door.http.post("/", content=many, headers={"content-type": batch_type})
+    assert answer.status_code == 413
+    p99_s(front_door)
+    assert worker_kb(front_door) - before < 20_000
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=400))
+def test_bytes_that_are_no_http_are_refused_or_cut_off(front_door: FrontDoor, sent: bytes) -> None:
+    with closing(dialled(front_door)) as raw:
+        raw.sendall(sent + b"\r\n\r\n")
+        raw.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
+            answer = raw.recv(4096)
+            assert not answer or 400 <= int(answer.split()[1]) < 500, answer
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters()), inner, max_size=4),
+    max_leaves=12,
+)
+ATTRIBUTES = ("id", "source", "type", "subject", "time", "data", "datacontenttype", "specversion", "odd", "sspptenant")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(ATTRIBUTES), JSON),
+    st.sampled_from(["application/cloudevents+json", "application/cloudevents-batch+json", "application/json", "x/y"]),
+    st.sampled_from(["/", "/v1/events", "/api/v1/events", "/api/events"]),
+)
+def test_whatever_json_holds_the_answer_is_a_decision(
+    front_door: FrontDoor, changes: dict[str, object], content_type: str, path: str
+) -> None:
+    event = {**json.loads(body()), **changes}
+    sent = json.dumps([event] if "batch" in content_type else event, ensure_ascii=True).encode()
+    answer = front_door.http.post(path, content=sent, headers={"content-type": content_type})
+    assert answer.status_code in {201, 202, 207, 400, 409, 415, 422}, answer.text
+    answer.json()

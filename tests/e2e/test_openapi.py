@@ -1,0 +1,80 @@
+"""The OpenAPI description of the front door says what it does, and it does what the description says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from functions.domain.catalog import EVENT_TYPES
+from tests.servers import frontdoor
+from tests.servers.frontdoor import FrontDoor
+from tests.servers.parts import ROOT
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+DOORS = ("/", "/v1/events", "/api/v1/events", "/api/events")
+PAGES = ("/health", "/ready", "/metrics", "/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def front_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
+    with frontdoor.running(tmp_path_factory.mktemp("frontdoor")) as started:
+        yield started
+
+
+def test_no_request_gets_a_5xx_no_invalid_one_gets_in_and_every_answer_is_as_described(front_door: FrontDoor) -> None:
+    arguments = ["--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", "600"]
+    arguments += ["--header", f"x-api-key: {front_door.key}", "--continue-on-failure", "--no-color"]
+    program = [Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG, "run"]
+    done = subprocess.run(
+        [*program, f"{front_door.part.url}/openapi.json", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Tested: 7\b", done.stdout), "all but the description itself, which it has read"
+    log = front_door.part.log.read_text("utf-8")
+    assert "Traceback" not in log
+    stored = {event["source"] for event in front_door.stored()}
+    assert {"/schemathesis", "/api/v1/events", "/api/events"} < stored, "it got through every door"
+
+
+def test_it_describes_every_path_and_method_there_is(front_door: FrontDoor) -> None:
+    described = front_door.http.get("/openapi.json").json()["paths"]
+    named = {(path, method) for path, operations in described.items() for method in operations}
+    assert named == {(path, "post") for path in DOORS} | {(path, "get") for path in PAGES}
+    for path in DOORS:
+        answer = front_door.http.get(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    for path in PAGES:
+        answer = front_door.http.post(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+        assert front_door.http.head(path).status_code == front_door.http.get(path).status_code == 200
+    assert "no-body" not in front_door.part.log.read_text("utf-8"), "HEAD is answered without a body"
+
+
+def test_it_names_the_types_of_the_catalog(front_door: FrontDoor) -> None:
+    schemas = front_door.http.get("/openapi.json").json()["components"]["schemas"]
+    for described in (schemas["EventType"], schemas["Record"]["properties"]["eventType"]):
+        assert described["anyOf"][0]["enum"] == sorted(EVENT_TYPES)
+
+
+def test_its_examples_are_taken(front_door: FrontDoor) -> None:
+    paths = front_door.http.get("/openapi.json").json()["paths"]
+    for path in DOORS:
+        for content_type, content in paths[path]["post"]["requestBody"]["content"].items():
+            headers = {"content-type": content_type}
+            if content_type == "application/json" and path in {"/", "/v1/events"}:
+                headers |= {"ce-specversion": "1.0", "ce-id": "e", "ce-source": "/examples", "ce-type": "email_sent"}
+            answer = front_door.http.post(path, content=json.dumps(content["example"]), headers=headers)
+            assert answer.is_success, (path, content_type, answer.text)
