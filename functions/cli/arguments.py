@@ -20,6 +20,7 @@ from events.errors import Refused
 from functions.cli.installation import Installation
 from functions.domain import key
 from functions.domain.plan import Rate
+from functions.domain.rule import EMAIL
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -76,6 +77,13 @@ def words(text: str) -> str:
     """A name or a label."""
     if not (0 < len(text) <= 100 and text.isprintable() and text.strip()):
         raise ArgumentTypeError("takes 1 to 100 printable characters")
+    return text
+
+
+def email(text: str) -> str:
+    """An e-mail address."""
+    if len(text) > 254 or not re.fullmatch(EMAIL, text):
+        raise ArgumentTypeError("takes an e-mail address")
     return text
 
 

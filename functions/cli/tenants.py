@@ -22,6 +22,7 @@ def add(commands: Commands) -> None:
     )
     put.add_argument("tenant", metavar="ID", type=arguments.tenant_id, help="its id; it stays the same for ever")
     put.add_argument("--name", required=True, type=arguments.words, help="what people call it")
+    put.add_argument("--contact", type=arguments.email, metavar="E-MAIL", help="whom to tell that a limit comes near")
     listed = arguments.command(
         tenants, "list", _list, "List tenants, their limits and how many keys work", example="sspp tenants list"
     )
@@ -63,7 +64,7 @@ def _add_plan(tenants: Commands) -> None:
 
 def _put(options: Namespace, installation: Installation) -> None:
     with installation.tenants() as known, unless_away(_AGAIN):
-        known.put(options.tenant, options.name)
+        known.put(options.tenant, options.name, contact=options.contact)
     output.remark(f"tenant {options.tenant} is there; `sspp keys issue {options.tenant} --label ...` gives it a key")
 
 

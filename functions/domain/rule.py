@@ -29,13 +29,17 @@ _ENVIRONMENT = cel.NewEnv(
 )
 
 
+#: What an e-mail address looks like; whether it exists, its mail server says.
+EMAIL = r"^[^@\s<>]+@[^@\s<>]+$"
+
+
 class Email(BaseModel):
     """Send an e-mail."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channel: Literal["email"]
-    to: Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+    to: Annotated[str, StringConstraints(max_length=254, pattern=EMAIL)]
 
 
 class RuleDefinition(BaseModel):
