@@ -102,7 +102,7 @@ class Api:
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
         grant = self.keys.find(digest(key))
         if grant is None or not grant.works_at(self.now()):
-            raise problem.UNKNOWN_KEY
+            raise problem.unknown_key()
         if READ not in grant.scopes:
             raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {READ}")
         return grant.tenant_id

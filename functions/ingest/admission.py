@@ -80,7 +80,7 @@ class Admission:
         """
         sender = await self._keys.find(key, now)
         if sender is None:
-            raise problem.UNKNOWN_KEY
+            raise problem.unknown_key()
         if sender.terms.suspended:
             raise Refused("Forbidden", status=403, detail="this tenant is suspended")
         if WRITE_EVENTS not in sender.grant.scopes:

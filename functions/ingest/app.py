@@ -35,6 +35,10 @@ log = Log("ingest")
 
 #: A body must have come in whole by then.
 BODY_TIMEOUT_S = 20.0
+#: The same for a body that is not looked at, as its request is refused by its head.
+UNWANTED_TIMEOUT_S = 2.0
+#: What says that more of the body is the last thing wanted.
+_UNWANTED = frozenset({408, 413})
 #: Refusals logged a second; the rest are counted in one line, so that a flood does not fill the disk.
 REFUSALS_LOGGED = 20
 
@@ -189,11 +193,19 @@ class IngestApp:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         door = self._front_door
 
+        whole = False
+
         async def read() -> bytes | None:
-            return await _read(receive, door.max_body_bytes)
+            nonlocal whole
+            body = await _read(receive, door.max_body_bytes)
+            whole = body is not None
+            return body
 
         given = await door.answer(scope["method"], scope["path"], headers, read)
         extra = door.cors_headers(headers.get("origin")) if door.cors_origins else {}
+        if not whole and (given.status in _UNWANTED or not await _let_by(receive, headers, door.max_body_bytes)):
+            # The server hangs up on a body that is not whole; who is not told would send the next request there.
+            extra = {**extra, "connection": "close"}
         await _send(send, given, extra, head_only=scope["method"] == "HEAD")
 
 
@@ -211,14 +223,34 @@ async def _read(receive: Receive, most: int) -> bytes | None:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await _read_rest(receive, message, most)
     except TimeoutError as exc:
-        raise Refused("Request timeout", status=408, detail="the body did not come in whole") from exc
+        raise _incomplete() from exc
+
+
+def _incomplete() -> Refused:
+    return Refused("Request timeout", status=408, detail="the body did not come in whole")
+
+
+async def _let_by(receive: Receive, headers: Mapping[str, str], most: int) -> bool:
+    """Take in a body that nobody wants, keeping nothing; False when that is too much, or takes too long."""
+    declared = headers.get("content-length", "0")
+    if "expect" in headers or not declared.isdigit() or int(declared) > most:
+        return False
+    try:
+        async with asyncio.timeout(UNWANTED_TIMEOUT_S):
+            while (message := await receive())["type"] == "http.request":
+                most -= len(message.get("body", b""))
+                if most < 0 or not message.get("more_body", False):
+                    return most >= 0
+    except TimeoutError:
+        pass
+    return False
 
 
 async def _read_rest(receive: Receive, message: MutableMapping[str, Any], most: int) -> bytes | None:
     body = bytearray()
     while True:
         if message["type"] == "http.disconnect":
-            raise Refused("Incomplete body", detail="the connection closed before the body was whole")
+            raise _incomplete()  # the server says the same of a connection that is gone and of one that is silent
         body += message.get("body", b"")
         if len(body) > most:
             return None
@@ -233,8 +265,6 @@ async def _send(send: Send, given: Answer, extra: Mapping[str, str], *, head_onl
         (b"content-length", str(len(given.body)).encode()),
         *((name.encode(), value.encode()) for name, value in (*given.headers.items(), *extra.items())),
     ]
-    if given.status in {408, 413}:
-        headers.append((b"connection", b"close"))  # the rest of the body is not wanted
     await send({"type": "http.response.start", "status": given.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head_only else given.body})
 

@@ -78,7 +78,17 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc] # gunicorn has no type inf
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: set[Protocol] = set()
+        self._queues_are_long = False
         gasgi.ASGIProtocol = Protocol  # what the worker makes of each connection; it has no other way to be told
+
+    def notify(self) -> None:
+        """See gunicorn's Worker: comes once the servers are there, and every second after that."""
+        super().notify()
+        if self.servers and not self._queues_are_long:
+            # asyncio listens anew, for 100: of a burst of senders the rest would wait a second or three.
+            for listener in self.sockets:
+                listener.sock.listen(self.cfg.backlog)
+            self._queues_are_long = True
 
     async def _shutdown(self) -> None:
         closing = asyncio.ensure_future(self._close_unused())

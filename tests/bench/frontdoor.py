@@ -18,7 +18,6 @@ import hiredis
 import redis
 
 from events import channel, cloudevent, keyspace
-from functions.adapters.redis import usage
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import sales
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
@@ -217,7 +216,7 @@ def _calls() -> Iterator[bytes]:
         keyspace.rate_key(f"{_TENANT}:key", 0),
         keyspace.seen_key(_TENANT, f"00000000-0000-0000-0000-{_NUMBER}", 0),
     ]
-    limits = [10**9, 7 * 86_400, -1, usage.KEPT_S, 0, 0, 0, 0]
+    limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
     arguments = [*limits, keyspace.body_hash(_event()), cloudevent.stamp(_event(), **stamps)]
     sha = keyspace.script("admit").sha

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from time import perf_counter
@@ -20,6 +22,7 @@ from functions.domain.plan import OwnEventType, Plan
 from functions.ingest.keys import REMEMBERED_S
 from functions.tenants import Tenants
 from tests.e2e.conftest import Installation, Platform, event
+from tests.servers import raw
 from tests.servers.parts import until
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
@@ -61,14 +64,16 @@ def test_a_thousand_requests_at_once_store_exactly_what_is_left_of_the_month(
 ) -> None:
     plan(operator, tenant, monthly={"hard": 10})
     assert platform.post_batch([event() for _ in range(9)]).status_code == 202
-    limits = httpx.Limits(max_connections=64)
-    with (
-        httpx.Client(base_url=platform.parts["ingest"].url, limits=limits, timeout=60) as client,
-        ThreadPoolExecutor(64) as threads,
-    ):
-        headers = {**STRUCTURED, "x-api-key": platform.key}
-        answers = list(threads.map(lambda _: client.post("/", json=event(), headers=headers), range(1000)))
-    assert Counter(answer.status_code for answer in answers) == {202: 1, 429: 999}
+    url = platform.parts["ingest"].url
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, 4096)), most))
+    with ExitStack() as stack:
+        connections = [stack.enter_context(raw.connected(url, timeout_s=60)) for _ in range(1000)]
+        requests = [raw.request(json.dumps(event()).encode(), key=platform.key) for _ in connections]
+        for connection, request in zip(connections, requests, strict=True):
+            connection.sendall(request)
+        replies = [raw.reply(connection) for connection in connections]
+    assert Counter(reply and reply.status for reply in replies) == {202: 1, 429: 999}
     until(lambda: _total(platform) == 10, within_s=10, what="exactly the limit is stored")
 
 

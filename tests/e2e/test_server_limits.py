@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from functions.ingest.worker import FIRST_HEAD_TIMEOUT_S
 from tests.e2e.conftest import Platform, event
+from tests.servers import raw as http
 from tests.servers.parts import until
 
 
@@ -54,6 +58,44 @@ def test_a_connection_that_does_not_bring_a_request_is_closed(platform: Platform
         started = time.monotonic()
         assert raw.recv(1) == b""
         assert FIRST_HEAD_TIMEOUT_S - 1 < time.monotonic() - started < FIRST_HEAD_TIMEOUT_S + 5
+
+
+def test_a_connection_whose_request_was_refused_by_its_head_can_be_used_again(platform: Platform) -> None:
+    body = json.dumps(event()).encode()
+    with http.connected(platform.parts["ingest"].url) as connection:
+        for key, status in (("sspp_unknown", 401), (platform.key, 202), ("sspp_unknown", 401), (platform.key, 202)):
+            request = http.request(body, key=key)
+            connection.sendall(request[: -len(body)])
+            platform.ingest.get("/ready")  # the head is there by now, as it is when it travels alone
+            connection.sendall(body)
+            reply = http.reply(connection)
+            assert reply is not None
+            assert (reply.status, reply.headers.get("connection")) == (status, None)
+
+
+@pytest.mark.parametrize(
+    "headers", [["content-length: 209715200"], ["content-length: 100", "expect: 100-continue"], ["content-length: 9"]]
+)
+def test_a_connection_is_only_closed_after_it_was_said(platform: Platform, headers: list[str]) -> None:
+    with http.connected(platform.parts["ingest"].url) as connection:
+        connection.sendall(http.head(*headers, key="sspp_unknown"))  # and nothing more
+        reply = http.reply(connection)
+        assert reply is not None
+        assert (reply.status, reply.headers.get("connection")) == (401, "close")
+        assert http.reply(connection) is None
+
+
+def test_a_burst_of_senders_is_let_in_however_busy_the_server_is(platform: Platform) -> None:
+    process = platform.parts["ingest"].process
+    assert process is not None
+    (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
+    with ExitStack() as stack:
+        os.kill(int(worker), signal.SIGSTOP)
+        try:
+            for _ in range(500):  # let in too late, it raises
+                stack.enter_context(http.connected(platform.parts["ingest"].url, timeout_s=0.5))
+        finally:
+            os.kill(int(worker), signal.SIGCONT)
 
 
 def test_a_stopped_ingest_answers_what_it_has_begun(platform: Platform) -> None:

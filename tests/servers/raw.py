@@ -49,8 +49,11 @@ def request(body: bytes, *headers: str, content_type: str = STRUCTURED, path: st
     return head(*framing, *headers, path=path, key=key) + body
 
 
-def reply(raw: socket.socket) -> Reply | None:
+def reply(raw: socket.socket, *, head_only: bool = False) -> Reply | None:
     """Read one answer; None when the connection was closed without one.
+
+    Args:
+        head_only: the answer has no body, whatever its head says, as after HEAD.
 
     Raises:
         ValueError: what came is no whole HTTP answer.
@@ -71,7 +74,7 @@ def reply(raw: socket.socket) -> Reply | None:
         raise ValueError(f"an answer in {version}")
     headers = dict(_header(line) for line in lines.decode("latin-1").split("\r\n") if line)
     length = int(headers.get("content-length", "0"))
-    while len(body) < length:
+    while len(body) < length and not head_only:
         if not (some := _some(raw)):
             raise ValueError("the body breaks off")
         body += some

@@ -69,5 +69,10 @@ def test_a_bug_of_ours_shows_no_trace():
 
 
 def test_every_key_that_does_not_work_gets_the_same_words():
-    assert problem.fields(problem.UNKNOWN_KEY)["status"] == 401
-    assert "unknown" not in problem.fields(problem.UNKNOWN_KEY)["detail"]
+    assert problem.fields(problem.unknown_key())["status"] == 401
+    assert "unknown" not in problem.fields(problem.unknown_key())["detail"]
+
+
+def test_a_refusal_that_is_raised_often_keeps_nothing_of_the_times_before():
+    # An exception object that is raised again grows by the frames of each time, and what they hold with it.
+    assert problem.unknown_key() is not problem.unknown_key()

@@ -90,12 +90,18 @@ class RedisPipe:
                 target.port or 6379,
                 ssl=ssl.create_default_context() if target.scheme == "rediss" else None,
             )
-            for command in self._greeting():
-                reply = await connection.send(command)
-                if isinstance(reply, hiredis.ReplyError):
-                    connection.abort()
-                    raise reply
+            try:
+                await self._greet(connection)
+            except BaseException:  # also when its time is up
+                connection.abort()
+                raise
         return connection
+
+    async def _greet(self, connection: _Connection) -> None:
+        for command in self._greeting():
+            reply = await connection.send(command)
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
 
     def _greeting(self) -> list[tuple[str, ...]]:
         commands: list[tuple[str, ...]] = []
@@ -118,20 +124,22 @@ class _Connection(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._answered = 0
+        self._waiting_since = 0.0
         self.closed = False
 
     def send(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Reply]:
         """Queue ``command`` for the next write and give the future of its reply."""
         if self.closed or len(self._pending) >= MAX_PENDING:
             raise Unavailable("Redis")
+        if not self._pending:
+            self._waiting_since = self._loop.time()
         future = self._loop.create_future()
         self._pending.append(future)
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type] # its stub knows one-tuples
         if self._watch is None:
-            self._watch = self._loop.call_later(REPLY_TIMEOUT_S, self._check, self._answered)
+            self._watch = self._loop.call_later(REPLY_TIMEOUT_S, self._check)
         return future
 
     def abort(self) -> None:
@@ -146,9 +154,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        self._waiting_since = self._loop.time()
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
-            self._answered += 1
             future = self._pending.popleft()
             if not future.done():  # its request was cancelled meanwhile
                 future.set_result(reply)
@@ -168,12 +176,13 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 
-    def _check(self, answered: int) -> None:
-        """Give up when commands waited a whole period and none was answered."""
+    def _check(self) -> None:
+        """Give up when commands wait and none was answered for too long."""
         self._watch = None
         if not self._pending:
             return
-        if self._answered == answered:
+        left_s = self._waiting_since + REPLY_TIMEOUT_S - self._loop.time()
+        if left_s <= 0:
             self.abort()
         else:
-            self._watch = self._loop.call_later(REPLY_TIMEOUT_S, self._check, self._answered)
+            self._watch = self._loop.call_later(left_s, self._check)

@@ -1,0 +1,28 @@
+"""`make bench` runs and measures every figure; how good they are is no matter here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers.parts import ROOT
+
+
+@pytest.mark.slow
+def test_a_short_bench_measures_every_figure(tmp_path: Path) -> None:
+    output = tmp_path / "bench.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "--rounds", "1", "--seconds", "0.2", "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    figures = json.loads(output.read_text("utf-8"))["figures"]
+    assert len(figures) >= 14
+    assert all(figure["value"] > 0 for figure in figures)
