@@ -168,7 +168,7 @@ def _event(names: Names, **attributes: Any) -> Message:
     """Make an event of a JSON door's body; it is checked like everybody else's."""
     given = {name: value for name, value in attributes.items() if value is not None}
     try:
-        return cloudevent.parse(to_json({"specversion": "1.0", **given}))
+        return cloudevent.parse(_canonical({"specversion": "1.0", **given}))
     except Refused as refusal:
         raise _told(refusal, names) from refusal
 
@@ -188,9 +188,12 @@ def _translated(fault: Fault, names: Names) -> Fault:
 
 
 def _content_id(body: BaseModel) -> str:
-    """The same content, the same id, whatever the order and the white space it is written in."""
-    text = json.dumps(body.model_dump(), sort_keys=True, separators=(",", ":"))
-    return sha256(text.encode()).hexdigest()
+    return sha256(_canonical(body.model_dump())).hexdigest()
+
+
+def _canonical(value: Mapping[str, Any]) -> bytes:
+    """The same content, the same bytes, whatever the order and the white space it was written in."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _render(

@@ -49,11 +49,12 @@ def test_a_record_is_accepted_and_becomes_a_signal(platform: Platform, event_typ
 
 
 def test_a_blind_retry_of_a_record_is_harmless_however_it_is_written(platform: Platform) -> None:
-    given = record()
+    given = record(metadata={"link": uuid4().hex, "nested": {"b": 1, "a": [2, 3]}})
+    turned = {**given, "metadata": {"nested": {"a": [2, 3], "b": 1}, "link": given["metadata"]["link"]}}
     headers = {"content-type": "application/json"}
     bodies = [
         json.dumps(given),
-        json.dumps(dict(reversed(given.items()))),
+        json.dumps(dict(reversed(turned.items()))),
         json.dumps(given, indent=4),
         json.dumps({**given, "timestamp": "2026-11-01T11:00:00+01:00"}),
     ]
@@ -78,10 +79,11 @@ def test_an_idempotency_key_makes_the_identity(platform: Platform, path: str, na
 
 
 def test_everything_that_is_wrong_with_a_record_is_said_at_once(platform: Platform) -> None:
-    answer = platform.ingest.post(RECORDS, json={"eventType": 7, "timestamp": "yesterday", "metadata": []})
-    assert answer.status_code == 400
-    pointers = {error["pointer"] for error in answer.json()["errors"]}
-    assert pointers == {"/accountId", "/userId", "/eventType", "/timestamp", "/metadata"}
+    for odd in (7, "odd"):
+        answer = platform.ingest.post(RECORDS, json={"eventType": odd, "timestamp": "yesterday", "metadata": []})
+        assert answer.status_code == 400
+        pointers = {error["pointer"] for error in answer.json()["errors"]}
+        assert pointers == {"/accountId", "/userId", "/eventType", "/timestamp", "/metadata"}
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,27 @@ def test_a_body_that_makes_no_event_is_a_bad_request(
     answer = platform.ingest.post(path, content=body, headers={"content-type": content_type})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "pointer"),
+    [
+        (RECORDS, record(eventType="odd"), {}, "/eventType"),
+        (RECORDS, record(metadata={"x": ["\0"]}), {}, "/metadata/x/0"),
+        (RECORDS, record(), {"idempotency-key": "x" * 2049}, ""),
+        (ANY, {"type": "t", "payload": {"x": "\0"}}, {}, "/payload/x"),
+        (ANY, {"type": "t", "payload": {"payload": "\0"}}, {}, "/payload/payload"),
+        (ANY, {"type": "t", "payload": ["\0"]}, {}, "/payload/0"),
+        (ANY, {"type": "t", "payload": {"accountId": "x" * 257}}, {}, "/payload/accountId"),
+        (ANY, {"type": "t", "payload": 1, "occurredAt": "soon"}, {}, "/occurredAt"),
+    ],
+)
+def test_a_pointer_leads_into_the_body_as_it_was_sent(
+    platform: Platform, path: str, body: dict[str, Any], headers: dict[str, str], pointer: str
+) -> None:
+    answer = platform.ingest.post(path, json=body, headers=headers)
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_an_event_of_a_type_nobody_knows_is_kept_unscored(platform: Platform) -> None:

@@ -19,7 +19,6 @@ import pytest
 from functions import tenants
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan
-from functions.ingest.keys import REMEMBERED_S
 from functions.tenants import Tenants
 from tests.e2e.conftest import Installation, Platform, event
 from tests.servers import raw
@@ -27,7 +26,7 @@ from tests.servers.parts import until
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 #: What is promised, and what it takes to look.
-TAKES_EFFECT_S = REMEMBERED_S + 1
+TAKES_EFFECT_S = 2 + 0.5
 
 
 @pytest.fixture

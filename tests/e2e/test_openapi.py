@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from functions.domain.catalog import EVENT_TYPES
-from tests.servers import frontdoor
+from tests.servers import frontdoor, raw
 from tests.servers.frontdoor import FrontDoor
 from tests.servers.parts import ROOT
 
@@ -80,3 +81,28 @@ def test_its_examples_are_taken(front_door: FrontDoor) -> None:
                 headers |= {"ce-specversion": "1.0", "ce-id": "e", "ce-source": "/examples", "ce-type": "email_sent"}
             answer = front_door.http.post(path, content=json.dumps(content["example"]), headers=headers)
             assert answer.is_success, (path, content_type, answer.text)
+
+
+def test_what_schemathesis_does_not_provoke_is_as_described_too(front_door: FrontDoor) -> None:
+    page = front_door.http.get("/openapi.json").json()
+    components, key = page["components"], front_door.key
+    sent = {
+        400: raw.request(b"{", key=key),
+        401: raw.request(b"{}", key="sspp_unknown"),
+        408: raw.head("content-length: 9", key=key),
+        413: raw.head("content-length: 209715200", key=key),
+        414: raw.head(path="/" + "x" * 9000, key=key),
+        431: raw.head(f"x-long: {'x' * 17_000}", key=key),
+        501: raw.head("transfer-encoding: odd", key=key),
+    }
+    for status, request in sent.items():
+        reply = raw.asked(front_door.part.url, request)
+        assert reply is not None, status
+        assert reply.status == status
+        name = page["paths"]["/"]["post"]["responses"][str(status)]["$ref"].rpartition("/")[2]
+        described = components["responses"][name]
+        assert reply.headers["content-type"] in described["content"]
+        for header in described.get("headers", {}):
+            assert header in reply.headers, (status, header)
+        problem = {**components["schemas"]["Problem"], "components": components}
+        jsonschema_rs.validate(problem, reply.json())
