@@ -38,7 +38,7 @@ def run(told: settings.Settings, now: datetime | None = None) -> None:
         for name in keyspace.CHANNELS:
             for partition in range(told.partitions):
                 channel.Channel(client, name, partition, "migrate").ensure()
-        usage.restore(client, known.record.events_since(month), month, told.partitions)
+        usage.restore(client, known.record.events_in(month.date()), month, told.partitions)
         known.publish()
     log.Log("migrate").info("migrated")
 

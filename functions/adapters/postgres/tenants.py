@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -138,8 +138,8 @@ class PostgresTenants:
         with self._database.transaction() as tx:
             tx.rows("put_rule", tenant_id=tenant_id, rule_id=str(rule_id), definition=text)
 
-    def events_since(self, month: datetime) -> dict[str, int]:
-        """How many events each tenant has had processed since ``month``."""
+    def events_in(self, month: date) -> dict[str, int]:
+        """How many events each tenant has had processed in the month that begins with ``month``."""
         with self._database.transaction() as tx:
             return {row["tenant_id"]: row["events"] for row in tx.rows("events_this_month", month=month)}
 

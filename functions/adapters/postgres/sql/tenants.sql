@@ -107,10 +107,8 @@ SELECT pg_advisory_xact_lock(21946);
 SELECT tenant_id, scopes, expires_at FROM api_keys WHERE digest = :digest AND revoked_at IS NULL;
 
 -- events_this_month --
--- How many events each tenant has had processed since the beginning of the month.
-SELECT tenant_id, count(*) AS events FROM signals
-WHERE received_at >= CAST(:month AS timestamptz)
-GROUP BY tenant_id;
+-- How many events each tenant has had processed in a month.
+SELECT tenant_id, events FROM usage WHERE month = CAST(:month AS date);
 
 -- put_rule --
 -- A new version of a rule, unless the newest one says the same already.
