@@ -10,11 +10,17 @@ import sys
 import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import product
 
-from events import channel, health, log, settings
+import redis
+
+from events import channel, failpoint, health, keyspace, log, retry, settings
+from events.breaker import Breaker
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.errors import ConfigError
+from events.line import Line
 from events.subscription import SUBSCRIPTIONS, Subscription
 
 
@@ -27,6 +33,7 @@ def main() -> None:
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
     log.configure(told.log_level)
+    failpoint.arm(told.failpoints)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -35,32 +42,47 @@ def main() -> None:
 
 def _run(subscription: Subscription, told: settings.Settings, stopping: threading.Event) -> None:
     client = channel.connect(told.redis_url)
+    lanes = _dispatchers(subscription, told, client)
+    with (
+        health.served(told.host, told.port, {"redis": lanes[0].channel.ping}),
+        ThreadPoolExecutor(len(lanes)) as threads,
+    ):
+        log.Log("dispatcher").info("started", channel=subscription.channel, port=told.port)
+        running = [threads.submit(lane.run, stopping) for lane in lanes]
+        wait(running, return_when=FIRST_EXCEPTION)
+        stopping.set()  # one that fails takes the process with it: what runs it starts it again
+        for lane_run in running:
+            lane_run.result()
+    client.close()
+
+
+def _dispatchers(subscription: Subscription, told: settings.Settings, client: redis.Redis) -> list[Dispatcher]:
+    """One for each thread: every partition's share of the requests in flight, and one for its slow lane."""
     consumer = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(1 << 32):08x}"
-    target = Target(told.target_url, token=told.delivery_token, timeout_s=told.delivery_timeout_s)
-    dispatchers = [
-        Dispatcher(
-            channel=channel.Channel(client, subscription.channel, partition, consumer),
+    share = max(1, subscription.concurrency // told.partitions)
+    connections = told.partitions * (share + 1)
+    target = Target(
+        told.target_url, token=told.delivery_token, timeout_s=told.delivery_timeout_s, connections=connections
+    )
+    breaker, line = Breaker(time.monotonic), Line(subscription.stop_share)
+    policy = replace(subscription.retry, delays_s=retry.schedule(told.retry_schedule))
+    found: list[Dispatcher] = []
+    for partition, lane in product(range(told.partitions), keyspace.LANES):
+        dispatcher = Dispatcher(
+            channel=channel.Channel(client, subscription.channel, partition, consumer, lane),
             target=target,
-            subscription=subscription,
+            breaker=breaker,
+            line=line,
+            subscription=replace(subscription, retry=policy),
+            batch=subscription.batch if lane == keyspace.FAST else subscription.slow_batch,
             claim_idle_ms=int(told.claim_idle_s * 1000),
             destination=told.target_url,
             now_ms=lambda: time.time_ns() // 1_000_000,
+            now_s=time.monotonic,
             rand=random.random,
         )
-        for partition in range(told.partitions)
-    ]
-    with (
-        health.served(told.host, told.port, {"redis": dispatchers[0].channel.ping}),
-        ThreadPoolExecutor(len(dispatchers)) as threads,
-    ):
-        log.Log("dispatcher").info("started", channel=subscription.channel, port=told.port)
-        running = [threads.submit(dispatcher.run, stopping) for dispatcher in dispatchers]
-        wait(running, return_when=FIRST_EXCEPTION)
-        stopping.set()  # one that fails takes the process with it: what runs it starts it again
-        for dispatcher_run in running:
-            dispatcher_run.result()
-    target.close()
-    client.close()
+        found += [dispatcher] * (share if lane == keyspace.FAST else 1)
+    return found
 
 
 if __name__ == "__main__":

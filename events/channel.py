@@ -1,8 +1,9 @@
 """The Redis Streams that carry events. No other module speaks XADD, XREADGROUP, XACK or XAUTOCLAIM.
 
-A channel is a stream per partition with one consumer group, a sorted set of parked retries and a stream of
-dead letters; keyspace.py has their names.
-An entry leaves a stream only by being settled: ``XLEN`` is always exactly what is still to be done.
+A lane of a channel's partition is a stream with one consumer group and a sorted set of parked retries; a
+partition has one stream of dead letters. keyspace.py has their names.
+An entry leaves a stream only by being settled: ``XLEN`` is always exactly what is still to be done there.
+All durations are Redis' own clock's: a dispatcher whose clock jumps changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,21 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from events.errors import Unavailable
-from events.keyspace import CHANNELS, GROUP, PASSING, dead_key, retry_key, script, stream_key
+from events.keyspace import (
+    CHANNELS,
+    FAST,
+    GROUP,
+    PASSING,
+    bury_key,
+    dead_key,
+    parked_key,
+    retry_key,
+    script,
+    stream_key,
+)
+
+#: A consumer that holds nothing and has not been heard of for this long is forgotten.
+CONSUMER_GONE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +40,20 @@ class Entry:
     """One delivery of one event.
 
     Args:
-        id: the stream's id of it.
+        id: the stream's id of it, which it keeps as a retry.
         event: structured JSON.
         attempts: deliveries that failed before this one.
         first_ms: when the first of them was, Unix ms; 0 when this is the first.
+        handed: how often it was handed out since its last verdict, this time included.
+        lease_ms: when the lease of a retry ends, Redis' Unix ms; 0 for an entry of the stream.
     """
 
     id: str
     event: bytes
     attempts: int = 0
     first_ms: int = 0
+    handed: int = 1
+    lease_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +65,28 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """To be delivered again at ``due_ms`` (Unix ms), as attempt number ``attempts`` + 1."""
+    """To be delivered again in ``wait_ms``, as attempt number ``attempts`` + 1."""
 
-    due_ms: int
+    wait_ms: int
     attempts: int
     first_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Bury:
-    """Given up: ``event`` with its error attributes goes to the dead letters."""
+    """Given up: ``event`` with its error attributes goes to the dead letters.
+
+    Args:
+        reason: the beginning of the last answer.
+        status: of the last answer; 0 for none.
+        tenant: whose it was; empty where the event does not say.
+        first_ms, last_ms: when its first and last attempt were, Unix ms.
+    """
 
     event: bytes
     reason: str
+    status: int
+    tenant: str
     attempts: int
     first_ms: int
     last_ms: int
@@ -93,54 +121,90 @@ def connect(url: str) -> redis.Redis:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look for abandoned or due entries gave: the entries, and how many had lost their event."""
+
+    entries: list[Entry]
+    vanished: int = 0
+
+
 class Channel:
-    """One partition of one channel, as its dispatcher uses it.
+    """One lane of one partition of one channel, as its dispatcher uses it.
 
     Args:
         client: from :func:`connect`.
         name: one of :data:`CHANNELS`.
-        partition: which of its streams.
+        partition: which of its partitions.
         consumer: the name pending entries are held under; unique to the process.
+        lane: one of :data:`events.keyspace.LANES`.
     """
 
-    def __init__(self, client: redis.Redis, name: str, partition: int, consumer: str) -> None:
+    def __init__(self, client: redis.Redis, name: str, partition: int, consumer: str, lane: str = FAST) -> None:
         self.name = name
+        self.partition = partition
+        self.lane = lane
         self._redis: Any = client  # redis-py's answers are unions of everything; their types are read here
         self._consumer = consumer
-        self._stream = stream_key(name, partition)
-        self._retry = retry_key(name, partition)
+        self._stream = stream_key(name, partition, lane)
+        self._retry = retry_key(name, partition, lane)
+        self._parked = parked_key(name, partition, lane)
         self._dead = dead_key(name, partition)
-        self._replies = {other: stream_key(other, partition) for other in CHANNELS if other != name}
+        self._replies = {other: stream_key(other, partition, lane) for other in CHANNELS if other != name}
+        self._looked_until = "0-0"
 
     def ensure(self) -> None:
         """Create the stream and its group from the beginning, unless they exist."""
-        self._run("ensure", [self._stream], [GROUP])
+        self._run("ensure", [self._stream], [GROUP, CONSUMER_GONE_MS])
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
-        """Take up to ``count`` new entries, waiting up to ``block_ms`` for the first."""
+        """Take up to ``count`` new entries, waiting up to ``block_ms`` for the first; 0 does not wait."""
         with translated():
-            found = self._redis.xreadgroup(GROUP, self._consumer, {self._stream: ">"}, count=count, block=block_ms)
-        return [entry for _, entries in (found or []) for entry in _entries(entries)]
+            found = self._redis.xreadgroup(
+                GROUP, self._consumer, {self._stream: ">"}, count=count, block=block_ms or None
+            )
+        return [_entry(id_, fields) for _, entries in (found or []) for id_, fields in entries]
 
-    def claim(self, count: int, idle_ms: int) -> list[Entry]:
-        """Take over up to ``count`` entries that another consumer has left pending for ``idle_ms``."""
-        with translated():
-            answer = self._redis.xautoclaim(self._stream, GROUP, self._consumer, min_idle_time=idle_ms, count=count)
-        return list(_entries(answer[1]))
+    def claim(self, count: int, idle_ms: int) -> Found:
+        """Take over up to ``count`` entries that another consumer has left pending for ``idle_ms``.
 
-    def unpark(self, now_ms: int, count: int) -> int:
-        """Put up to ``count`` retries that are due back into the stream; gives how many."""
-        return int(self._run("unpark", [self._stream, self._retry], [now_ms, count]))
+        One call looks at ten times ``count`` pending entries at most; the next goes on where it stopped.
+        """
+        until, vanished, entries = self._run(
+            "claim", [self._stream], [GROUP, self._consumer, idle_ms, self._looked_until, count]
+        )
+        self._looked_until = until.decode()
+        return Found([_entry(id_, fields, handed) for id_, fields, handed in entries], vanished)
+
+    def lease(self, count: int, lease_ms: int) -> Found:
+        """Take up to ``count`` retries that are due, the longest due first; others may after ``lease_ms``."""
+        vanished, *flat = self._run("lease", [self._retry, self._parked], [count, lease_ms])
+        fields = iter(flat)
+        return Found(
+            [
+                Entry(id_.decode(), event, int(attempts), int(first), int(handed), int(ends))
+                for id_, ends, handed, attempts, first, event in zip(*[fields] * 6, strict=True)
+            ],
+            vanished,
+        )
+
+    def release(self, entries: Sequence[Entry], idle_ms: int) -> int:
+        """Give back entries that were not delivered; gives how many were this consumer's.
+
+        They can be claimed (by whoever asks for ``idle_ms``) or leased at once, and this time does not count.
+        """
+        arguments = [part for entry in entries for part in (entry.id, entry.lease_ms, entry.handed)]
+        keys = [self._stream, self._retry, self._parked]
+        return int(self._run("release", keys, [GROUP, self._consumer, idle_ms, *arguments]))
 
     def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
         """Record what came of a batch, atomically; gives how many were still this group's to settle."""
-        targets = list(self._replies)
-        keys = [self._stream, self._retry, self._dead, *self._replies.values()]
-        index = {name: 4 + position for position, name in enumerate(targets)}
+        keys = [self._stream, self._retry, self._parked, self._dead]
+        index = {name: len(keys) + position for position, name in enumerate(self._replies, start=1)}
         arguments: list[Any] = [GROUP]
         for entry, outcome in outcomes:
-            arguments += [entry.id, *_instructions(entry, outcome, index)]
-        return int(self._run("settle", keys, arguments))
+            arguments += [entry.id, entry.lease_ms, *_instructions(entry, outcome, index)]
+        return int(self._run("settle", [*keys, *self._replies.values()], arguments))
 
     def depth(self) -> int:
         """How many entries are still to be done, delivered or not."""
@@ -151,6 +215,11 @@ class Channel:
         """How many retries wait for their time."""
         with translated():
             return int(self._redis.zcard(self._retry))
+
+    def buries_all(self) -> bool:
+        """Whether an operator wants dead letters buried, however many they are."""
+        with translated():
+            return bool(self._redis.exists(bury_key(self.name)))
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless Redis answers."""
@@ -172,13 +241,14 @@ def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> l
         case Done(replies):
             flat = [part for name, event in replies for part in (index[name], event)]
             return ["done", len(replies), *flat]
-        case Park(due_ms, attempts, first_ms):
-            header = f"{entry.id}\n{attempts}\n{first_ms}\n".encode()
-            return ["park", due_ms, header + entry.event]
+        case Park(wait_ms, attempts, first_ms):
+            return ["park", wait_ms, f"0\n{attempts}\n{first_ms}\n".encode() + entry.event]
         case Bury():
             fields = {
                 "event": outcome.event,
                 "reason": outcome.reason,
+                "status": outcome.status,
+                "tenant": outcome.tenant,
                 "attempts": outcome.attempts,
                 "first": outcome.first_ms,
                 "last": outcome.last_ms,
@@ -186,7 +256,8 @@ def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> l
             return ["bury", len(fields), *(part for pair in fields.items() for part in pair)]
 
 
-def _entries(found: Sequence[Any]) -> Iterator[Entry]:
-    for id_, fields in found:
-        if fields:  # an entry deleted under its reader has none; XAUTOCLAIM drops it from the pending list
-            yield Entry(id_.decode(), fields[b"event"], int(fields.get(b"attempts", 0)), int(fields.get(b"first", 0)))
+def _entry(id_: bytes, fields: Any, handed: int = 1) -> Entry:
+    """Read an entry of the stream. One that is not ours is kept whole, to be refused and buried with what it says."""
+    named = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    event = named[b"event"] if b"event" in named else repr(named).encode()
+    return Entry(id_.decode(), event, handed=handed)

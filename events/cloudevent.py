@@ -32,6 +32,7 @@ RESERVED_PREFIX = "sspp"
 _JSON_SPACE = " \t\r\n"
 #: The namespace of event ids (RFC 9562, version 5).
 _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10").bytes
+_TENANT_MARK = b'"sspptenant":"'
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
 _RFC3339 = (
@@ -169,6 +170,15 @@ def join_batch(raws: Sequence[bytes]) -> bytes:
 def stamp(raw: bytes, **attributes: str | int) -> bytes:
     """Add extension attributes to a structured event without touching the bytes it has."""
     return raw[:-1] + b"," + to_json(attributes)[1:]
+
+
+def tenant_of(raw: bytes) -> str:
+    """The tenant the front door stamped on an event, the last attribute of that name; empty when there is none.
+
+    Reads no JSON: within a JSON string the quotes of the marker would be escaped.
+    """
+    start = raw.rfind(_TENANT_MARK)
+    return raw[start + len(_TENANT_MARK) :].split(b'"', 1)[0].decode("utf-8", "replace") if start >= 0 else ""
 
 
 def serialise(event: CloudEvent) -> bytes:

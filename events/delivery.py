@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import urllib3
@@ -58,12 +60,13 @@ class Target:
         url: where to POST.
         token: the shared credential; only holders of it may deliver.
         timeout_s: the longest a delivery may take, from connecting to the last byte.
+        connections: how many are kept open between deliveries.
     """
 
-    def __init__(self, url: str, *, token: str, timeout_s: float) -> None:
+    def __init__(self, url: str, *, token: str, timeout_s: float, connections: int = 1) -> None:
         self._url = url
         self._http = urllib3.PoolManager(
-            maxsize=4,
+            maxsize=connections,
             retries=False,
             timeout=urllib3.Timeout(connect=3.0, total=timeout_s),
             headers={"content-type": BATCH, "prefer": "reply", "authorization": f"Bearer {token}"},
@@ -91,11 +94,10 @@ class Target:
             answer.data[:DETAIL_CHARACTERS].decode("utf-8", "replace"),
             _seconds(answer.headers.get("retry-after")),
         )
-        return _results(answer.data, len(events)) if verdict.delivered else verdict
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.clear()
+        if not verdict.delivered:
+            return verdict
+        # A plain function takes the whole request or none of it, and has nothing to say beyond 202 or 204.
+        return _results(answer.data, len(events)) if answer.data else [Delivered(verdict) for _ in events]
 
 
 def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:
@@ -116,5 +118,12 @@ def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Read Retry-After in its seconds form; anything else is no wish."""
-    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); anything else is no wish."""
+    if not retry_after:
+        return 0.0
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

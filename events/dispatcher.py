@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from events import cloudevent, metrics
+from events.breaker import HOLD_MAX_S, Breaker
 from events.channel import Bury, Channel, Done, Entry, Outcome, Park
 from events.delivery import Delivered
 from events.errors import Unavailable
+from events.failpoint import reach
+from events.line import Line
 from events.log import Log
 from events.retry import NO_ANSWER, Verdict
 from events.subscription import Subscription
@@ -20,9 +24,14 @@ log = Log("dispatcher")
 #: How long one read waits for something to do; also how long a stop may take to be noticed.
 BLOCK_MS = 500
 #: How often abandoned entries and due retries are looked for.
-SWEEP_MS = 1000
-#: The longest pause between two tries at a target that is away.
-HOLD_MAX_S = 5.0
+SWEEP_S = 1.0
+#: An entry handed out this often without a verdict is delivered alone: it may be what kills its dispatcher.
+SUSPECT = 3
+#: How long a stopped line waits before it looks whether the function has been mended.
+LINE_HOLD_S = 30.0
+
+#: Said of an entry that was handed out once more than that.
+_NEVER_ANSWERED = Verdict(NO_ANSWER, f"handed out {SUSPECT} times, and whoever took it never came back")
 
 
 class Deliver(Protocol):
@@ -34,26 +43,36 @@ class Deliver(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Dispatcher:
-    """One consumer of one partition.
+    """One consumer of one lane. Any number of threads may :meth:`run` it: each carries a batch at a time.
 
     Args:
         channel: what it reads and settles.
         target: where it delivers.
-        subscription: batch size and retry policy.
+        breaker: whether the target is there; all that deliver to it share one.
+        line: whether it is the function that fails, and not the events; the channel's dispatchers share one.
+        subscription: linger and retry policy.
+        batch: the most events a request carries.
         claim_idle_ms: how long another consumer's entry must have been left alone to be taken over.
         destination: the target's URL, for the dead letter.
         now_ms: the wall clock in Unix ms.
+        now_s: a clock that only goes forward, in seconds.
         rand: gives numbers in [0, 1).
     """
 
     channel: Channel
     target: Deliver
+    breaker: Breaker
+    line: Line
     subscription: Subscription
+    batch: int
     claim_idle_ms: int
     destination: str
     now_ms: Callable[[], int]
+    now_s: Callable[[], float]
     rand: Callable[[], float]
-    _swept_ms: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _sweep_due_s: float = 0.0
+    _in_flight: int = 0
 
     def run(self, stopping: threading.Event) -> None:
         """Carry events until ``stopping`` is set; what is in flight is finished and settled first."""
@@ -70,78 +89,163 @@ class Dispatcher:
 
     def run_once(self, stopping: threading.Event) -> int:
         """Carry one batch, if there is one; gives how many entries were settled."""
-        entries = self._sweep() or self.channel.read(self.subscription.batch, BLOCK_MS)
-        if not entries:
+        size = self.breaker.allows(self.batch)
+        if not size:
+            stopping.wait(self.breaker.wait_s())
             return 0
-        with metrics.BATCH_SECONDS.labels(self.channel.name).time():
-            delivered = self._deliver(entries, stopping)
+        try:
+            entries = self._take(size, stopping)
+            reach("dispatcher.read")
+            return self._carry(entries, stopping) if entries else 0
+        finally:
+            self.breaker.left()
+
+    def _take(self, size: int, stopping: threading.Event) -> list[Entry]:
+        """Read what is next: due retries first, then what another dispatcher left behind, then what is new."""
+        entries = self._sweep(size) or self.channel.read(size, BLOCK_MS)
+        if entries and len(entries) < size and self._in_flight:
+            stopping.wait(self.subscription.linger_s)
+            entries += self.channel.read(size - len(entries), 0)
+        return entries
+
+    def _sweep(self, size: int) -> list[Entry]:
+        """Once a second, or as soon as there is reason to: look for due retries and abandoned entries."""
+        with self._lock:
+            if self.now_s() < self._sweep_due_s:
+                return []
+            self._sweep_due_s = self.now_s() + SWEEP_S
+        labels = (self.channel.name, self.channel.lane or "fast", str(self.channel.partition))
+        metrics.DEPTH.labels(*labels).set(self.channel.depth())
+        metrics.PARKED.labels(*labels).set(self.channel.parked())
+        found = self.channel.lease(size, self.claim_idle_ms)
+        if not found.entries:
+            found = self.channel.claim(size, self.claim_idle_ms)
+        if found.vanished:
+            metrics.VANISHED.labels(self.channel.name).inc(found.vanished)
+            log.error("entries_vanished", channel=self.channel.name, count=found.vanished)
+        if found.entries:
+            self._sweep_due_s = 0.0  # there may be more
+        return found.entries
+
+    def _carry(self, entries: Sequence[Entry], stopping: threading.Event) -> int:
+        """Deliver, settle what got a verdict and give back the rest."""
+        with self._flying(), metrics.BATCH_SECONDS.labels(self.channel.name).time():
+            delivered, rest = self._deliver(entries, stopping)
+            reach("dispatcher.delivered")
             outcomes = [(entry, self._outcome(entry, what)) for entry, what in delivered]
-            return self.channel.settle(outcomes) if outcomes else 0
+            withheld = self._withheld(outcomes)
+            if withheld:
+                outcomes = [(entry, outcome) for entry, outcome in outcomes if not isinstance(outcome, Bury)]
+            settled = self.channel.settle(outcomes) if outcomes else 0
+            reach("dispatcher.settled")
+            if rest or withheld:
+                self.channel.release([*rest, *withheld], self.claim_idle_ms)
+                self._sweep_due_s = 0.0
+            self._account(outcomes)
+            return settled
 
-    def _sweep(self) -> list[Entry]:
-        """Once a second: wake due retries, take over what a dead consumer left, and publish the depth."""
-        now = self.now_ms()
-        if 0 <= now - self._swept_ms < SWEEP_MS:
-            return []
-        self._swept_ms = now
-        self.channel.unpark(now, self.subscription.batch)
-        metrics.DEPTH.labels(self.channel.name).set(self.channel.depth())
-        metrics.PARKED.labels(self.channel.name).set(self.channel.parked())
-        return self.channel.claim(self.subscription.batch, self.claim_idle_ms)
+    @contextmanager
+    def _flying(self) -> Iterator[None]:
+        with self._lock:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
 
-    def _deliver(self, entries: Sequence[Entry], stopping: threading.Event) -> list[tuple[Entry, Delivered]]:
+    def _deliver(
+        self, entries: Sequence[Entry], stopping: threading.Event
+    ) -> tuple[list[tuple[Entry, Delivered]], list[Entry]]:
         """Deliver a batch, split while it fails without verdicts, so that a poison event ends up alone.
 
-        Entries that could not be offered before ``stopping`` are left out: they stay pending for another.
+        Gives what came of each, and those that were not offered: the target was away, or there was a stop.
+        Neither costs an attempt.
         """
-        answer = self._offer(entries, stopping)
-        if answer is None:
-            return []
-        if not isinstance(answer, Verdict):
-            return list(zip(entries, answer, strict=True))
-        if len(entries) == 1:
-            return [(entries[0], Delivered(answer))]
-        log.warning("batch_split", channel=self.channel.name, size=len(entries), status=answer.status)
-        half = len(entries) // 2
-        return self._deliver(entries[:half], stopping) + self._deliver(entries[half:], stopping)
-
-    def _offer(self, entries: Sequence[Entry], stopping: threading.Event) -> list[Delivered] | Verdict | None:
-        """Deliver once the target is there. Waiting for it consumes no attempts."""
-        hold_s = 0.0
-        while not stopping.wait(hold_s):
+        delivered = [(entry, Delivered(_NEVER_ANSWERED)) for entry in entries if entry.handed > SUSPECT]
+        batches = [[entry] for entry in entries if entry.handed == SUSPECT]
+        batches.insert(0, [entry for entry in entries if entry.handed < SUSPECT])
+        batches = [batch for batch in batches if batch]
+        while batches:
+            batch = batches.pop(0)
             try:
-                answer = self.target.deliver([entry.event for entry in entries])
+                answer = self.target.deliver([entry.event for entry in batch])
             except Unavailable as exc:
-                hold_s = max(min(HOLD_MAX_S, hold_s * 2 or 0.1), min(exc.retry_after_s, HOLD_MAX_S))
                 metrics.TARGET_UP.labels(self.channel.name).set(0)
+                hold_s = self.breaker.opened(exc.retry_after_s)
                 log.warning("target_away", channel=self.channel.name, hold_s=hold_s)
+                batches.insert(0, batch)
+                break
+            metrics.TARGET_UP.labels(self.channel.name).set(1)
+            self.breaker.closed()
+            if not isinstance(answer, Verdict):
+                delivered += zip(batch, answer, strict=True)
+            elif len(batch) == 1:
+                delivered.append((batch[0], Delivered(answer)))
             else:
-                metrics.TARGET_UP.labels(self.channel.name).set(1)
-                return answer
-        return None
+                log.warning("batch_split", channel=self.channel.name, size=len(batch), status=answer.status)
+                half = len(batch) // 2
+                batches[:0] = [batch[:half], batch[half:]]
+            if stopping.is_set():
+                break
+        return delivered, [entry for batch in batches for entry in batch]
 
     def _outcome(self, entry: Entry, delivered: Delivered) -> Outcome:
         """Decide what becomes of one entry."""
         verdict = delivered.verdict
         if verdict.delivered:
-            metrics.DELIVERIES.labels(self.channel.name, "done").inc()
             return Done(delivered.replies)
         attempts, now = entry.attempts + 1, self.now_ms()
         first_ms = entry.first_ms or now
         wait_s = self.subscription.retry.wait_s(verdict, attempts, self.rand)
-        fields: dict[str, Any] = {
-            "channel": self.channel.name,
-            "entry": entry.id,
-            "status": verdict.status,
-            "attempts": attempts,
-        }
         if wait_s is not None:
-            metrics.DELIVERIES.labels(self.channel.name, "parked").inc()
-            log.info("entry_parked", wait_s=round(wait_s, 1), **fields)
-            return Park(now + int(wait_s * 1000), attempts, first_ms)
-        metrics.DELIVERIES.labels(self.channel.name, "buried").inc()
-        log.error("entry_buried", **fields)
-        return Bury(self._dead_letter(entry, verdict), verdict.detail, attempts, first_ms, now)
+            return Park(int(wait_s * 1000), attempts, first_ms)
+        if not self.subscription.dead_letters:
+            log.error("entry_dropped", channel=self.channel.name, entry=entry.id, status=verdict.status)
+            return Done()
+        return Bury(
+            event=self._dead_letter(entry, verdict),
+            reason=verdict.detail,
+            status=verdict.status,
+            tenant=cloudevent.tenant_of(entry.event),
+            attempts=attempts,
+            first_ms=first_ms,
+            last_ms=now,
+        )
+
+    def _withheld(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> list[Entry]:
+        """What would be buried while the line is stopped: it stays where it is until the function is mended."""
+        verdicts = [(cloudevent.tenant_of(entry.event), isinstance(outcome, Bury)) for entry, outcome in outcomes]
+        stopped = self.line.stopped_by(verdicts) and not self.channel.buries_all()
+        metrics.LINE_STOPPED.labels(self.channel.name).set(stopped)
+        if not stopped:
+            return []
+        self.breaker.opened(LINE_HOLD_S, LINE_HOLD_S)
+        withheld = [entry for entry, outcome in outcomes if isinstance(outcome, Bury)]
+        reasons = sorted({outcome.status for _, outcome in outcomes if isinstance(outcome, Bury)})
+        log.error("line_stopped", channel=self.channel.name, withheld=len(withheld), statuses=reasons)
+        return withheld
+
+    def _account(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> None:
+        """Count what was settled, and log what did not go well."""
+        counts = {"done": 0, "parked": 0, "buried": 0}
+        for entry, outcome in outcomes:
+            match outcome:
+                case Done():
+                    counts["done"] += 1
+                case Park(wait_ms, attempts, _):
+                    counts["parked"] += 1
+                    log.info(
+                        "entry_parked", channel=self.channel.name, entry=entry.id, attempts=attempts, wait_ms=wait_ms
+                    )
+                case Bury(status=status, attempts=attempts):
+                    counts["buried"] += 1
+                    log.error(
+                        "entry_buried", channel=self.channel.name, entry=entry.id, attempts=attempts, status=status
+                    )
+        for outcome_name, count in counts.items():
+            if count:
+                metrics.DELIVERIES.labels(self.channel.name, outcome_name).inc(count)
 
     def _dead_letter(self, entry: Entry, verdict: Verdict) -> bytes:
         """The event with Knative's error attributes; transport errors count as 500 there."""

@@ -18,6 +18,11 @@ GROUP = "dispatchers"
 #: Every channel there is: events come in, signals are to be indexed, notices are to be sent.
 CHANNELS = ("events", "signals", "notices")
 
+#: The lanes of a partition. A tenant's traffic above its fair share goes to the slow one, so that it waits
+#: behind itself and not in front of everybody else. What an event leads to stays in its lane.
+FAST, SLOW = "", "slow"
+LANES = (FAST, SLOW)
+
 #: A month's count outlives its month, so that the last of it can still be looked at.
 COUNT_KEPT_S = 62 * 86_400
 
@@ -63,19 +68,29 @@ def partition_of(tenant: str, partitions: int) -> int:
     return zlib.crc32(tenant.encode()) % partitions
 
 
-def stream_key(channel: str, partition: int) -> str:
-    """The stream of one partition of a channel; its length is the channel's depth."""
-    return f"sspp:{{{partition}}}:{channel}:stream"
+def stream_key(channel: str, partition: int, lane: str = FAST) -> str:
+    """The stream of one lane; its length is the lane's depth."""
+    return f"{_prefix(channel, partition, lane)}:stream"
 
 
-def retry_key(channel: str, partition: int) -> str:
-    """The parked retries, a sorted set by due time in Unix ms."""
-    return f"sspp:{{{partition}}}:{channel}:retry"
+def retry_key(channel: str, partition: int, lane: str = FAST) -> str:
+    """The parked retries, a sorted set of entry ids by due time in Unix ms."""
+    return f"{_prefix(channel, partition, lane)}:retry"
+
+
+def parked_key(channel: str, partition: int, lane: str = FAST) -> str:
+    """What the parked retries hold, a hash by entry id; lua/settle.lua has its form."""
+    return f"{_prefix(channel, partition, lane)}:parked"
 
 
 def dead_key(channel: str, partition: int) -> str:
-    """The dead letters, a stream."""
-    return f"sspp:{{{partition}}}:{channel}:dead"
+    """The dead letters of both lanes, a stream."""
+    return f"{_prefix(channel, partition, FAST)}:dead"
+
+
+def bury_key(channel: str) -> str:
+    """Exists while an operator wants dead letters buried however many they are; see line.py."""
+    return f"sspp:bury:{channel}"
 
 
 def seen_key(tenant: str, event_id: str, partition: int) -> str:
@@ -96,3 +111,7 @@ def count_key(tenant: str, partition: int, now: datetime) -> str:
 def body_hash(raw: bytes) -> bytes:
     """What tells two bodies of one identity apart: 128 bits of BLAKE2b."""
     return blake2b(raw, digest_size=16).digest()
+
+
+def _prefix(channel: str, partition: int, lane: str) -> str:
+    return f"sspp:{{{partition}}}:{channel}" + (f":{lane}" if lane else "")

@@ -27,11 +27,19 @@ INGEST_REDIS_ERRORS = Counter("sspp_ingest_redis_errors_total", "Requests that R
 #: Deliveries by outcome. "buried" right after a deploy: roll back. "parked" alone passes by itself.
 DELIVERIES = Counter("sspp_deliveries_total", "Events delivered, by outcome.", ["channel", "outcome"])
 
-#: Entries not settled yet. Growing for minutes: the function is slow or away; look at sspp_target_up.
-DEPTH = Gauge("sspp_channel_depth", "Entries in the stream, delivered or not.", ["channel"])
+#: Entries not settled yet. Growing for minutes: the function is slow or away; look at sspp_target_up. Growing in
+#: the slow lane alone: one tenant sends far more than its share, and waits for it.
+DEPTH = Gauge("sspp_channel_depth", "Entries in the stream, delivered or not.", ["channel", "lane", "partition"])
 
 #: Retries waiting for their time. Growing: one dependency of the function fails; its log says which.
-PARKED = Gauge("sspp_channel_parked", "Retries waiting.", ["channel"])
+PARKED = Gauge("sspp_channel_parked", "Retries waiting.", ["channel", "lane", "partition"])
+
+#: Entries whose event was gone when they were to be taken over. Above 0: somebody deletes from streams by hand.
+VANISHED = Counter("sspp_channel_vanished_total", "Entries that had lost their event.", ["channel"])
+
+#: 1 while burials are withheld because most verdicts are burials. Roll the function back, or let them be buried:
+#: docs/channel.md.
+LINE_STOPPED = Gauge("sspp_line_stopped", "Whether burying is stopped.", ["channel"])
 
 #: 0 while the dispatcher waits for its function to come back. 0 for minutes: the function does not start.
 TARGET_UP = Gauge("sspp_target_up", "Whether the last delivery reached the function.", ["channel"])

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import TypeAdapter
 
 #: The status of a delivery that got no answer: connection refused, reset or timed out.
 NO_ANSWER = 0
+
+#: The longest delay a schedule may have.
+LONGEST_S = 7 * 86_400
+
+_DURATION = TypeAdapter(timedelta)
 
 _RETRIED_4XX = frozenset({404, 408, 409, 429})
 
@@ -65,3 +73,22 @@ class RetryPolicy:
             return None
         delay = self.delays_s[attempts - 1] * (1 + self.jitter * rand())
         return max(delay, min(verdict.retry_after_s, self.retry_after_max_s))
+
+
+def schedule(text: str) -> tuple[float, ...]:
+    """Read retry delays in seconds: comma separated, each a number of seconds or an ISO 8601 duration.
+
+    Raises:
+        ValueError: one of them is neither, or negative.
+    """
+    return tuple(_seconds(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _seconds(duration: str) -> float:
+    try:
+        seconds = _DURATION.validate_python(duration).total_seconds() if duration[0] == "P" else float(duration)
+    except ValueError as exc:  # pydantic's is one too, and repeats what it was given
+        raise ValueError("each must be a number of seconds or an ISO 8601 duration") from exc
+    if not 0 <= seconds <= LONGEST_S:
+        raise ValueError("each must be between 0 seconds and 7 days")
+    return seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from events import retry
 from events.errors import ConfigError
 
 
@@ -36,6 +37,8 @@ class Settings:
     claim_idle_s: float = 30.0
     delivery_timeout_s: float = 25.0
     function_timeout_s: float = 20.0
+    retry_schedule: str = "PT5S,PT25S,PT125S"
+    failpoints: str = ""
     smtp_url: str = field(default="", repr=False)
     mail_from: str = "signals@sspp.local"
 
@@ -63,6 +66,8 @@ NAMES: Mapping[str, str] = {
     "SSPP_CLAIM_IDLE_SECONDS": "claim_idle_s",
     "SSPP_DELIVERY_TIMEOUT_SECONDS": "delivery_timeout_s",
     "SSPP_FUNCTION_TIMEOUT_SECONDS": "function_timeout_s",
+    "SSPP_RETRY_SCHEDULE": "retry_schedule",
+    "SSPP_FAILPOINTS": "failpoints",
     "SSPP_SMTP_URL": "smtp_url",
     "SSPP_MAIL_FROM": "mail_from",
 }
@@ -123,6 +128,10 @@ def _contradictions(settings: Settings) -> list[str]:
     ]
     if settings.log_level not in LOG_LEVELS:
         faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
+    try:
+        retry.schedule(settings.retry_schedule)
+    except ValueError as exc:
+        faults.append(f"SSPP_RETRY_SCHEDULE: {exc}")
     # An entry may only be claimed from a consumer that has certainly given up on it (invariant 14).
     if not settings.claim_idle_s > settings.delivery_timeout_s > settings.function_timeout_s > 0:
         faults.append(

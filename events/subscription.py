@@ -10,19 +10,29 @@ from events.retry import RetryPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One channel's one consumer.
+    """One channel's one consumer. Its URL and the time a delivery may take are the deployment's: settings.py.
 
     Args:
         channel: what it reads.
         function: the function that gets the events, a folder below ``functions/``.
         batch: the most events a request carries.
+        slow_batch: the same in the slow lane, whose batches must not keep the function from the others' for long.
+        linger_s: how long a batch that is not full waits for more, while other requests are in flight.
+        concurrency: the most requests in flight to the function from one dispatcher, beside the slow lane's.
         retry: what happens to those it does not take.
+        dead_letters: whether those that are given up are kept.
+        stop_share: the share of burials among the latest verdicts that stops the line; see line.py.
     """
 
     channel: str
     function: str
     batch: int = 500
+    slow_batch: int = 100
+    linger_s: float = 0.02
+    concurrency: int = 2
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    dead_letters: bool = True
+    stop_share: float = 0.5
 
 
 SUBSCRIPTIONS: Mapping[str, Subscription] = {
@@ -31,6 +41,6 @@ SUBSCRIPTIONS: Mapping[str, Subscription] = {
         Subscription(channel="events", function="process"),
         Subscription(channel="signals", function="index"),
         # A notice is an e-mail: few at a time, so that a slow mail server cannot outlast the delivery timeout.
-        Subscription(channel="notices", function="notify", batch=20),
+        Subscription(channel="notices", function="notify", batch=20, slow_batch=20),
     )
 }

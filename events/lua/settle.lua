@@ -1,15 +1,17 @@
 #!lua flags=allow-oom
 -- Settle one delivered batch: publish replies, park or bury, and only then acknowledge and delete.
--- Only entries that are still pending count, so a dispatcher that comes back from the dead changes nothing.
--- allow-oom: a full Redis must be able to drain.
--- KEYS  1          the channel's stream
---       2          its parked retries, a sorted set by due time in ms
---       3          its dead letters, a stream
---       4 ..       the streams replies may go to
+-- An entry counts while it is still held: pending in the stream, or leased for as long as the lease it came with.
+-- So a dispatcher that comes back from the dead changes nothing. allow-oom: a full Redis must be able to drain.
+-- KEYS  1          the lane's stream
+--       2          its parked retries, a sorted set of entry ids by due time in ms
+--       3          what they hold, a hash by entry id: 'times handed out, attempts, first attempt in ms, event',
+--                  a line each
+--       4          its dead letters, a stream
+--       5 ..       the streams replies may go to
 -- ARGV  1          the consumer group
---       then per entry: its id and one of
+--       then per entry: its id, the end of its lease in ms or '0' for one of the stream, and one of
 --         'done', n, then n times: index into KEYS, event
---         'park', due time in ms, member
+--         'park', ms to wait, what it holds
 --         'bury', n, then n times: field, value
 -- Gives how many entries were settled by this call.
 local function expect(key, kind)
@@ -20,30 +22,48 @@ local function expect(key, kind)
 end
 expect(KEYS[1], 'stream')
 expect(KEYS[2], 'zset')
-for i = 3, #KEYS do expect(KEYS[i], 'stream') end
+expect(KEYS[3], 'hash')
+for i = 4, #KEYS do expect(KEYS[i], 'stream') end
 
-local group, at, settled = ARGV[1], 2, 0
+local group = ARGV[1]
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function held(id, lease)
+  if lease == '0' then return #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 1 end
+  return redis.call('ZSCORE', KEYS[2], id) == lease
+end
+
+local at, settled = 2, 0
 while at <= #ARGV do
-  local id, verb = ARGV[at], ARGV[at + 1]
-  local pending = #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 1
+  local id, lease, verb = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local mine = held(id, lease)
   if verb == 'park' then
-    if pending then redis.call('ZADD', KEYS[2], ARGV[at + 2], ARGV[at + 3]) end
-    at = at + 4
+    if mine then
+      redis.call('HSET', KEYS[3], id, ARGV[at + 4])
+      redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[at + 3]), id)
+    end
+    at = at + 5
   else
-    local pairs_ = tonumber(ARGV[at + 2])
-    at = at + 3
-    if pending and verb == 'done' then
+    local pairs_ = tonumber(ARGV[at + 3])
+    at = at + 4
+    if mine and verb == 'done' then
       for i = at, at + pairs_ * 2 - 1, 2 do
         redis.call('XADD', KEYS[tonumber(ARGV[i])], '*', 'event', ARGV[i + 1])
       end
-    elseif pending then
-      redis.call('XADD', KEYS[3], '*', unpack(ARGV, at, at + pairs_ * 2 - 1))
+    elseif mine then
+      redis.call('XADD', KEYS[4], '*', unpack(ARGV, at, at + pairs_ * 2 - 1))
     end
     at = at + pairs_ * 2
   end
-  if pending then
-    redis.call('XACK', KEYS[1], group, id)
-    redis.call('XDEL', KEYS[1], id)
+  if mine then
+    if lease == '0' then
+      redis.call('XACK', KEYS[1], group, id)
+      redis.call('XDEL', KEYS[1], id)
+    elseif verb ~= 'park' then
+      redis.call('ZREM', KEYS[2], id)
+      redis.call('HDEL', KEYS[3], id)
+    end
     settled = settled + 1
   end
 end

@@ -131,7 +131,7 @@ class FrontDoor:
     async def metrics(self) -> Answer:
         """Every metric of this process, the queue's depth as of now."""
         try:
-            metrics.DEPTH.labels("events").set(await self.admission.depth())
+            metrics.DEPTH.labels("events", "all", "all").set(await self.admission.depth())
         except Unavailable:
             log.debug("depth_unknown")
         return Answer(200, generate_latest(), CONTENT_TYPE_LATEST)

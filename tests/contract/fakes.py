@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from events.channel import Bury, Done, Entry, Outcome, Park
+from events.channel import Bury, Done, Entry, Found, Outcome, Park
 from events.errors import Unavailable
 from events.keyspace import CHANNELS
 
@@ -27,7 +27,7 @@ class Stream:
     grouped: bool = False
     undelivered: list[str] = field(default_factory=list)
     pending: dict[str, Pending] = field(default_factory=dict)
-    parked: dict[tuple[str, bytes], Park] = field(default_factory=dict)
+    parked: dict[str, tuple[int, Entry]] = field(default_factory=dict)  # id -> when it is due, what it holds
     dead: list[Bury] = field(default_factory=list)
 
 
@@ -39,10 +39,10 @@ class Broker:
         self.streams: dict[str, Stream] = defaultdict(Stream)
         self._count = 0
 
-    def add(self, channel: str, event: bytes, *, attempts: int = 0, first_ms: int = 0) -> None:
+    def add(self, channel: str, event: bytes) -> None:
         """Append an event to a channel."""
         self._count += 1
-        entry = Entry(f"{self._count}-0", event, attempts, first_ms)
+        entry = Entry(f"{self._count}-0", event, handed=0)
         self.streams[channel].entries[entry.id] = entry
         self.streams[channel].undelivered.append(entry.id)
 
@@ -54,8 +54,12 @@ class Broker:
 class FakeChannel:
     """See :class:`events.channel.Channel`. Reading never waits."""
 
+    partition = 0
+    lane = ""
+
     def __init__(self, broker: Broker, name: str, consumer: str) -> None:
         self.name = name
+        self.bury_all = False
         self._broker = broker
         self._consumer = consumer
 
@@ -69,22 +73,28 @@ class FakeChannel:
         taken, stream.undelivered = stream.undelivered[:count], stream.undelivered[count:]
         return self._take(taken)
 
-    def claim(self, count: int, idle_ms: int) -> list[Entry]:
+    def claim(self, count: int, idle_ms: int) -> Found:
         """See Channel."""
         stream, latest = self._grouped(), self._broker.now_ms - idle_ms
         idle = sorted(
             (id_ for id_, held in stream.pending.items() if held.since_ms <= latest), key=list(stream.entries).index
         )
-        return self._take(idle[:count])
+        return Found(self._take(idle[:count]))
 
-    def unpark(self, now_ms: int, count: int) -> int:
+    def lease(self, count: int, lease_ms: int) -> Found:
         """See Channel."""
-        parked = self._stream.parked
-        due = sorted((park.due_ms, key) for key, park in parked.items() if park.due_ms <= now_ms)[:count]
-        for _, key in due:
-            park = parked.pop(key)
-            self._broker.add(self.name, key[1], attempts=park.attempts, first_ms=park.first_ms)
-        return len(due)
+        now_ms, parked = self._broker.now_ms, self._stream.parked
+        due = sorted((due_ms, id_) for id_, (due_ms, _) in parked.items() if due_ms <= now_ms)[:count]
+        leased = []
+        for _, id_ in due:
+            entry = replace(parked[id_][1], handed=parked[id_][1].handed + 1, lease_ms=now_ms + lease_ms)
+            parked[id_] = (entry.lease_ms, entry)
+            leased.append(entry)
+        return Found(leased)
+
+    def release(self, entries: Sequence[Entry], idle_ms: int) -> int:
+        """See Channel."""
+        return sum(self._release(entry, idle_ms) for entry in entries)
 
     def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
         """See Channel."""
@@ -99,6 +109,10 @@ class FakeChannel:
         """See Channel."""
         return len(self._stream.parked)
 
+    def buries_all(self) -> bool:
+        """See Channel."""
+        return self.bury_all
+
     def ping(self) -> None:
         """See Channel. Memory always answers."""
 
@@ -112,22 +126,46 @@ class FakeChannel:
         return self._stream
 
     def _take(self, ids: Sequence[str]) -> list[Entry]:
+        stream = self._stream
         for id_ in ids:
-            self._stream.pending[id_] = Pending(self._consumer, self._broker.now_ms)
-        return [self._stream.entries[id_] for id_ in ids]
+            stream.pending[id_] = Pending(self._consumer, self._broker.now_ms)
+            stream.entries[id_] = replace(stream.entries[id_], handed=stream.entries[id_].handed + 1)
+        return [stream.entries[id_] for id_ in ids]
+
+    def _release(self, entry: Entry, idle_ms: int) -> bool:
+        stream, kept = self._stream, replace(entry, handed=entry.handed - 1)
+        if entry.lease_ms:
+            held = self._holds(stream, entry)
+            if held:
+                stream.parked[entry.id] = (self._broker.now_ms, kept)
+            return held
+        pending = stream.pending.get(entry.id)
+        if pending is None or pending.consumer != self._consumer:
+            return False
+        pending.since_ms = self._broker.now_ms - idle_ms
+        stream.entries[entry.id] = kept
+        return True
 
     def _settle(self, stream: Stream, entry: Entry, outcome: Outcome) -> bool:
-        if stream.pending.pop(entry.id, None) is None:
+        if not self._holds(stream, entry):
             return False
+        stream.parked.pop(entry.id, None)
+        stream.pending.pop(entry.id, None)
+        stream.entries.pop(entry.id, None)
         match outcome:
             case Done(replies):
                 for channel, event in replies:
                     if channel == self.name or channel not in CHANNELS:
                         raise KeyError(channel)
                     self._broker.add(channel, event)
-            case Park():
-                stream.parked[entry.id, entry.event] = outcome
+            case Park(wait_ms, attempts, first_ms):
+                due_ms = self._broker.now_ms + wait_ms
+                stream.parked[entry.id] = (due_ms, Entry(entry.id, entry.event, attempts, first_ms, handed=0))
             case Bury():
                 stream.dead.append(outcome)
-        del stream.entries[entry.id]
         return True
+
+    def _holds(self, stream: Stream, entry: Entry) -> bool:
+        if entry.lease_ms:
+            return stream.parked.get(entry.id, (0,))[0] == entry.lease_ms
+        return entry.id in stream.pending

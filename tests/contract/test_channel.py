@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pytest
@@ -32,7 +32,7 @@ class World(Protocol):
         """Append events as the front door does."""
 
     def neglect(self, ms: int, *entries: Entry) -> None:
-        """Let ``ms`` pass in which nobody does anything about these pending entries of ``events``."""
+        """Let ``ms`` pass in which nobody does anything about these entries of ``events``."""
 
     def dead(self) -> list[Bury]:
         """The dead letters of ``events``."""
@@ -78,8 +78,12 @@ class Redis:
             self.client.xadd(keyspace.stream_key(name, 3), {"event": event})
 
     def neglect(self, ms: int, *entries: Entry) -> None:
-        stream = keyspace.stream_key("events", 3)
+        stream, retry = keyspace.stream_key("events", 3), keyspace.retry_key("events", 3)
+        for id_, due in self.client.zrange(retry, 0, -1, withscores=True):
+            self.client.zadd(retry, {id_: due - ms})  # what waits is that much nearer
         for entry in entries:
+            if entry.lease_ms:
+                continue
             (held,) = self.client.xpending_range(stream, GROUP, entry.id, entry.id, 1)
             self.client.xclaim(stream, GROUP, held["consumer"], 0, [entry.id], idle=ms, justid=True)
 
@@ -88,6 +92,8 @@ class Redis:
             Bury(
                 event=fields[b"event"],
                 reason=fields[b"reason"].decode(),
+                status=int(fields[b"status"]),
+                tenant=fields[b"tenant"].decode(),
                 attempts=int(fields[b"attempts"]),
                 first_ms=int(fields[b"first"]),
                 last_ms=int(fields[b"last"]),
@@ -208,14 +214,14 @@ def test_what_is_done_leaves_and_its_replies_go_to_their_channels_in_order(world
 def test_what_is_parked_waits_and_what_is_buried_is_kept_whole(world, events):
     world.publish(b"1", b"2", b"3")
     first, second, third = read(events)
-    bury = Bury(b'{"error": "\xc3\xbc\\n"}', "it is wrong\nfor good", 4, 1_000, 2_000)
+    bury = Bury(b'{"error": "\xc3\xbc\\n"}', "it is wrong\nfor good", 422, "acme", 4, 1_000, 2_000)
     assert events.settle([(first, Park(500, 1, 400)), (second, bury), (third, Done())]) == 3
     assert (events.depth(), events.parked(), world.dead()) == (0, 1, [bury])
 
 
 @pytest.mark.parametrize(
     "outcome",
-    [Done([("signals", b"reply")]), Park(500, 1, 400), Bury(b"1", "wrong", 1, 1, 1)],
+    [Done([("signals", b"reply")]), Park(500, 1, 400), Bury(b"1", "wrong", 400, "", 1, 1, 1)],
     ids=lambda outcome: type(outcome).__name__,
 )
 def test_settling_twice_changes_nothing_the_second_time(world, events, outcome):
@@ -235,7 +241,7 @@ def test_an_entry_twice_in_one_batch_counts_once(world, events):
 
 def test_what_nobody_has_taken_cannot_be_settled(world, events):
     world.publish(b"1")
-    assert events.settle([(Entry("1-1", b"1"), Bury(b"1", "wrong", 1, 1, 1))]) == 0
+    assert events.settle([(Entry("1-1", b"1"), Bury(b"1", "wrong", 400, "", 1, 1, 1))]) == 0
     assert (events.depth(), world.dead(), texts(read(events))) == (1, [], [b"1"])
 
 
@@ -243,7 +249,7 @@ def test_settling_a_part_leaves_the_rest_to_be_claimed(world, events):
     world.publish(b"1", b"2", b"3")
     entries = read(events)
     events.settle([(entries[1], Done())])
-    assert texts(world.channel(consumer="b").claim(10, 0)) == [b"1", b"3"]
+    assert texts(world.channel(consumer="b").claim(10, 0).entries) == [b"1", b"3"]
 
 
 def test_settling_nothing_is_nothing(world, events):
@@ -281,72 +287,149 @@ def test_only_what_was_left_alone_long_enough_is_taken_over(world, events):
     world.publish(b"1")
     entries = read(events)
     other = world.channel(consumer="b")
-    assert other.claim(10, LONG_MS) == []
+    assert other.claim(10, LONG_MS).entries == []
     world.neglect(LONG_MS, *entries)
-    assert other.claim(10, LONG_MS) == entries
+    assert other.claim(10, LONG_MS).entries == [replace(entry, handed=2) for entry in entries]
 
 
 def test_what_was_taken_over_is_not_idle_any_more(world, events):
     world.publish(b"1")
     world.neglect(LONG_MS, *read(events))
-    assert len(world.channel(consumer="b").claim(10, LONG_MS)) == 1
-    assert world.channel(consumer="c").claim(10, LONG_MS) == []
+    assert len(world.channel(consumer="b").claim(10, LONG_MS).entries) == 1
+    assert world.channel(consumer="c").claim(10, LONG_MS).entries == []
 
 
 def test_as_many_are_taken_over_as_were_asked_for_the_oldest_first(world, events):
     world.publish(b"1", b"2", b"3")
     world.neglect(LONG_MS, *read(events))
-    assert texts(world.channel(consumer="b").claim(2, LONG_MS)) == [b"1", b"2"]
+    assert texts(world.channel(consumer="b").claim(2, LONG_MS).entries) == [b"1", b"2"]
 
 
 def test_what_is_settled_or_undelivered_is_not_taken_over(world, events):
     world.publish(b"1", b"2")
     events.settle([(entry, Done()) for entry in read(events, 1)])
-    assert world.channel(consumer="b").claim(10, 0) == []
+    assert world.channel(consumer="b").claim(10, 0).entries == []
 
 
 def test_after_a_takeover_whoever_settles_first_counts(world, events):
     world.publish(b"1")
     before = read(events)
     other = world.channel(consumer="b")
-    after = other.claim(10, 0)
-    assert after == before
+    after = other.claim(10, 0).entries
+    assert texts(after) == texts(before)
     assert other.settle([(entry, Done([("signals", b"from b")])) for entry in after]) == 1
     assert events.settle([(entry, Done([("signals", b"from a")])) for entry in before]) == 0
     assert waiting(world, "signals") == [b"from b"]
 
 
+def test_how_often_an_entry_was_handed_out_is_known(world, events):
+    world.publish(b"1")
+    read(events)
+    handed = [world.channel(consumer=name).claim(10, 0).entries[0].handed for name in "bcd"]
+    assert handed == [2, 3, 4]
+
+
+# --- giving back
+
+
+def test_what_is_given_back_can_be_taken_at_once_and_that_time_does_not_count(world, events):
+    world.publish(b"1", b"2")
+    entries = read(events)
+    assert events.release(entries, LONG_MS) == 2
+    assert events.depth() == 2
+    assert world.channel(consumer="b").claim(10, LONG_MS).entries == entries
+
+
+def test_only_its_holder_can_give_an_entry_back(world, events):
+    world.publish(b"1", b"2")
+    first, second = read(events)
+    events.settle([(second, Done())])
+    world.neglect(LONG_MS, first)
+    other = world.channel(consumer="b")
+    other.claim(10, LONG_MS)
+    assert events.release([first, second], LONG_MS) == 0
+    assert world.channel(consumer="c").claim(10, LONG_MS).entries == []
+
+
 # --- retries
 
 
+def parked(world: World, of: Any, *waits: int, attempts: int = 1, first_ms: int = 1) -> None:
+    """Publish an event for each wait and park it."""
+    world.publish(*(b"%d" % wait for wait in waits))
+    of.settle([(entry, Park(wait, attempts, first_ms)) for entry, wait in zip(read(of), waits, strict=True)])
+
+
 def test_a_retry_comes_back_when_it_is_due_and_not_before(world, events):
-    world.publish(b"1", b"2")
-    first, second = read(events)
-    events.settle([(first, Park(2_000, 1, 900)), (second, Park(1_000, 3, 800))])
-    assert (events.unpark(999, 10), read(events)) == (0, [])
-    assert (events.unpark(1_000, 10), texts(read(events))) == (1, [b"2"])
-    assert (events.unpark(5_000, 10), texts(read(events))) == (1, [b"1"])
-    assert (events.unpark(5_000, 10), events.parked()) == (0, 0)
+    parked(world, events, LONG_MS * 2, LONG_MS)
+    assert events.lease(10, LONG_MS).entries == []
+    world.neglect(LONG_MS)
+    assert texts(events.lease(10, LONG_MS).entries) == [b"%d" % LONG_MS]
+    assert (events.depth(), events.parked()) == (0, 2)
 
 
-def test_a_retry_keeps_its_attempts_and_when_the_first_was(world, events):
+def test_a_retry_keeps_its_id_its_attempts_and_when_the_first_was(world, events):
     world.publish(b"1")
-    events.settle([(entry, Park(1_000, 3, 1_700_000_000_123)) for entry in read(events)])
-    events.unpark(1_000, 10)
-    (entry,) = read(events)
-    assert (entry.event, entry.attempts, entry.first_ms) == (b"1", 3, 1_700_000_000_123)
+    (before,) = read(events)
+    events.settle([(before, Park(0, 3, 1_700_000_000_123))])
+    (entry,) = events.lease(10, LONG_MS).entries
+    assert (entry.id, entry.event, entry.attempts, entry.first_ms, entry.handed) == (
+        before.id,
+        b"1",
+        3,
+        1_700_000_000_123,
+        1,
+    )
 
 
-def test_as_many_retries_come_back_as_were_asked_for_the_earliest_due_first(world, events):
-    world.publish(b"1", b"2", b"3")
-    events.settle([(entry, Park(due, 1, 1)) for entry, due in zip(read(events), (30, 10, 20), strict=True)])
-    assert (events.unpark(1_000, 2), texts(read(events)), events.parked()) == (2, [b"2", b"3"], 1)
+def test_as_many_retries_come_back_as_were_asked_for_the_longest_due_first(world, events):
+    parked(world, events, 30, 10, 20)
+    world.neglect(LONG_MS)
+    assert texts(events.lease(2, LONG_MS).entries) == [b"10", b"20"]
+    assert texts(events.lease(2, LONG_MS).entries) == [b"30"]
+
+
+def test_a_leased_retry_is_nobody_elses_until_the_lease_ends(world, events):
+    parked(world, events, 0)
+    (first,) = events.lease(10, LONG_MS).entries
+    other = world.channel(consumer="b")
+    assert other.lease(10, LONG_MS).entries == []
+    world.neglect(LONG_MS)
+    (second,) = other.lease(10, LONG_MS).entries
+    assert (first.handed, second.handed) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "left"),
+    [
+        (Done([("signals", b"s")]), (0, [b"s"], 0)),
+        (Park(5, 2, 1), (1, [], 0)),
+        (Bury(b"1", "wrong", 400, "", 2, 1, 1), (0, [], 1)),
+    ],
+    ids=["done", "parked again", "buried"],
+)
+def test_a_retry_is_settled_once_by_whoever_holds_its_lease(world, events, outcome, left):
+    parked(world, events, 0)
+    late = events.lease(10, LONG_MS).entries
+    world.neglect(LONG_MS)
+    held = world.channel(consumer="b").lease(10, LONG_MS * 2).entries
+    assert [events.settle([(entry, outcome) for entry in entries]) for entries in (late, held, held)] == [0, 1, 0]
+    assert (events.parked(), waiting(world, "signals"), len(world.dead())) == left
+
+
+def test_a_retry_given_back_is_due_at_once_and_that_time_does_not_count(world, events):
+    parked(world, events, 0)
+    before = events.lease(10, LONG_MS).entries
+    assert events.release(before, LONG_MS) == 1
+    world.neglect(1)
+    (after,) = world.channel(consumer="b").lease(10, LONG_MS).entries
+    assert after.handed == 1
+    assert events.release(before, LONG_MS) == 0
 
 
 def test_equal_events_are_parked_each_for_itself(world, events):
-    world.publish(b"same", b"same")
-    events.settle([(entry, Park(1_000, 1, 1)) for entry in read(events)])
-    assert (events.parked(), events.unpark(1_000, 10), texts(read(events))) == (2, 2, [b"same", b"same"])
+    parked(world, events, 0, 0)
+    assert (events.parked(), texts(events.lease(10, LONG_MS).entries)) == (2, [b"0", b"0"])
 
 
 EVENTS = st.binary(max_size=60) | st.text(max_size=40).map(
@@ -368,10 +451,10 @@ def test_every_byte_of_an_event_survives_the_stream_the_retry_and_the_grave(worl
     entries = read(consumer)
     assert texts(entries) == sent
     consumer.settle([(entry, Park(number, 1, 1)) for number, entry in enumerate(entries)])
-    consumer.unpark(LONG_MS, 500)
-    again = read(consumer)
+    world.neglect(LONG_MS)
+    again = consumer.lease(500, LONG_MS).entries
     assert texts(again) == sent
-    consumer.settle([(entry, Bury(entry.event, "", 1, 1, 1)) for entry in again])
+    consumer.settle([(entry, Bury(entry.event, "", 0, "", 1, 1, 1)) for entry in again])
     assert [letter.event for letter in world.dead()] == sent
 
 
@@ -405,9 +488,9 @@ def test_a_server_that_forgot_the_scripts_is_told_them_again(real):
     world.publish(b"1", b"2")
     for entry in read(events):
         real.script_flush()
-        assert events.settle([(entry, Park(1, 1, 1))]) == 1
+        assert events.settle([(entry, Park(0, 1, 1))]) == 1
         real.script_flush()
-        assert events.unpark(1, 10) == 1
+        assert len(events.lease(1, LONG_MS).entries) == 1
 
 
 def test_a_key_of_another_kind_is_a_bug_and_nothing_is_settled(real):
@@ -429,7 +512,73 @@ def test_an_entry_deleted_under_its_reader_is_not_taken_over(real):
     world.publish(b"1", b"2")
     first, _ = read(events)
     real.xdel(keyspace.stream_key("events", 3), first.id)
-    assert texts(world.channel(consumer="b").claim(10, 0)) == [b"2"]
+    found = world.channel(consumer="b").claim(10, 0)
+    assert (texts(found.entries), found.vanished) == ([b"2"], 1)
+    assert world.channel(consumer="c").claim(10, 0).vanished == 0
+
+
+def test_a_retry_whose_event_is_gone_is_dropped_and_counted(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    parked(world, events, 0, 1)
+    world.neglect(LONG_MS)
+    real.hdel(keyspace.parked_key("events", 3), real.zrange(keyspace.retry_key("events", 3), 0, 0)[0])
+    found = events.lease(10, LONG_MS)
+    assert (texts(found.entries), found.vanished, events.parked()) == ([b"1"], 1, 1)
+
+
+def test_an_entry_that_is_not_ours_is_kept_whole(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    real.xadd(keyspace.stream_key("events", 3), {"what": "is this"})
+    (entry,) = read(events)
+    assert b"is this" in entry.event
+
+
+def test_looking_for_abandoned_entries_goes_on_behind_those_that_are_held(real):
+    world = Redis(real)
+    events = world.channel()
+    events.ensure()
+    world.publish(*(b"%d" % number for number in range(30)))
+    last = read(events)[-1]
+    world.neglect(LONG_MS, last)
+    other = world.channel(consumer="b")
+    looks = [texts(other.claim(1, LONG_MS).entries) for _ in range(3)]  # each looks at ten
+    assert looks == [[], [], [b"29"]]
+
+
+def test_a_consumer_that_is_long_gone_and_holds_nothing_is_forgotten(real, monkeypatch):
+    world = Redis(real)
+    holding, gone = world.channel(consumer="holding"), world.channel(consumer="gone")
+    holding.ensure()
+    world.publish(b"1")
+    read(holding)
+    read(gone)
+    monkeypatch.setattr(channel, "CONSUMER_GONE_MS", -1)
+    world.channel(consumer="new").ensure()
+    names = [one["name"] for one in real.xinfo_consumers(keyspace.stream_key("events", 3), GROUP)]
+    assert names == [b"holding"]
+
+
+def test_an_operator_can_have_everything_buried(real):
+    events = Redis(real).channel()
+    assert not events.buries_all()
+    real.set(keyspace.bury_key("events"), "1")
+    assert events.buries_all()
+
+
+@pytest.mark.parametrize("lane", keyspace.LANES)
+def test_what_an_event_leads_to_stays_in_its_lane(real, lane):
+    real.xadd(keyspace.stream_key("events", 3, lane), {"event": b"1"})
+    events, signals = (Channel(real, name, 3, "a", lane) for name in ("events", "signals"))
+    events.ensure()
+    signals.ensure()
+    (entry,) = read(events)
+    events.settle([(entry, Done([("signals", b"s")]))])
+    assert texts(read(signals)) == [b"s"]
+    assert (events.depth(), signals.depth()) == (0, 1)
 
 
 def test_a_full_server_takes_nothing_in_and_can_be_drained(real):
@@ -444,15 +593,17 @@ def test_a_full_server_takes_nothing_in_and_can_be_drained(real):
             world.publish(b"3")
         world.channel().ensure()  # a dispatcher that starts now can drain it
         world.channel("notices").ensure()
-        outcomes = [(first, Done([("signals", b"s")])), (second, Park(1, 1, 1))]
-        assert (events.settle(outcomes), events.unpark(1, 10)) == (2, 1)
+        outcomes = [(first, Done([("signals", b"s")])), (second, Park(0, 1, 1))]
+        assert (events.settle(outcomes), texts(events.lease(10, LONG_MS).entries)) == (2, [b"2"])
     finally:
         real.config_set("maxmemory", "0")
-    assert (waiting(world, "signals"), texts(read(events))) == ([b"s"], [b"2"])
+    assert waiting(world, "signals") == [b"s"]
 
 
 def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
-    keys = [key(name, 7) for name in CHANNELS for key in (keyspace.stream_key, keyspace.retry_key, keyspace.dead_key)]
+    per_lane = (keyspace.stream_key, keyspace.retry_key, keyspace.parked_key)
+    keys = [key(name, 7, lane) for name in CHANNELS for lane in keyspace.LANES for key in per_lane]
+    keys += [keyspace.dead_key(name, 7) for name in CHANNELS]
     keys.append(keyspace.seen_key("acme", "1", 7))
     assert len(set(keys)) == len(keys)
     assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.channel import Entry
-from events.cloudevent import parse
+from events.breaker import HOLD_MAX_S, PROBE, Breaker
+from events.channel import Entry, Park
+from events.cloudevent import parse, stamp
 from events.delivery import Delivered
-from events.dispatcher import HOLD_MAX_S, Dispatcher
+from events.dispatcher import LINE_HOLD_S, Dispatcher
 from events.errors import Unavailable
+from events.line import LEAST, Line
 from events.retry import NO_ANSWER, RetryPolicy, Verdict
 from events.subscription import Subscription
 from tests.contract.fakes import Broker, FakeChannel
@@ -28,8 +30,9 @@ DESTINATION = "http://process.sspp/"
 Says = Callable[[Sequence[bytes]], list[Delivered] | Verdict]
 
 
-def event(number: int) -> bytes:
-    return json.dumps({"specversion": "1.0", "id": str(number), "source": "s", "type": "t"}).encode()
+def event(number: int, tenant: str = "acme") -> bytes:
+    attributes = {"specversion": "1.0", "id": str(number), "source": "s", "type": "t"}
+    return stamp(json.dumps(attributes).encode(), sspptenant=tenant)
 
 
 def everything_is_taken(events: Sequence[bytes]) -> list[Delivered] | Verdict:
@@ -49,14 +52,17 @@ class Target:
 
 
 class Stopping(threading.Event):
-    """Keeps how long it was waited for, and takes no time. Whoever waits for ever is told so."""
+    """Keeps how long it was waited for, in the broker's time. Whoever waits for ever is told so."""
 
-    def __init__(self) -> None:
+    def __init__(self, broker: Broker) -> None:
         super().__init__()
-        self.waits: list[float | None] = []
+        self.waits: list[float] = []
+        self._broker = broker
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.waits.append(timeout)
+        assert timeout is not None
+        self.waits.append(round(timeout, 6))
+        self._broker.now_ms += round(timeout * 1000)
         assert len(self.waits) < 1000
         return self.is_set()
 
@@ -67,11 +73,12 @@ class House:
 
     broker: Broker = field(default_factory=lambda: Broker())
     target: Target = field(default_factory=Target)
-    stopping: Stopping = field(default_factory=Stopping)
     batch: int = 500
 
     def __post_init__(self) -> None:
         self.broker.now_ms = self.broker.now_ms or NOON_MS
+        self.stopping = Stopping(self.broker)
+        self.breaker = Breaker(lambda: self.broker.now_ms / 1000)
         self.dispatcher = self.another(self.target, "a")
         self.dispatcher.channel.ensure()
 
@@ -79,10 +86,14 @@ class House:
         return Dispatcher(
             channel=FakeChannel(self.broker, "events", consumer),  # type: ignore[arg-type] # keeps the same contract
             target=target,
-            subscription=Subscription(channel="events", function="process", batch=self.batch, retry=RetryPolicy()),
+            breaker=self.breaker,
+            line=Line(0.5),
+            subscription=Subscription(channel="events", function="process", retry=RetryPolicy()),
+            batch=self.batch,
             claim_idle_ms=60_000,
             destination=DESTINATION,
             now_ms=lambda: self.broker.now_ms,
+            now_s=lambda: self.broker.now_ms / 1000,
             rand=lambda: 0.0,
         )
 
@@ -92,6 +103,19 @@ class House:
 
     def once(self) -> int:
         return self.dispatcher.run_once(self.stopping)
+
+    def until_settled(self, times: int = 900) -> int:
+        """Go on until something was settled; how much."""
+        for _ in range(times):
+            if settled := self.once():
+                return settled
+        raise AssertionError("nothing was ever settled")
+
+    def park(self, number: int, attempts: int, first_ms: int) -> None:
+        """Park an event that is due."""
+        self.broker.add("events", event(number))
+        channel = FakeChannel(self.broker, "events", "before")
+        channel.settle([(entry, Park(0, attempts, first_ms)) for entry in channel.read(1, 0)])
 
     def pass_s(self, seconds: float) -> None:
         self.broker.now_ms += int(seconds * 1000)
@@ -144,7 +168,7 @@ def test_an_event_is_done_parked_or_buried_by_its_verdict(status, left):
 def test_each_event_of_a_batch_gets_its_own_verdict():
     here = house(each({event(1): 200, event(2): 500, event(3): 422, event(4): 204}), 1, 2, 3, 4)
     assert here.once() == 4
-    assert [key[1] for key in here.stream.parked] == [event(2)]
+    assert [entry.event for _, entry in here.stream.parked.values()] == [event(2)]
     assert [parse(letter.event).event.id for letter in here.stream.dead] == ["3"]
     assert here.target.offered == [[event(1), event(2), event(3), event(4)]]
 
@@ -194,7 +218,7 @@ def test_an_event_that_keeps_failing_is_tried_four_times_and_then_buried():
     (letter,) = here.stream.dead
     assert offered == [1, 2, 3]
     assert here.target.offered == [[event(1)]] * 4
-    assert (letter.attempts, letter.reason) == (4, "it broke")
+    assert (letter.attempts, letter.reason, letter.status, letter.tenant) == (4, "it broke", 500, "acme")
     assert (letter.first_ms, letter.last_ms) == (NOON_MS, here.broker.now_ms)
     assert here.left() == (0, 0, 1)
 
@@ -203,8 +227,8 @@ def test_an_event_that_keeps_failing_is_tried_four_times_and_then_buried():
 def test_a_function_may_ask_for_a_longer_wait(asked_s, wait_s):
     here = house(lambda events: [Delivered(Verdict(429, retry_after_s=asked_s)) for _ in events], 1)
     here.once()
-    (parked,) = here.stream.parked.values()
-    assert (parked.due_ms - NOON_MS, parked.attempts, parked.first_ms) == (wait_s * 1000, 1, NOON_MS)
+    ((due_ms, entry),) = here.stream.parked.values()
+    assert (due_ms - NOON_MS, entry.attempts, entry.first_ms) == (wait_s * 1000, 1, NOON_MS)
 
 
 def test_a_retry_that_succeeds_leaves_nothing_behind():
@@ -220,7 +244,7 @@ def test_a_retry_that_succeeds_leaves_nothing_behind():
 @pytest.mark.parametrize(("status", "code"), [(422, "422"), (NO_ANSWER, "500")])
 def test_a_dead_letter_says_where_it_failed_and_why(status, code):
     here = house(lambda events: [Delivered(Verdict(status, 'no "accountId"\n')) for _ in events])
-    here.broker.add("events", event(1), attempts=3, first_ms=5)
+    here.park(1, attempts=3, first_ms=5)
     here.once()
     (letter,) = here.stream.dead
     dead = parse(letter.event).event
@@ -243,7 +267,8 @@ def poisoned(poison: set[bytes], status: int) -> Says:
 def test_a_poison_event_is_found_and_costs_no_other(status):
     here = house(poisoned({event(137)}, status), *range(500))
     assert here.once() == 500
-    suspects = [key[1] for key in here.stream.parked] + [letter.event for letter in here.stream.dead]
+    parked = [entry.event for _, entry in here.stream.parked.values()]
+    suspects = parked + [letter.event for letter in here.stream.dead]
     assert len(suspects) == 1
     assert suspects[0].startswith(event(137)[:-1])
     assert len(here.target.offered) < 25
@@ -262,7 +287,7 @@ def test_whatever_is_poison_everything_else_is_delivered_exactly_once(poison, si
 def test_a_batch_that_failed_whole_counts_one_attempt_for_each_event():
     here = house(lambda events: Verdict(500), 1, 2, 3)
     here.once()
-    assert [park.attempts for park in here.stream.parked.values()] == [1, 1, 1]
+    assert [entry.attempts for _, entry in here.stream.parked.values()] == [1, 1, 1]
 
 
 # --- a target that is away
@@ -282,30 +307,75 @@ class Away:
         return everything_is_taken(events)
 
 
-def test_a_target_that_is_away_is_waited_for_longer_and_longer_and_costs_no_attempt():
-    here = house(Away(9), 1, 2)
-    assert here.once() == 2
-    assert here.target.offered == [[event(1), event(2)]] * 10
-    assert here.stopping.waits == pytest.approx([0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, HOLD_MAX_S, HOLD_MAX_S, HOLD_MAX_S])
+def test_a_target_that_is_away_is_asked_again_later_and_later_by_one_small_probe():
+    here = house(Away(9), *range(100))
+    assert here.until_settled() == PROBE
+    assert here.once() == 100 - PROBE
+    assert [len(batch) for batch in here.target.offered] == [100, *[PROBE] * 9, 100 - PROBE]
+    assert here.stopping.waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, HOLD_MAX_S, HOLD_MAX_S, HOLD_MAX_S])
     assert here.left() == (0, 0, 0)
+
+
+def test_while_a_target_is_away_the_events_stay_in_the_stream_and_cost_no_attempt():
+    here = house(Away(1000), 1, 2)
+    for _ in range(100):
+        assert here.once() == 0
+    assert here.left() == (2, 0, 0)
+    another = FakeChannel(here.broker, "events", "b").claim(10, 60_000).entries
+    assert [(entry.event, entry.attempts, entry.handed) for entry in another] == [(event(1), 0, 1), (event(2), 0, 1)]
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(0, 0.1), (3, 3), (3600, HOLD_MAX_S)])
 def test_a_target_that_is_away_may_say_when_it_is_back_within_reason(asked_s, waited_s):
     here = house(Away(1, asked_s), 1)
-    here.once()
-    assert here.stopping.waits == [0, waited_s]
+    here.until_settled()
+    assert here.stopping.waits == [waited_s]
 
 
 def test_an_outage_longer_than_every_retry_leaves_no_dead_letter():
-    outage = Away(1000)
-    here = house(outage, 1)
-    outage.times = 200
-    assert here.once() == 1
+    here = house(Away(200), 1)
+    assert here.until_settled() == 1
     assert here.left() == (0, 0, 0)
 
 
-def test_what_was_not_offered_before_the_stop_stays_pending_for_another():
+def test_a_retry_that_meets_an_outage_is_due_as_soon_as_it_is_over():
+    away = Away(3)
+    here = house(away)
+    here.park(1, attempts=3, first_ms=5)
+    assert here.until_settled() == 1
+    assert here.left() == (0, 0, 0)
+
+
+def test_only_one_of_many_asks_whether_the_target_is_back():
+    away = Away(1)
+    here = house(away, *range(10))
+    other = here.another(Target(), "b")
+    assert here.once() == 0
+    here.pass_s(0.1)
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        assert other.run_once(here.stopping) == 0
+        return everything_is_taken(events)
+
+    here.target.says = says
+    asked = threading.Thread(target=here.once)
+    asked.start()
+    asked.join(10)
+    assert here.left() == (0, 0, 0)
+
+
+def test_a_probe_that_finds_nothing_to_carry_leaves_it_to_the_next():
+    here = house(Away(1), 1)
+    here.once()
+    here.broker.streams["events"].entries.clear()
+    here.broker.streams["events"].pending.clear()
+    here.pass_s(1)
+    assert here.once() == 0
+    here.publish(2)
+    assert here.once() == 1
+
+
+def test_what_was_not_offered_before_the_stop_is_given_back():
     here = house(Away(1), 1, 2)
     away = here.target.says
 
@@ -314,9 +384,9 @@ def test_what_was_not_offered_before_the_stop_stays_pending_for_another():
         return away(events)
 
     here.target.says = says
-    assert here.once() == 0
+    here.dispatcher.run(here.stopping)
     assert here.left() == (2, 0, 0)
-    claimed = FakeChannel(here.broker, "events", "b").claim(10, 0)
+    claimed = FakeChannel(here.broker, "events", "b").claim(10, 60_000).entries
     assert [(entry.event, entry.attempts) for entry in claimed] == [(event(1), 0), (event(2), 0)]
 
 
@@ -363,6 +433,93 @@ def test_a_dispatcher_that_comes_back_from_the_dead_changes_nothing():
     assert here.once() == 0
     assert here.left() == (0, 0, 0)
     assert len(here.broker.streams["signals"].entries) == 2
+
+
+def test_an_event_nobody_came_back_from_is_delivered_alone_and_then_counts_as_an_attempt():
+    here = house(everything_is_taken, 1, 2)
+    dead = FakeChannel(here.broker, "events", "dead")
+    dead.read(10, 0)
+    (killer, _) = dead.claim(10, 0).entries
+    here.pass_s(60)
+    assert here.once() == 2
+    assert here.target.offered == [[event(1)], [event(2)]]
+
+    here = house(everything_is_taken, 1)
+    dead = FakeChannel(here.broker, "events", "dead")
+    dead.read(10, 0)
+    dead.claim(10, 0)
+    dead.claim(10, 0)
+    here.pass_s(60)
+    assert here.once() == 1
+    assert here.target.offered == []
+    ((_, entry),) = here.stream.parked.values()
+    assert (entry.event, entry.attempts, entry.handed) == (killer.event, 1, 0)
+
+
+def test_due_retries_come_first_then_what_was_left_behind_then_what_is_new():
+    here = house(everything_is_taken, 1)
+    FakeChannel(here.broker, "events", "dead").read(1, 0)
+    here.pass_s(60)
+    here.park(3, attempts=1, first_ms=5)
+    here.publish(2)
+    assert [here.once() for _ in range(3)] == [1, 1, 1]
+    assert here.target.offered == [[event(3)], [event(1)], [event(2)]]
+
+
+# --- stop the line
+
+
+def refused(poison: Callable[[bytes], bool]) -> Says:
+    return lambda events: [Delivered(Verdict(400, "no")) if poison(event) else OK for event in events]
+
+
+def test_when_most_of_what_comes_is_to_be_buried_nothing_is_and_the_line_waits_until_the_function_is_mended():
+    here = house(refused(lambda _: True), *range(100))
+    assert here.once() == 0
+    assert here.left() == (100, 0, 0)
+    while len(here.target.offered) == 1:
+        assert here.once() == 0
+    assert sum(here.stopping.waits) == LINE_HOLD_S
+    assert here.left() == (100, 0, 0)
+    here.target.says = everything_is_taken
+    assert sum(here.once() for _ in range(8)) == 100
+    assert here.left() == (0, 0, 0)
+
+
+def test_a_few_burials_do_not_stop_the_line():
+    here = house(refused(lambda e: e in {event(number) for number in range(30)}), *range(100))
+    assert here.once() == 100
+    assert here.left() == (0, 0, 30)
+
+
+def test_fewer_verdicts_than_say_anything_do_not_stop_the_line():
+    here = house(refused(lambda _: True), *range(LEAST - 1))
+    assert here.once() == LEAST - 1
+    assert here.left() == (0, 0, LEAST - 1)
+
+
+def test_one_tenants_bad_events_do_not_stop_the_line_for_everybody():
+    here = house(refused(lambda e: b"noisy" in e))
+    for number in range(100):
+        here.broker.add("events", event(number, "noisy"))
+    for number in range(LEAST):
+        here.broker.add("events", event(number))
+    assert here.once() == 100 + LEAST
+    assert here.left() == (0, 0, 100)
+
+
+def test_an_operator_can_have_everything_buried():
+    here = house(refused(lambda _: True), *range(100))
+    here.dispatcher.channel.bury_all = True  # type: ignore[attr-defined] # the one in memory
+    assert here.once() == 100
+    assert here.left() == (0, 0, 100)
+
+
+def test_without_dead_letters_what_is_given_up_is_dropped():
+    here = house(refused(lambda _: True), 1)
+    here.dispatcher.subscription = replace(here.dispatcher.subscription, dead_letters=False)
+    assert here.once() == 1
+    assert here.left() == (0, 0, 0)
 
 
 # --- the loop

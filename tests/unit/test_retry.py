@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.retry import NO_ANSWER, RetryPolicy, Verdict
+from events.retry import NO_ANSWER, RetryPolicy, Verdict, schedule
+from events.settings import Settings
 
 POLICY = RetryPolicy()
 
@@ -94,3 +95,29 @@ def test_an_event_is_tried_once_and_then_once_for_each_delay(delays, status, att
         assert wait_s is None
     else:
         assert wait_s == delays[attempts - 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "delays_s"),
+    [
+        ("PT5S,PT25S,PT125S", (5, 25, 125)),
+        ("5,25,125", (5, 25, 125)),
+        (" PT0.5S , 1.5 ", (0.5, 1.5)),
+        ("PT2M5S,PT1H,P1D", (125, 3600, 86_400)),
+        ("P7D", (604_800,)),
+        ("", ()),
+    ],
+)
+def test_a_schedule_is_seconds_or_iso_8601_durations(text, delays_s):
+    assert schedule(text) == delays_s
+
+
+def test_the_schedule_of_the_settings_is_the_one_of_the_policy():
+    assert schedule(Settings().retry_schedule) == RetryPolicy().delays_s
+
+
+@pytest.mark.parametrize("text", ["soon", "PT", "P", "-1", "-PT5S", "PT8D", "P8D", "nan", "inf", "5;25", "P1Y2X"])
+def test_a_schedule_that_is_none_is_refused_and_not_repeated(text):
+    with pytest.raises(ValueError, match="each must be") as caught:
+        schedule(text)
+    assert text not in str(caught.value)

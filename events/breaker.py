@@ -1,0 +1,66 @@
+"""Whether a target may be asked: the circuit breaker all deliveries to one function share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+#: The first pause after a failure, doubled with each that follows.
+HOLD_FIRST_S = 0.1
+#: The longest pause between two tries at a target that is away.
+HOLD_MAX_S = 5.0
+#: How many events the one request may carry that finds out whether the target is back.
+PROBE = 20
+
+
+class Breaker:
+    """Closed while the target answers, open for a time when it does not, then half-open: one probe at a time.
+
+    Args:
+        now_s: a clock that only goes forward, in seconds.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._hold_s = 0.0
+        self._until_s = 0.0
+        self._prober: int | None = None
+
+    def allows(self, batch: int) -> int:
+        """How many events may be offered now: ``batch``, a probe's worth, or 0 to wait for :meth:`wait_s`.
+
+        Whoever is allowed a probe ends it by :meth:`closed`, :meth:`opened` or :meth:`left`.
+        """
+        with self._lock:
+            if not self._hold_s:
+                return batch
+            if self._prober is not None or self._now_s() < self._until_s:
+                return 0
+            self._prober = threading.get_ident()
+            return min(batch, PROBE)
+
+    def wait_s(self) -> float:
+        """Seconds until it is worth asking again."""
+        return max(HOLD_FIRST_S, min(HOLD_MAX_S, self._until_s - self._now_s()))
+
+    def closed(self) -> None:
+        """The target has answered."""
+        with self._lock:
+            self._hold_s, self._prober = 0.0, None
+
+    def opened(self, asked_s: float = 0.0, longest_s: float = HOLD_MAX_S) -> float:
+        """The target is away and asked for ``asked_s``; gives the seconds it is now left alone."""
+        with self._lock:
+            now_s = self._now_s()
+            if now_s >= self._until_s or not self._hold_s:  # else another has just said so
+                self._hold_s = min(longest_s, max(self._hold_s * 2 or HOLD_FIRST_S, asked_s))
+                self._until_s = now_s + self._hold_s
+            self._prober = None
+            return self._hold_s
+
+    def left(self) -> None:
+        """The probe found nothing to carry."""
+        with self._lock:
+            if self._prober == threading.get_ident():
+                self._prober = None

@@ -1,0 +1,173 @@
+"""Deliveries to a real HTTP server: what each kind of answer, and none, is taken for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from events.delivery import DETAIL_CHARACTERS, Delivered, Target
+from events.errors import Unavailable
+from events.retry import NO_ANSWER, Verdict
+
+EVENTS = [b'{"id":"1"}', b'{"id":"2"}']
+
+
+@dataclass
+class Function:
+    """A function that answers as it is told and keeps what it was asked."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    hangs_up: bool = False
+    late: threading.Event | None = None
+    asked: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    connections: set[Any] = field(default_factory=set)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the function its server has."""
+
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_POST(self) -> None:
+        function = self.server.function
+        body = self.rfile.read(int(self.headers["content-length"]))
+        function.asked.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        function.connections.add(self.client_address)
+        if function.late:
+            function.late.wait(10)
+        if function.hangs_up or function.late:
+            self.close_connection = True
+            return
+        self.send_response(function.status)
+        for name, value in {"content-length": str(len(function.body)), **function.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(function.body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def function() -> Iterator[Function]:
+    function = Function()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.function = function  # type: ignore[attr-defined] # the handler's way to it
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=[0.01]).start()
+        function.url = f"http://127.0.0.1:{server.server_port}/"  # type: ignore[attr-defined] # known only now
+        yield function
+        server.shutdown()
+
+
+@pytest.fixture
+def target(function) -> Target:
+    return Target(function.url, token="t0ken", timeout_s=5)
+
+
+def results(*each: dict[str, Any]) -> bytes:
+    return json.dumps({"results": each}).encode()
+
+
+def test_a_batch_is_posted_as_knative_and_cloudevents_want_it(function, target):
+    function.body = results({"status": 200}, {"status": 200})
+    target.deliver(EVENTS)
+    ((headers, body),) = function.asked
+    assert json.loads(body) == [{"id": "1"}, {"id": "2"}]
+    assert headers["content-type"].startswith("application/cloudevents-batch+json")
+    assert (headers["prefer"], headers["authorization"]) == ("reply", "Bearer t0ken")
+
+
+def test_deliveries_share_a_connection(function, target):
+    function.body = results({"status": 200}, {"status": 200})
+    for _ in range(5):
+        target.deliver(EVENTS)
+    assert (len(function.asked), len(function.connections)) == (5, 1)
+
+
+def test_each_event_gets_its_own_verdict(function, target):
+    function.body = results({"status": 200}, {"status": 429, "detail": "slowly", "retry_after_s": 7})
+    answer = target.deliver(EVENTS)
+    assert not isinstance(answer, Verdict)
+    assert [one.verdict for one in answer] == [Verdict(200), Verdict(429, "slowly", 7)]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_function_that_takes_the_request_and_says_no_more_has_taken_every_event(function, target, status):
+    function.status = status
+    assert target.deliver(EVENTS) == [Delivered(Verdict(status))] * 2
+
+
+@pytest.mark.parametrize("body", [b"OK", b"{}", b'{"results":[]}', results({"status": 200}), b'{"results":[{},{}]}'])
+def test_an_answer_that_does_not_say_what_came_of_each_is_none(function, target, body):
+    function.body = body
+    verdict = target.deliver(EVENTS)
+    assert isinstance(verdict, Verdict)
+    assert verdict.status == NO_ANSWER
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 408, 409, 413, 429, 500, 502, 504])
+def test_a_refusal_of_the_whole_request_is_one_verdict(function, target, status):
+    function.status, function.body = status, b"because"
+    assert target.deliver(EVENTS) == Verdict(status, "because")
+
+
+def test_as_much_of_a_refusal_is_kept_as_a_dead_letter_shows(function, target):
+    function.status, function.body = 500, ("\u00fc" * 2000).encode()
+    verdict = target.deliver(EVENTS)
+    assert isinstance(verdict, Verdict)
+    assert verdict.detail == "\u00fc" * (DETAIL_CHARACTERS // 2)
+
+
+def test_503_means_that_nobody_is_there(function, target):
+    function.status, function.headers = 503, {"retry-after": "4"}
+    with pytest.raises(Unavailable) as caught:
+        target.deliver(EVENTS)
+    assert caught.value.retry_after_s == 4
+
+
+def in_s(seconds: int) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [("7", 7, 7), (in_s(3000), 2000, 3000), (in_s(-60), 0, 0), ("soon", 0, 0), ("-1", 0, 0), ("1e9", 0, 0)],
+    ids=["seconds", "a date", "a date gone by", "a word", "negative", "not decimal"],
+)
+def test_retry_after_is_seconds_or_a_date(function, target, header, least, most):
+    function.status, function.headers = 429, {"retry-after": header}
+    verdict = target.deliver(EVENTS)
+    assert isinstance(verdict, Verdict)
+    assert least <= verdict.retry_after_s <= most
+
+
+def test_a_connection_that_breaks_is_no_answer(function, target):
+    function.hangs_up = True
+    verdict = target.deliver(EVENTS)
+    assert isinstance(verdict, Verdict)
+    assert verdict.status == NO_ANSWER
+
+
+def test_an_answer_that_takes_too_long_is_none(function):
+    function.late = threading.Event()
+    verdict = Target(function.url, token="t", timeout_s=0.2).deliver(EVENTS)
+    function.late.set()
+    assert isinstance(verdict, Verdict)
+    assert (verdict.status, verdict.detail) == (NO_ANSWER, "ReadTimeoutError")
+
+
+def test_nobody_listening_is_nobody_there(function):
+    with pytest.raises(Unavailable):
+        Target("http://127.0.0.1:9/", token="t", timeout_s=1).deliver(EVENTS)
