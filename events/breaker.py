@@ -59,8 +59,14 @@ class Breaker:
             self._prober = None
             return self._hold_s
 
-    def left(self) -> None:
-        """The probe found nothing to carry."""
+    def probing(self) -> bool:
+        """Whether it is the calling thread that finds out."""
+        return self._prober == threading.get_ident()
+
+    def left(self) -> bool:
+        """Whoever may have had a probe is done; gives whether it ended without an answer, good or bad."""
         with self._lock:
-            if self._prober == threading.get_ident():
+            unanswered = self.probing()
+            if unanswered:
                 self._prober = None
+            return unanswered

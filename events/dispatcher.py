@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from events import cloudevent, metrics
-from events.breaker import HOLD_MAX_S, Breaker
+from events.breaker import HOLD_FIRST_S, HOLD_MAX_S, Breaker
 from events.channel import Bury, Channel, Done, Entry, Outcome, Park
 from events.delivery import Delivered
 from events.errors import Unavailable
@@ -96,13 +96,16 @@ class Dispatcher:
         try:
             entries = self._take(size, stopping)
             reach("dispatcher.read")
-            return self._carry(entries, stopping) if entries else 0
+            settled = self._carry(entries, stopping) if entries else 0
         finally:
-            self.breaker.left()
+            found_nothing = self.breaker.left()
+        if found_nothing:
+            stopping.wait(HOLD_FIRST_S)  # a lane that has something to ask with must get its turn
+        return settled
 
     def _take(self, size: int, stopping: threading.Event) -> list[Entry]:
         """Read what is next: due retries first, then what another dispatcher left behind, then what is new."""
-        entries = self._sweep(size) or self.channel.read(size, BLOCK_MS)
+        entries = self._sweep(size) or self.channel.read(size, 0 if self.breaker.probing() else BLOCK_MS)
         if entries and len(entries) < size and self._in_flight:
             stopping.wait(self.subscription.linger_s)
             entries += self.channel.read(size - len(entries), 0)

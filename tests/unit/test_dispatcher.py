@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.breaker import HOLD_MAX_S, PROBE, Breaker
+from events.breaker import HOLD_FIRST_S, HOLD_MAX_S, PROBE, Breaker
 from events.channel import Entry, Park
 from events.cloudevent import parse, stamp
 from events.delivery import Delivered
@@ -371,6 +371,7 @@ def test_a_probe_that_finds_nothing_to_carry_leaves_it_to_the_next():
     here.broker.streams["events"].pending.clear()
     here.pass_s(1)
     assert here.once() == 0
+    assert here.stopping.waits == [HOLD_FIRST_S]
     here.publish(2)
     assert here.once() == 1
 
