@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.local.parts import ROOT
-from tests.bench import coldstart, cores, frontdoor, processing
+from tests.bench import coldstart, cores, delivery, frontdoor, processing
 from tests.bench.figure import Figure
 
 
@@ -27,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--rounds", type=int, default=5, help="how often each figure is measured (default: 5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long a round loads a server (default: 2)")
+    parser.add_argument("--backlog", type=int, default=delivery.BACKLOG, help="events two dispatchers work off")
     parser.add_argument("--output", type=Path, default=ROOT / "bench.json")
     told = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -35,7 +36,7 @@ def main() -> None:
     (ROOT / ".cache").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ROOT / ".cache", prefix="bench-"))
     try:
-        figures = _measure(console, folder, told.rounds, told.seconds)
+        figures = _measure(console, folder, told)
     except Exception:
         console.print(f"The logs of this run are in {folder}", style="red")
         raise
@@ -57,16 +58,18 @@ def main() -> None:
     console.print(f"Written to {told.output}", style="dim")
 
 
-def _measure(console: Console, folder: Path, rounds: int, seconds: float) -> list[Figure]:
+def _measure(console: Console, folder: Path, told: argparse.Namespace) -> list[Figure]:
     found: list[Figure] = []
-    for name in ("door", "processing", "start"):
+    for name in ("door", "processing", "delivery", "start"):
         (folder / name).mkdir()
     with console.status("measuring the front door"):
-        found += frontdoor.measure(folder / "door", rounds=rounds, seconds=seconds)
+        found += frontdoor.measure(folder / "door", rounds=told.rounds, seconds=told.seconds)
     with console.status("measuring processing"):
-        found += processing.measure(folder / "processing", rounds=rounds)
+        found += processing.measure(folder / "processing", rounds=told.rounds)
+    with console.status("measuring deliveries"):
+        found += delivery.measure(folder / "delivery", rounds=min(told.rounds, 3), backlog=told.backlog)
     with console.status("measuring cold starts"):
-        found += coldstart.measure(folder / "start", rounds=rounds)
+        found += coldstart.measure(folder / "start", rounds=told.rounds)
     return found
 
 

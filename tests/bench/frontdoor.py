@@ -65,14 +65,14 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
     """Measure, each round all of them in turn."""
     found: dict[str, list[float]] = defaultdict(list)
     with ExitStack() as stack:
-        always = stack.enter_context(_door(folder / "always", fast=False))
-        everysec = stack.enter_context(_door(folder / "everysec", fast=True))
+        always = stack.enter_context(door(folder / "always", fast=False))
+        everysec = stack.enter_context(door(folder / "everysec", fast=True))
         hello = stack.enter_context(servers.hello_world().running(folder / "hello.log"))
         trivial = stack.enter_context(servers.trivial().running(folder / "trivial.log"))
         http = partial(_http, found, seconds)
         for _ in range(rounds):
-            for door in (always, everysec):
-                door.reset()
+            for one in (always, everysec):
+                one.reset()
             with cores.on(cores.LOAD):
                 http("ceiling", trivial, singles(always.key))
                 http("hello", hello, _gets())
@@ -159,7 +159,8 @@ def _figures(found: dict[str, list[float]]) -> list[Figure]:
 
 
 @contextmanager
-def _door(folder: Path, *, fast: bool) -> Iterator[Door]:
+def door(folder: Path, *, fast: bool = False) -> Iterator[Door]:
+    """Run an ingest on the server's core and its Valkey on the load's."""
     folder.mkdir()
     with ExitStack() as stack:
         with cores.on(cores.LOAD):
