@@ -14,7 +14,6 @@ from events.cloudevent import Message
 from events.errors import Fault, Refused
 from functions.adapters.redis.pipe import RedisPipe
 from functions.domain import sales, schema
-from functions.domain.key import WRITE_EVENTS
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
 from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Meter
@@ -71,20 +70,16 @@ class Admission:
         self._keys = keys
         self._limits = limits
 
-    async def authorised(self, key: str, now: datetime) -> Sender:
+    async def sender(self, key: str, now: datetime) -> Sender:
         """Give who sends with ``key``.
 
         Raises:
-            Refused: 401 for every key that does not work, 403 for one that may not write events.
+            Refused: 401 for every key that does not work.
             Unavailable: nothing can be said about any key now.
         """
         sender = await self._keys.find(key, now)
         if sender is None:
             raise problem.unknown_key()
-        if sender.terms.suspended:
-            raise Refused("Forbidden", status=403, detail="this tenant is suspended")
-        if WRITE_EVENTS not in sender.grant.scopes:
-            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {WRITE_EVENTS}")
         return sender
 
     async def decide(
@@ -99,7 +94,10 @@ class Admission:
         candidates = [message for message in checked if isinstance(message, Message)]
         tenant = sender.grant.tenant_id
         ids = [cloudevent.event_id(tenant, message.event.source, message.event.id) for message in candidates]
-        answers, meter = await self._publish(sender, ids, candidates, arrival) if candidates else ([], UNLIMITED)
+        if candidates:
+            answers, meter = await self._publish(sender, ids, candidates, arrival)
+        else:
+            answers, meter = [], sender.meter(arrival.now)
         decided = iter([_decision(id_, answer) for id_, answer in zip(ids, answers, strict=True)])
         decisions = [message if isinstance(message, Refused) else next(decided) for message in checked]
         for decision in decisions:
@@ -146,6 +144,7 @@ class Admission:
             stamps = arrival.stamps(tenant, message.event)
             arguments += (keyspace.body_hash(message.raw), cloudevent.stamp(message.raw, **stamps))
         answers = await self._run(keys, arguments)
+        sender.used = answers[-4]
         return answers[:-4], _meter(answers[-4:], plan, arrival.now)
 
     async def _run(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:

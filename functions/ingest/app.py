@@ -21,6 +21,7 @@ from functions.ingest import answer
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Answer
 from functions.ingest.doors import DOORS, Door, Request
+from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
 from functions.web.credentials import api_key
@@ -94,10 +95,20 @@ class FrontDoor:
         raise Refused("Not found", status=404)
 
     async def _enter(self, door: Door, headers: Mapping[str, str], read: Read) -> Answer:
-        """Who is it, what do they bring, may it come in."""
+        """Who is it; whatever is decided then, the answer warns of the month's soft limit."""
         now = self.now()
         key = api_key(headers.get("x-api-key"), headers.get("authorization"))
-        sender = await self.admission.authorised(key, now)
+        sender = await self.admission.sender(key, now)
+        try:
+            return await self._admit(door, sender, headers, read, now)
+        except Refused as refusal:
+            return answer.refused(refusal, sender.meter(now))
+
+    async def _admit(
+        self, door: Door, sender: Sender, headers: Mapping[str, str], read: Read, now: datetime
+    ) -> Answer:
+        """What do they bring, may it come in."""
+        sender.check_may_write()
         declared = headers.get("content-length", "")
         too_large = declared.isdigit() and int(declared) > self.max_body_bytes
         body = None if too_large else await read()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from events import keyspace
+from events.errors import Refused
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
 from functions.adapters.redis.pipe import RedisPipe
-from functions.domain.key import Grant, digest
+from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.domain.plan import Terms
+from functions.ingest.answer import Meter
 
 #: How long a revoked key may still work; a promise to operators.
 REMEMBERED_S = 2.0
@@ -17,13 +21,29 @@ REMEMBERED_S = 2.0
 MOST_REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sender:
-    """Who sends: the key's digest, what the key may do, and the tenant's terms."""
+    """Who sends: the key's digest, what the key may do, the tenant's terms and, as last heard, its month's events."""
 
     key_digest: str
     grant: Grant
     terms: Terms
+    used: int
+
+    def check_may_write(self) -> None:
+        """Make sure that events are taken from it.
+
+        Raises:
+            Refused: 403.
+        """
+        if self.terms.suspended:
+            raise Refused("Forbidden", status=403, detail="this tenant is suspended")
+        if WRITE_EVENTS not in self.grant.scopes:
+            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {WRITE_EVENTS}")
+
+    def meter(self, now: datetime) -> Meter:
+        """How it stands with its month, for an answer that takes no script call; of its rates nothing is known."""
+        return Meter(now=now, used=self.used, monthly=self.terms.plan.monthly)
 
 
 class KeyCache:
@@ -32,11 +52,13 @@ class KeyCache:
     Args:
         redis: where the directory is.
         clock: seconds, monotonic.
+        partitions: see :class:`functions.ingest.admission.Limits`.
     """
 
-    def __init__(self, redis: RedisPipe, clock: Callable[[], float]) -> None:
+    def __init__(self, redis: RedisPipe, clock: Callable[[], float], partitions: int) -> None:
         self._redis = redis
         self._clock = clock
+        self._partitions = partitions
         self._known: dict[str, tuple[float, Sender | None]] = {}
 
     async def find(self, key: str, now: datetime) -> Sender | None:
@@ -48,16 +70,21 @@ class KeyCache:
         wanted = digest(key)
         known = self._known.get(wanted)
         if known is None or known[0] <= self._clock():
-            known = (self._clock() + REMEMBERED_S, await self._looked_up(wanted))
+            known = (self._clock() + REMEMBERED_S, await self._looked_up(wanted, now))
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
             self._known[wanted] = known
         sender = known[1]
         return sender if sender is not None and sender.grant.works_at(now) else None
 
-    async def _looked_up(self, wanted: str) -> Sender | None:
+    async def _looked_up(self, wanted: str, now: datetime) -> Sender | None:
         found, complete = await self._redis.execute("MGET", key_of(wanted), COMPLETE)
         grant = decode(found, complete)
         if grant is None:
             return None
-        return Sender(wanted, grant, decode_terms(await self._redis.execute("GET", terms_of(grant.tenant_id))))
+        tenant = grant.tenant_id
+        count_key = keyspace.count_key(tenant, keyspace.partition_of(tenant, self._partitions), now)
+        terms, used = await asyncio.gather(
+            self._redis.execute("GET", terms_of(tenant)), self._redis.execute("GET", count_key)
+        )
+        return Sender(wanted, grant, decode_terms(terms), int(used or 0))

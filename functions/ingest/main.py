@@ -29,7 +29,7 @@ def front_door(told: Settings) -> FrontDoor:
         window_s=told.idempotency_days * 86_400,
     )
     return FrontDoor(
-        admission=Admission(redis, KeyCache(redis, time.monotonic), limits),
+        admission=Admission(redis, KeyCache(redis, time.monotonic, told.partitions), limits),
         max_body_bytes=told.max_body_bytes,
         batch_events=told.max_batch_events,
         cors_origins=frozenset(told.cors_origins.split()),

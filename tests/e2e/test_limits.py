@@ -133,6 +133,46 @@ def test_above_the_soft_limit_every_answer_warns(platform: Platform, operator: T
     assert {answer.status_code for answer in answers} == {202}
 
 
+#: What is refused before Redis is asked, by a tenant above its soft limit: how, and the status.
+REFUSED_UNASKED: list[tuple[str, bytes, int]] = [
+    (STRUCTURED["content-type"], b"{", 400),
+    (STRUCTURED["content-type"], b" " * 1_048_577, 413),
+    ("text/plain", b"{}", 415),
+    (STRUCTURED["content-type"], json.dumps(event(type="nobody.knows")).encode(), 422),
+    ("application/cloudevents-batch+json", json.dumps([event(type="nobody.knows")]).encode(), 207),
+]
+
+
+def test_above_the_soft_limit_refusals_warn_too(platform: Platform, operator: Tenants, tenant: str) -> None:
+    plan(operator, tenant, monthly={"soft": 1, "hard": 2}, rate={"perSecond": 0.01, "burst": 3})
+    first = event()
+    assert [platform.post(first if n == 0 else event()).status_code for n in range(3)] == [202, 202, 429]
+    reader = key(operator, tenant, READ)
+    answers = [
+        platform.post({**first, "subject": "another body"}),
+        post_with(platform, reader),
+        *(
+            platform.ingest.post("/v1/events", content=body, headers={"content-type": content_type})
+            for content_type, body, _ in REFUSED_UNASKED
+        ),
+    ]
+    assert [answer.status_code for answer in answers] == [409, 403, *(status for *_, status in REFUSED_UNASKED)]
+    assert [answer.headers.get("x-quota-warning") for answer in answers] == ["soft-limit"] * len(answers)
+    stranger = platform.ingest.post("/v1/events", json=event(), headers={**STRUCTURED, "x-api-key": "sspp_no"})
+    assert (stranger.status_code, stranger.headers.get("x-quota-warning")) == (401, None)
+
+
+def test_the_first_answer_to_a_key_warns_of_the_soft_limit_also_where_it_refuses(
+    platform: Platform, operator: Tenants, tenant: str
+) -> None:
+    plan(operator, tenant, monthly={"soft": 0})
+    assert platform.post(event()).headers.get("x-quota-warning") == "soft-limit"
+    operator.suspend(tenant, suspended=True)
+    other = key(operator, tenant, WRITE_EVENTS)  # first seen now: what is known of it was just looked up
+    answer = post_with(platform, other)
+    assert (answer.status_code, answer.headers.get("x-quota-warning")) == (403, "soft-limit")
+
+
 def test_a_quota_is_told_of_by_mail(platform: Platform, operator: Tenants, tenant: str) -> None:
     plan(operator, tenant, monthly={"hard": 10})
     operator.put(tenant, "Acme", contact=platform.recipient)
