@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from events.log import Throttle
 from events.settings import Settings
 from functions.adapters.redis.pipe import RedisPipe
 from functions.ingest.admission import Admission, Limits
-from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
+from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp, Receive, Scope, Send, in_time
 from functions.ingest.keys import KeyCache
 
 if TYPE_CHECKING:
@@ -47,10 +48,14 @@ def app() -> IngestApp:
     return IngestApp(front_door(told))
 
 
-async def ingest(request: Request) -> IngestApp:
+async def ingest(request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Take events; see :mod:`functions.ingest.admission`.
 
     What a target returns is called as an ASGI application with the request at hand, which is what ours is.
     """
     del request
-    return app()
+    return _serve
+
+
+async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
+    await app()(scope, in_time(receive), send)
