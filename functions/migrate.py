@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import product
 
 from events import channel, keyspace, log, settings
 from events.errors import ConfigError, Unavailable
@@ -35,9 +36,8 @@ def run(told: settings.Settings, now: datetime | None = None) -> None:
     month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     client = channel.connect(told.redis_url)
     with tenants.opened(told.database_url, told.redis_url) as known, closing(client):
-        for name in keyspace.CHANNELS:
-            for partition in range(told.partitions):
-                channel.Channel(client, name, partition, "migrate").ensure()
+        for name, partition, lane in product(keyspace.CHANNELS, range(told.partitions), keyspace.LANES):
+            channel.Channel(client, name, partition, "migrate", lane).ensure()
         usage.restore(client, known.record.events_in(month.date()), month, told.partitions)
         known.publish()
     log.Log("migrate").info("migrated")

@@ -31,11 +31,19 @@ _REFUSALS: Mapping[bytes, Refused] = {b"conflict": CONFLICT, b"quota": QUOTA, b"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What holds for every tenant: queue length, partitions, and seconds an identity is remembered."""
+    """What holds for every tenant.
+
+    Args:
+        stream_length: the most events that wait in one lane.
+        partitions: of each channel.
+        window_s: seconds an identity is remembered.
+        fair: what a tenant sends above it goes to the slow lane; None: there is no slow lane.
+    """
 
     stream_length: int
     partitions: int
     window_s: int
+    fair: Rate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +117,17 @@ class Admission:
         await self._redis.execute("PING")
 
     async def depth(self) -> int:
-        """How many events wait, over all partitions.
+        """How many events wait, over all partitions and lanes.
 
         Raises:
             Unavailable: Redis could not be reached.
         """
-        lengths = [
-            await self._redis.execute("XLEN", keyspace.stream_key(CHANNEL, partition))
+        streams = (
+            keyspace.stream_key(CHANNEL, partition, lane)
             for partition in range(self._limits.partitions)
-        ]
-        return sum(lengths)
+            for lane in keyspace.LANES
+        )
+        return sum([await self._redis.execute("XLEN", stream) for stream in streams])
 
     async def _publish(
         self, sender: Sender, ids: Sequence[str], messages: Sequence[Message], arrival: Arrival
@@ -126,10 +135,11 @@ class Admission:
         tenant, plan = sender.grant.tenant_id, sender.terms.plan
         partition = keyspace.partition_of(tenant, self._limits.partitions)
         keys = [
-            keyspace.stream_key(CHANNEL, partition),
+            *(keyspace.stream_key(CHANNEL, partition, lane) for lane in keyspace.LANES),
             keyspace.count_key(tenant, partition, arrival.now),
             keyspace.rate_key(tenant, partition),
             keyspace.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
+            keyspace.rate_key(f"{tenant}:fair", partition),
             *(keyspace.seen_key(tenant, id_, partition) for id_ in ids),
         ]
         arguments: list[str | bytes | int] = [
@@ -139,6 +149,7 @@ class Admission:
             keyspace.COUNT_KEPT_S,
             *_rate_arguments(plan.rate),
             *_rate_arguments(plan.keyRate),
+            *_rate_arguments(self._limits.fair),
         ]
         for message in messages:
             stamps = arrival.stamps(tenant, message.event)

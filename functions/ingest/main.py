@@ -13,12 +13,17 @@ from events import log, settings
 from events.log import Throttle
 from events.settings import Settings
 from functions.adapters.redis.pipe import RedisPipe
+from functions.domain.plan import Rate
 from functions.ingest.admission import Admission, Limits
 from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp, Receive, Scope, Send, in_time
 from functions.ingest.keys import KeyCache
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+
+#: Seconds of its fair rate that a tenant may send at once.
+FAIR_BURST_S = 10
 
 
 def front_door(told: Settings) -> FrontDoor:
@@ -28,6 +33,7 @@ def front_door(told: Settings) -> FrontDoor:
         stream_length=told.max_stream_length,
         partitions=told.partitions,
         window_s=told.idempotency_days * 86_400,
+        fair=Rate(perSecond=told.fair_per_s, burst=told.fair_per_s * FAIR_BURST_S) if told.fair_per_s else None,
     )
     return FrontDoor(
         admission=Admission(redis, KeyCache(redis, time.monotonic, told.partitions), limits),

@@ -37,6 +37,8 @@ LATENCIES = 1500
 _TENANT = "bench"
 #: Stands where each request has a number of its own; of the same length.
 _NUMBER = "N" * 12
+#: The fair rate as ingest asks for it: us per event and burst.
+_FAIR = (5_000, 2_000)
 _numbers = count(10 ** (len(_NUMBER) - 1))
 
 
@@ -211,13 +213,14 @@ def _scripts(redis_url: str, seconds: float) -> float:
 
 def _calls() -> Iterator[bytes]:
     keys = [
-        keyspace.stream_key("events", 0),
+        *(keyspace.stream_key("events", 0, lane) for lane in keyspace.LANES),
         keyspace.count_key(_TENANT, 0, datetime.now(UTC)),
         keyspace.rate_key(_TENANT, 0),
         keyspace.rate_key(f"{_TENANT}:key", 0),
+        keyspace.rate_key(f"{_TENANT}:fair", 0),
         keyspace.seen_key(_TENANT, f"00000000-0000-0000-0000-{_NUMBER}", 0),
     ]
-    limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0]
+    limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
     arguments = [*limits, keyspace.body_hash(_event()), cloudevent.stamp(_event(), **stamps)]
     sha = keyspace.script("admit").sha

@@ -112,7 +112,7 @@ def test_a_redis_that_came_back_empty_is_no_reason_to_call_a_key_unknown(
         migrate.run(Settings(database_url=database_url, redis_url=front_door.redis_url))
         assert [post(front_door).status_code, front_door.http.post("/", headers=unknown).status_code] == [202, 401]
         # What was stored while nobody had a group to read it with is read all the same.
-        assert client.xinfo_groups(frontdoor.STREAM)[0]["last-delivered-id"] == b"0-0"
+        assert client.xinfo_groups(frontdoor.STREAMS[0])[0]["last-delivered-id"] == b"0-0"
         assert len(ids(front_door)) == before + 1
 
 
@@ -166,7 +166,7 @@ def test_a_stream_that_is_too_long_is_told_as_later(tmp_path: Path) -> None:
         accept(front_door, 5)
         assert refused(post(front_door))
         with channel.connect(front_door.redis_url) as client:
-            client.delete(frontdoor.STREAM)
+            client.delete(*frontdoor.STREAMS)
         accept(front_door, 1)
 
 

@@ -88,8 +88,10 @@ def _column(database_url: str, sql: str) -> list[Any]:
 def _drained(redis_url: str) -> bool:
     with redis.Redis.from_url(redis_url) as client:
         return all(
-            client.xlen(keyspace.stream_key(name, 0)) == 0 and client.zcard(keyspace.retry_key(name, 0)) == 0
+            client.xlen(keyspace.stream_key(name, 0, lane)) == 0
+            and client.zcard(keyspace.retry_key(name, 0, lane)) == 0
             for name in keyspace.CHANNELS
+            for lane in keyspace.LANES
         )
 
 
@@ -98,7 +100,8 @@ def _check_books(sender: Sender, database_url: str, redis_url: str, mailbox: Mai
     until(lambda: _drained(redis_url), within_s=90, what="every channel is empty")
     with redis.Redis.from_url(redis_url) as client:
         for name in keyspace.CHANNELS:
-            assert client.xpending(keyspace.stream_key(name, 0), keyspace.GROUP)["pending"] == 0
+            for lane in keyspace.LANES:
+                assert client.xpending(keyspace.stream_key(name, 0, lane), keyspace.GROUP)["pending"] == 0
             assert client.xlen(keyspace.dead_key(name, 0)) == 0
     stored = Counter(_column(database_url, "SELECT source_id FROM signals"))
     assert set(stored) == sender.acknowledged

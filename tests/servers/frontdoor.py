@@ -22,7 +22,7 @@ from tests.servers import parts
 from tests.servers.parts import Part
 
 TENANT = "tenant"
-STREAM = keyspace.stream_key("events", 0)
+STREAMS = [keyspace.stream_key("events", 0, lane) for lane in keyspace.LANES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class FrontDoor:
     http: httpx.Client
 
     def stored(self) -> list[dict[str, Any]]:
-        """The events in the stream, in their order."""
+        """The events of both lanes, each in its order."""
         with redis.Redis.from_url(self.redis_url) as client:
-            entries: Any = client.xrange(STREAM)
+            entries: list[Any] = [entry for stream in STREAMS for entry in client.xrange(stream)]
         return [json.loads(fields[b"event"]) for _, fields in entries]
 
     def forget(self) -> None:
-        """Empty the stream, and let every identity be new again."""
+        """Empty the streams, and let every identity be new again."""
         with redis.Redis.from_url(self.redis_url) as client:
-            client.delete(STREAM, *client.scan_iter("sspp:{0}:seen:*"))
+            client.delete(*STREAMS, *client.scan_iter("sspp:{0}:seen:*"))
 
 
 @contextmanager

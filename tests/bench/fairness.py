@@ -1,0 +1,125 @@
+"""Fairness: how long the others' events take while one tenant sends a hundred times as much as all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import redis
+
+from events import keyspace, settings
+from functions import migrate, tenants
+from functions.domain.key import RANDOM_BYTES, new_key
+from functions.local import postgres, valkey
+from tests.bench import cores, servers
+from tests.bench.figure import Figure
+
+#: Events a second of all the others, and how much more the noisy tenant sends.
+OTHERS, TIMES = 5, 100
+#: Events in one request of the noisy tenant.
+BATCH = 100
+
+_SIGNALS = [keyspace.stream_key("signals", 0, lane) for lane in keyspace.LANES]
+_LONGEST_S = 60.0
+
+
+def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
+    """Measure, each round a quiet time and a noisy one, ten times ``seconds`` long each."""
+    noisy, quiet = [], []
+    with ExitStack() as stack:
+        with cores.on(cores.LOAD):
+            database_url = stack.enter_context(postgres.running(folder))
+            redis_url = stack.enter_context(valkey.running(folder))
+        told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        migrate.run(settings.read(told))
+        keys = {name: new_key(os.urandom(RANDOM_BYTES)) for name in ("noisy", "other")}
+        for name, key in keys.items():
+            tenants.ensure_tenant(name, name=name, key=key, rules={}, database_url=database_url, redis_url=redis_url)
+        ingest = stack.enter_context(servers.function("ingest", told).running(folder / "ingest.log"))
+        process = stack.enter_context(servers.function("process", told).running(folder / "process.log"))
+        stack.enter_context(servers.dispatcher("events", process, told).running(folder / "dispatcher.log"))
+        client = stack.enter_context(redis.Redis.from_url(redis_url))
+        for _ in range(rounds):
+            quiet.append(_p99_ms(ingest.url, keys, client, seconds * 10, noise=False))
+            noisy.append(_p99_ms(ingest.url, keys, client, seconds * 10, noise=True))
+    return [
+        Figure(
+            name=f"event to committed signal, p99, beside a tenant that sends {TIMES} times as much",
+            values=noisy,
+            unit="ms",
+            baseline="the same without it",
+            baselines=quiet,
+            most=2,
+        )
+    ]
+
+
+def _p99_ms(url: str, keys: dict[str, str], client: Any, seconds: float, *, noise: bool) -> float:
+    """The others' p99 from the sending of an event to its signal in the next channel, in ms."""
+    client.delete(*_SIGNALS)
+    stopping = threading.Event()
+    noisy = threading.Thread(target=_send_noise, args=[url, keys["noisy"], stopping])
+    if noise:
+        noisy.start()
+    try:
+        sent_ms = dict(_send(url, keys["other"], seconds))
+    finally:
+        stopping.set()
+        if noise:
+            noisy.join()
+    deadline = time.monotonic() + _LONGEST_S
+    while len(taken := _taken(client, sent_ms)) < len(sent_ms):
+        if time.monotonic() > deadline:
+            raise RuntimeError("process does not take the events; its log says why")
+        time.sleep(0.1)
+    return sorted(taken)[len(taken) * 99 // 100]
+
+
+def _send(url: str, key: str, seconds: float) -> Iterator[tuple[str, float]]:
+    """Send at an even pace; give each event's id and when it was sent, in Unix ms."""
+    with httpx.Client(base_url=url, headers=_headers(key, "application/cloudevents+json")) as http:
+        for number in range(max(1, int(seconds * OTHERS))):
+            started = time.time()
+            answer = http.post("/v1/events", content=json.dumps(_event(f"other-{number % 7}")))
+            yield answer.raise_for_status().json()["id"], started * 1000
+            time.sleep(max(0.0, started + 1 / OTHERS - time.time()))
+
+
+def _send_noise(url: str, key: str, stopping: threading.Event) -> None:
+    """Send batches at an even pace until told to stop."""
+    with httpx.Client(base_url=url, headers=_headers(key, "application/cloudevents-batch+json")) as http:
+        while not stopping.wait(BATCH / (OTHERS * TIMES)):
+            http.post("/v1/events", content=json.dumps([_event("noisy") for _ in range(BATCH)])).raise_for_status()
+
+
+def _taken(client: Any, sent_ms: dict[str, float]) -> list[float]:
+    """Milliseconds to the signal of each event that has one: a stream's ids begin with Redis' clock."""
+    found = {}
+    for stream in _SIGNALS:
+        for id_, fields in client.xrange(stream):
+            signal = json.loads(fields[b"event"])["id"]
+            if signal in sent_ms:
+                found[signal] = int(id_.partition(b"-")[0]) - sent_ms[signal]
+    return list(found.values())
+
+
+def _headers(key: str, content_type: str) -> dict[str, str]:
+    return {"x-api-key": key, "content-type": content_type}
+
+
+def _event(account: str) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "/bench",
+        "type": "io.sspp.email.opened",
+        "data": {"accountId": account, "metadata": {"subject": "Routes that plan themselves"}},
+    }
