@@ -27,7 +27,7 @@ class Subscription:
     channel: str
     function: str
     batch: int = 500
-    slow_batch: int = 100
+    slow_batch: int = 50
     linger_s: float = 0.02
     concurrency: int = 2
     retry: RetryPolicy = field(default_factory=RetryPolicy)
