@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from events.cloudevent import Message
 from events.delivery import Reply, Result
 from events.errors import Refused
@@ -54,21 +56,14 @@ def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
     event = signal.event
     identity = (event.tenant_id, event.id)
     row = signals_.row(signal, recorded.processed_at[identity])
-    replies = [Reply.model_construct(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id, row))]
+    replies = [Reply(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id, row))]
     for notice in recorded.notices.get(identity, ()):
-        data = {"noticeId": str(notice)}
-        replies.append(
-            Reply.model_construct(channel="notices", event=_event(NOTICE_DUE, notice, event.tenant_id, data))
-        )
+        data = {"noticeId": notice}
+        replies.append(Reply(channel="notices", event=_event(NOTICE_DUE, notice, event.tenant_id, data)))
     return replies
 
 
-def _event(type_: str, id_: UUID, tenant: str, data: Mapping[str, object]) -> dict[str, object]:
-    return {
-        "specversion": "1.0",
-        "id": str(id_),
-        "source": SOURCE,
-        "type": type_,
-        TENANT: tenant,
-        "data": data,
-    }
+def _event(type_: str, id_: UUID, tenant: str, data: Mapping[str, object]) -> str:
+    return to_json(
+        {"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, TENANT: tenant, "data": data}
+    ).decode()
