@@ -7,13 +7,15 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.native
+from pg8000 import core
+from pg8000.converters import make_params
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pydantic_core import from_json
 
@@ -187,11 +189,37 @@ class Database:
             self._idle.put(connection)
 
 
+class _Connection(pg8000.native.Connection):  # type: ignore[misc] # pg8000 has no type information
+    """One round trip a statement: pg8000 makes three, and reads the statement's text anew each time."""
+
+    def run(self, sql: str, stream: Any = None, types: Any = None, **parameters: object) -> Any:
+        """See :class:`pg8000.native.Connection`."""
+        if stream is not None or types is not None or not parameters:
+            return super().run(sql, stream=stream, types=types, **parameters)
+        statement, values = _numbered(sql)
+        self._context = core.Context(statement)
+        self.send_PARSE(core.NULL_BYTE, statement)
+        self.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
+        self.send_BIND(core.NULL_BYTE, make_params(self.py_types, values(parameters)))
+        self.send_EXECUTE()
+        core._write(self._sock, core.SYNC_MSG)
+        core._flush(self._sock)
+        self.handle_messages(self._context)
+        return self._context.rows
+
+
+@lru_cache(maxsize=256)
+def _numbered(sql: str) -> tuple[str, Any]:
+    """A statement with ``$1`` for ``:name``, and what puts the parameters in that order."""
+    statement, values = pg8000.native.to_statement(sql)
+    return statement, values
+
+
 def connect(url: str) -> pg8000.native.Connection:
     """Open one connection."""
     arguments = connection_arguments(url)
     try:
-        return pg8000.native.Connection(**arguments)
+        return _Connection(**arguments)
     except BaseException:
         arguments["sock"].close()
         raise
