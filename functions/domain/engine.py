@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from functions.domain import score
 from functions.domain.notice import Notice, rule_notice_id
-from functions.domain.rule import Episode, Rule
+from functions.domain.rule import NEVER, Episode, Rule
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
 
@@ -45,6 +45,7 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
     so which notices there are depends on the events alone, not on how they were batched or how late it is.
     """
     changes = Changes()
+    asked = {tenant: _asked(rules) for tenant, rules in state.rules.items()}
     for signal in signals:
         event = signal.event
         account = (event.tenant_id, event.account_id)
@@ -53,29 +54,46 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
         if amount:
             sums[slot] = sums.get(slot, 0) + amount
             changes.sums[account][slot] += amount
-        for rule in state.rules.get(event.tenant_id, ()):
-            _ask(rule, signal, sums, state, changes)
+        if event.tenant_id in asked:
+            facts = {name: _FACTS[name](signal, sums) for name in asked[event.tenant_id]}
+            for rule in state.rules[event.tenant_id]:
+                _ask(rule, signal, facts, state, changes)
     return changes
 
 
-def _ask(rule: Rule, signal: Signal, sums: Mapping[Slot, int], state: State, changes: Changes) -> None:
+def _asked(rules: Iterable[Rule]) -> frozenset[str]:
+    """The facts that any of ``rules`` asks for; fading an account's sums for nobody would cost the most."""
+    return frozenset(name for rule in rules for name in rule.condition.asks)
+
+
+def _engagement(signal: Signal, sums: Mapping[Slot, int]) -> float:
+    return score.shown(score.points(sums, "buyer", signal.event.received_at))
+
+
+def _effort(signal: Signal, sums: Mapping[Slot, int]) -> float:
+    return score.shown(score.points(sums, "rep", signal.event.received_at))
+
+
+#: What a rule may ask -> the answer, from the signal and the sums of its account.
+_FACTS: Mapping[str, Callable[[Signal, Mapping[Slot, int]], object]] = {
+    "account.id": lambda signal, _: signal.event.account_id,
+    "account.engagement": _engagement,
+    "account.effort": _effort,
+    "event.type": lambda signal, _: signal.event.kind.type,
+    "event.contact": lambda signal, _: signal.event.contact_id or "",
+    "event.user": lambda signal, _: signal.event.user_id or "",
+    "event.metadata": lambda signal, _: signal.event.metadata,
+    "signal.type": lambda signal, _: signal.event.kind.signal,
+    "signal.score": lambda signal, _: signal.score,
+}
+
+
+def _ask(rule: Rule, signal: Signal, facts: Mapping[str, object], state: State, changes: Changes) -> None:
     """Ask one rule about the account of ``signal``; begin or end its episode."""
     event = signal.event
     at = event.received_at
-    engagement = score.shown(score.points(sums, "buyer", at))
-    facts: dict[str, object] = {
-        "account.id": event.account_id,
-        "account.engagement": engagement,
-        "account.effort": score.shown(score.points(sums, "rep", at)),
-        "event.type": event.kind.type,
-        "event.contact": event.contact_id or "",
-        "event.user": event.user_id or "",
-        "event.metadata": event.metadata,
-        "signal.type": event.kind.signal,
-        "signal.score": signal.score,
-    }
     standing = (rule.tenant_id, rule.id, event.account_id)
-    before = state.episodes.get(standing, Episode())
+    before = state.episodes.get(standing, NEVER)
     after = before.after(rule.condition.holds(facts), at, timedelta(hours=rule.definition.cooldownHours))
     if after == before:
         return
@@ -94,6 +112,6 @@ def _ask(rule: Rule, signal: Signal, sums: Mapping[Slot, int], state: State, cha
                 rule_version=rule.version,
                 account_id=event.account_id,
                 episode=after.number,
-                engagement=engagement,
+                engagement=_engagement(signal, state.sums[event.tenant_id, event.account_id]),
             )
         )

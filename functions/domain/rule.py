@@ -13,20 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.errors import Fault, Refused
 
-_ENVIRONMENT = cel.NewEnv(
-    variables={
-        "account.id": cel.Type.STRING,
-        # Numbers are dynamic, so that people may write `>= 50` as well as `>= 50.0`.
-        "account.engagement": cel.Type.DYN,
-        "account.effort": cel.Type.DYN,
-        "event.type": cel.Type.STRING,
-        "event.contact": cel.Type.STRING,
-        "event.user": cel.Type.STRING,
-        "event.metadata": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-        "signal.type": cel.Type.STRING,
-        "signal.score": cel.Type.DYN,
-    }
-)
+#: What a condition may name.
+_FACTS: Mapping[str, cel.Type] = {
+    "account.id": cel.Type.STRING,
+    # Numbers are dynamic, so that people may write `>= 50` as well as `>= 50.0`.
+    "account.engagement": cel.Type.DYN,
+    "account.effort": cel.Type.DYN,
+    "event.type": cel.Type.STRING,
+    "event.contact": cel.Type.STRING,
+    "event.user": cel.Type.STRING,
+    "event.metadata": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    "signal.type": cel.Type.STRING,
+    "signal.score": cel.Type.DYN,
+}
+_ENVIRONMENT = cel.NewEnv(variables=dict(_FACTS))
 
 
 #: What an e-mail address looks like; whether it exists, its mail server says.
@@ -59,9 +59,14 @@ class RuleDefinition(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A compiled ``when``."""
+    """A compiled ``when``.
+
+    Args:
+        asks: every fact it may name: those whose last word its text has, which may be a few more.
+    """
 
     program: cel.Expression
+    asks: frozenset[str]
 
     @classmethod
     def compile(cls, when: str) -> Condition:
@@ -76,11 +81,14 @@ class Condition:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", str(exc)),)) from exc
         if program.return_type() != cel.Type.BOOL:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", "must be true or false"),))
-        return cls(program)
+        return cls(program, frozenset(name for name in _FACTS if name.rpartition(".")[2] in when))
 
     def holds(self, facts: Mapping[str, object]) -> bool:
-        """Whether it is true of ``facts``. One that cannot be answered (a missing metadata key) is not."""
-        result = self.program.eval(data=dict(facts))
+        """Whether it is true of ``facts``, of which it needs those it asks for.
+
+        One that cannot be answered (a missing metadata key) is not.
+        """
+        result = self.program.eval(data={name: facts[name] for name in self.asks})
         return result.type() == cel.Type.BOOL and bool(result.value())
 
 
@@ -112,7 +120,11 @@ class Episode:
     def after(self, holds: bool, at: datetime, cooldown: timedelta) -> Episode:
         """The episode after the rule was asked at ``at``: begun, ended or as it was."""
         if not holds:
-            return Episode(self.number, False, self.opened_at)
+            return Episode(self.number, False, self.opened_at) if self.open else self
         if self.open or (self.opened_at is not None and at < self.opened_at + cooldown):
             return self
         return Episode(self.number + 1, True, at)
+
+
+#: How a rule stands with an account before its first episode.
+NEVER = Episode()

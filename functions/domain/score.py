@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import NamedTuple
 
 from functions.domain.catalog import EventType, Side
 
@@ -35,8 +36,7 @@ _MOST_GROWTH = 900
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Slot:
+class Slot(NamedTuple):
     """Which of an account's sums: its side, half-life and era."""
 
     side: Side
@@ -46,7 +46,7 @@ class Slot:
 
 def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
     """What an event at ``at`` adds, and to which sum."""
-    half_lives = (at - LANDMARK) / timedelta(days=kind.half_life_days)
+    half_lives = (at - LANDMARK) / _days(kind.half_life_days)
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
     return Slot(kind.side, kind.half_life_days, era), round(kind.points * growth)
@@ -54,10 +54,11 @@ def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
 
 def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:
     """The raw points of one side at ``at``, everything faded to then."""
+    elapsed = at - LANDMARK
     return math.fsum(
-        total * 2.0 ** -max(_half_lives_since(slot, at) + FRACTION_BITS, -_MOST_GROWTH)
-        for slot, total in sums.items()
-        if slot.side == side
+        total * 2.0 ** -max(elapsed / _days(half_life) - era * ERA_HALF_LIVES + FRACTION_BITS, -_MOST_GROWTH)
+        for (of, half_life, era), total in sums.items()
+        if of == side
     )
 
 
@@ -82,6 +83,7 @@ def trend(score_now: float, score_before: float) -> str:
     return "rising" if change >= 5 else "falling" if change <= -5 else "steady"
 
 
-def _half_lives_since(slot: Slot, at: datetime) -> float:
-    """Half-lives from the beginning of the slot's era to ``at``."""
-    return (at - LANDMARK) / timedelta(days=slot.half_life_days) - slot.era * ERA_HALF_LIVES
+@cache
+def _days(number: int) -> timedelta:
+    """So many days; half-lives are few, and asked for with every event."""
+    return timedelta(days=number)
