@@ -35,27 +35,24 @@ class PostgresSignalStore:
         """See SignalStore."""
         if not signals:
             return Recorded({}, {})
+        once: dict[Identity, Signal] = {}
+        for signal in signals:
+            once.setdefault((signal.event.tenant_id, signal.event.id), signal)
         with self._database.transaction() as tx:
             accounts = _json(_accounts(signals))
-            tx.rows("create_accounts", accounts=accounts)
             tx.rows("lock_accounts", accounts=accounts)
-            new = _times(tx.many_rows("record_signals", signals=_json(map(_signal_row, signals))))
+            processed_at, new = _insert(tx, once)
+            times = dict.fromkeys(new, processed_at)
             notices: dict[Identity, list[UUID]] = defaultdict(list)
-            fresh = _first_of_each(signals, new)
-            if fresh:
-                changes = engine.advance(_state(tx, accounts, fresh), fresh)
-                _write(tx, changes)
-                due = [*changes.notices, *_count(tx, fresh)]
-                if due:
-                    tx.rows("put_notices", notices=_json(map(_notice_row, due)))
-                for notice in due:
+            if new:
+                for notice in _advance(tx, accounts, list(new.values())):
                     notices[notice.tenant_id, notice.event_id].append(notice.id)
-            earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in _identities(signals) - new.keys())
-            if earlier != "[]":
-                new.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
+            if len(new) < len(once):
+                earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
+                times.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], row["event_id"]].append(row["id"])
-            return Recorded(new, notices)
+            return Recorded(times, notices)
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
         """See SignalStore."""
@@ -73,24 +70,30 @@ class PostgresSignalStore:
         self._database.ping()
 
 
-def _identities(signals: Iterable[Signal]) -> set[Identity]:
-    return {(signal.event.tenant_id, signal.event.id) for signal in signals}
-
-
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
     """Each account of the batch once."""
     pairs = {(signal.event.tenant_id, signal.event.account_id) for signal in signals}
     return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
 
 
-def _first_of_each(signals: Iterable[Signal], new: Mapping[Identity, datetime]) -> list[Signal]:
-    """The signals that are new, each once, in the order they came."""
-    by_identity: dict[Identity, Signal] = {}
-    for signal in signals:
-        identity = (signal.event.tenant_id, signal.event.id)
-        if identity in new:
-            by_identity.setdefault(identity, signal)
-    return list(by_identity.values())
+def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[datetime, Mapping[Identity, Signal]]:
+    """Insert signals; gives the moment and those that were not there yet, in the order they came."""
+    rows, meanings = _signal_rows(signals.values())
+    [found] = tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
+    if found["ids"] is None:
+        return found["processed_at"], signals
+    new = {UUID(id_) for id_ in found["ids"]}  # an id is made from its tenant's name: no two tenants share one
+    return found["processed_at"], {identity: signal for identity, signal in signals.items() if identity[1] in new}
+
+
+def _advance(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> list[Notice]:
+    """Let new signals change what they change; gives the notices that are due."""
+    changes = engine.advance(_state(tx, accounts, signals), signals)
+    _write(tx, changes)
+    due = [*changes.notices, *_count(tx, signals)]
+    if due:
+        tx.rows("put_notices", notices=_json(map(_notice_row, due)))
+    return due
 
 
 def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
@@ -158,25 +161,44 @@ def _count(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     return due
 
 
-def _signal_row(signal: Signal) -> dict[str, Any]:
+def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The signals as record_signals takes them, and the meanings that they have in common."""
+    numbers: dict[tuple[object, ...], int] = {}
+    rows, meanings = [], []
+    for signal in signals:
+        event, kind = signal.event, signal.event.kind
+        meaning = (event.tenant_id, event.source, kind.name, signal.hundredths, signal.reasons)
+        number = numbers.setdefault(meaning, len(numbers))
+        if number == len(meanings):
+            meanings.append(_meaning_row(number, signal))
+        rows.append(
+            {
+                "meaning": number,
+                "id": event.id,
+                "source_id": event.source_id,
+                "account_id": event.account_id,
+                "contact_id": event.contact_id,
+                "user_id": event.user_id,
+                "timestamp": event.occurred_at,
+                "received_at": event.received_at,
+                "metadata": event.metadata,
+            }
+        )
+    return rows, meanings
+
+
+def _meaning_row(number: int, signal: Signal) -> dict[str, Any]:
     event, kind = signal.event, signal.event.kind
     return {
+        "meaning": number,
         "tenant_id": event.tenant_id,
-        "id": event.id,
         "source": event.source,
-        "source_id": event.source_id,
         "event_type": kind.type,
-        "account_id": event.account_id,
-        "contact_id": event.contact_id,
-        "user_id": event.user_id,
         "signal_type": kind.signal,
         "signal_score": signal.score,
         "side": kind.side,
         "points": kind.points,
         "half_life_days": kind.half_life_days,
-        "timestamp": event.occurred_at,
-        "received_at": event.received_at,
-        "metadata": event.metadata,
         "reasons": signal.reasons,
     }
 

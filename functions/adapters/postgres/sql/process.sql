@@ -1,39 +1,38 @@
--- create_accounts --
--- Make sure the batch's accounts exist, in a fixed order, so that two batches never wait for each other.
+-- lock_accounts --
+-- Make sure the batch's accounts exist and hold them: what follows reads their state and changes it. In a fixed
+-- order, so that two batches never wait for each other. A row that is there is locked and, as nothing is true
+-- of it, left as it is.
 INSERT INTO accounts (tenant_id, account_id)
 SELECT tenant_id, account_id
 FROM json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
 ORDER BY tenant_id, account_id
-ON CONFLICT DO NOTHING;
-
--- lock_accounts --
--- Hold the batch's accounts, in the same fixed order: what follows reads their state and changes it.
-SELECT count(*) AS held
-FROM (
-  SELECT 1 FROM accounts
-  JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-    USING (tenant_id, account_id)
-  ORDER BY accounts.tenant_id, accounts.account_id
-  FOR UPDATE OF accounts
-) AS locked;
+ON CONFLICT (tenant_id, account_id) DO UPDATE SET account_id = excluded.account_id WHERE false;
 
 -- record_signals --
--- Insert the batch's signals; one that is there already (a redelivery) is left as it is.
--- A row for each that is new.
-INSERT INTO signals (
-  tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-  side, points, half_life_days, "timestamp", received_at, metadata, reasons
+-- Insert the batch's signals; one that is there already (a redelivery) is left as it is. What many signals have
+-- in common comes once, as a meaning. One row: the moment, and the ids that are new unless all of them are.
+WITH new AS (
+  INSERT INTO signals (
+    tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
+    side, points, half_life_days, "timestamp", received_at, metadata, reasons
+  )
+  SELECT
+    tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
+    side, points, half_life_days, "timestamp", received_at, metadata, reasons
+  FROM json_to_recordset(CAST(:signals AS json)) AS given(
+    meaning integer, id uuid, source_id text, account_id text, contact_id text, user_id text,
+    "timestamp" timestamptz, received_at timestamptz, metadata json
+  )
+  JOIN json_to_recordset(CAST(:meanings AS json)) AS meant(
+    meaning integer, tenant_id text, source text, event_type text, signal_type text, signal_score numeric,
+    side text, points integer, half_life_days integer, reasons json
+  ) USING (meaning)
+  ON CONFLICT DO NOTHING
+  RETURNING id
 )
-SELECT
-  tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-  side, points, half_life_days, "timestamp", received_at, metadata, reasons
-FROM json_to_recordset(CAST(:signals AS json)) AS given(
-  tenant_id text, id uuid, source text, source_id text, event_type text, account_id text, contact_id text,
-  user_id text, signal_type text, signal_score numeric, side text, points integer, half_life_days integer,
-  "timestamp" timestamptz, received_at timestamptz, metadata json, reasons json
-)
-ON CONFLICT DO NOTHING
-RETURNING tenant_id, id, processed_at;
+SELECT now() AS processed_at,
+       CASE WHEN count(*) < CAST(:given AS integer) THEN coalesce(json_agg(id), CAST('[]' AS json)) END AS ids
+FROM new;
 
 -- recorded_signals --
 -- When the signals of an earlier delivery were processed.
