@@ -94,7 +94,10 @@ def _ask(rule: Rule, signal: Signal, facts: Mapping[str, object], state: State, 
     at = event.received_at
     standing = (rule.tenant_id, rule.id, event.account_id)
     before = state.episodes.get(standing, NEVER)
-    after = before.after(rule.condition.holds(facts), at, timedelta(hours=rule.definition.cooldownHours))
+    holds = rule.condition.holds(facts)
+    if holds == before.open:
+        return
+    after = before.after(holds, at, timedelta(hours=rule.definition.cooldownHours))
     if after == before:
         return
     state.episodes[standing] = changes.episodes[standing] = after

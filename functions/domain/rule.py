@@ -120,7 +120,7 @@ class Episode:
     def after(self, holds: bool, at: datetime, cooldown: timedelta) -> Episode:
         """The episode after the rule was asked at ``at``: begun, ended or as it was."""
         if not holds:
-            return Episode(self.number, False, self.opened_at) if self.open else self
+            return Episode(self.number, False, self.opened_at)
         if self.open or (self.opened_at is not None and at < self.opened_at + cooldown):
             return self
         return Episode(self.number + 1, True, at)

@@ -63,10 +63,10 @@ def _decimal(hundredths: int) -> str:
 
 
 def row(signal: Signal, processed_at: datetime) -> dict[str, Any]:
-    """One signal as the API shows it and the search index keeps it."""
+    """One signal as the API shows it and the search index keeps it, once it is written as JSON."""
     event, kind = signal.event, signal.event.kind
     return {
-        "id": str(event.id),
+        "id": event.id,
         "account_id": event.account_id,
         "user_id": event.user_id,
         "contact_id": event.contact_id,
@@ -74,10 +74,10 @@ def row(signal: Signal, processed_at: datetime) -> dict[str, Any]:
         "signal_type": kind.signal,
         "signal_score": signal.score,
         "points": kind.points,
-        "timestamp": instant(event.occurred_at),
-        "processed_at": instant(processed_at),
+        "timestamp": event.occurred_at,
+        "processed_at": processed_at,
         "metadata": event.metadata,
-        "reasons": list(signal.reasons),
+        "reasons": signal.reasons,
     }
 
 

@@ -78,7 +78,7 @@ class BatchFunction:
             messages = cloudevent.parse_batch(request.get_data(), limit=MAX_BATCH)
         results = _results(messages, self._handle)
         self._count("done")
-        body = BatchAnswer(results=results).model_dump_json(exclude_defaults=True).encode()
+        body = BatchAnswer(results=results).as_json()
         return (results[0].status if single else 200), {"content-type": "application/json"}, body
 
     def _count(self, outcome: str) -> None:

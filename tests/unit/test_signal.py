@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import from_json, to_json
 
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.sales import SalesEvent
@@ -112,7 +113,7 @@ def test_every_signal_has_a_score_of_two_decimals_between_nothing_and_one_and_a_
 
 def test_a_row_says_what_the_signal_is_made_of():
     signal = Signal.of(event("demo_completed", {"interactionCount": 4}))
-    assert row(signal, NOON + timedelta(seconds=1)) == {
+    assert from_json(to_json(row(signal, NOON + timedelta(seconds=1)))) == {
         "id": str(UUID(int=7)),
         "account_id": "acme",
         "user_id": "u1",

@@ -106,8 +106,9 @@ def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
     episodes: dict[Standing, Episode] = {}
     if rules:
         for row in tx.many_rows("load_sums", accounts=accounts):
-            slot = Slot(row["side"], row["half_life_days"], row["era"])
-            sums[row["tenant_id"], row["account_id"]][slot] = int(row["total"])
+            slot, tenant = Slot(row["side"], row["half_life_days"], row["era"]), row["tenant_id"]
+            for account, total in row["totals"].items():
+                sums[tenant, account][slot] = total
         for row in tx.many_rows("load_episodes", accounts=accounts):
             standing = (row["tenant_id"], UUID(row["rule_id"]), row["account_id"])
             opened_at = datetime.fromisoformat(row["opened_at"]) if row["opened_at"] else None

@@ -49,11 +49,13 @@ JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
 ORDER BY notices.id;
 
 -- load_sums --
--- The score sums of the batch's accounts.
-SELECT account_sums.tenant_id, account_sums.account_id, side, half_life_days, era, total
+-- The score sums of the batch's accounts: a row for each kind of sum, with its total by account.
+SELECT account_sums.tenant_id, side, half_life_days, era,
+       json_object_agg(account_sums.account_id, total) AS totals
 FROM account_sums
 JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-  USING (tenant_id, account_id);
+  USING (tenant_id, account_id)
+GROUP BY account_sums.tenant_id, side, half_life_days, era;
 
 -- load_rules --
 -- The newest version of every rule of the batch's tenants.
