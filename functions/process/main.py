@@ -21,7 +21,7 @@ def _function() -> BatchFunction:
     told = settings.read(os.environ, require=settings.REQUIRED["process"])
     log.configure(told.log_level)
     store = PostgresSignalStore(Database(told.database_url))
-    # What is there by now stays: walking through it again and again while batches come and go is a tenth of their cost.
+    # What is there by now stays; the collector need not walk through it while batches come and go.
     gc.freeze()
     return BatchFunction(
         "process",

@@ -66,7 +66,7 @@ def measure(folder: Path, *, rounds: int) -> list[Figure]:
     return [
         Figure(name="processing, stream to committed rows", values=found["drain"], least=0.08, **copy),
         Figure(name=f"insert by the adapter, {INSERT} a transaction", values=found["insert"], least=0.40, **copy),
-        Figure(name="processor time of dispatcher and process", values=found["cpu"], unit="us/event"),
+        Figure(name="processor time of dispatcher and process", values=found["cpu"], unit="us/event", most=80),
     ]
 
 
@@ -154,7 +154,7 @@ def _event(draw: random.Random, type_: str, at: datetime) -> bytes:
 
 
 def _insert(database_url: str, events: Sequence[bytes]) -> float:
-    """Insert the signals of ``events`` with the adapter's statement; give how long it took, in seconds."""
+    """Insert the signals of ``events`` as the adapter does within a batch; give how long it took, in seconds."""
     signals = [Signal.of(sales.sales_event(cloudevent.parse(event).event, EVENT_TYPES.get)) for event in events]
     store = Database(database_url)
     try:
@@ -162,8 +162,8 @@ def _insert(database_url: str, events: Sequence[bytes]) -> float:
         started = time.perf_counter()
         for start in range(0, len(signals), INSERT):
             with store.transaction() as tx:
-                rows = map(signal_store._signal_row, signals[start : start + INSERT])
-                tx.rows("record_signals", signals=signal_store._json(rows))
+                batch = {(one.event.tenant_id, one.event.id): one for one in signals[start : start + INSERT]}
+                signal_store._insert(tx, batch)
         return time.perf_counter() - started
     finally:
         store.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import closing
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -24,6 +25,30 @@ def test_a_statement_with_a_large_parameter_does_not_wait_for_delayed_acknowledg
             connection.run("SELECT length(:large)", large=large)
             rounds.append(time.perf_counter() - started)
     assert sorted(rounds)[len(rounds) // 2] < 0.02
+
+
+def test_a_statement_is_one_round_trip(database_url: str) -> None:
+    with closing(connect(database_url)) as connection:
+        socket_file, sent = connection._sock, []
+
+        class Counting:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(socket_file, name)
+
+            def flush(self) -> None:
+                sent.append(1)
+                socket_file.flush()
+
+        connection._sock = Counting()
+        assert connection.run("SELECT CAST(:a AS integer) + CAST(:b AS integer) + CAST(:a AS integer)", a=1, b=5) == [
+            [7]
+        ]
+        assert len(sent) == 1
+        with pytest.raises(DatabaseError, match="nowhere"):
+            connection.run("SELECT :a FROM nowhere", a=1)
+        assert connection.run("SELECT CAST(:a AS text)", a=None) == [[None]]
+        assert len(sent) == 3
+        connection._sock = socket_file
 
 
 def test_a_failed_transaction_leaves_nothing_and_its_connection_works_on(database: Database) -> None:

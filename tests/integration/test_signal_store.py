@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic_core import from_json, to_json
 
 from events.cloudevent import event_id
 from functions.adapters.postgres.database import Database
@@ -17,7 +18,8 @@ from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.rule import RuleDefinition
 from functions.domain.sales import SalesEvent
-from functions.domain.signal import Signal
+from functions.domain.signal import Signal, instant
+from functions.domain.signal import row as signal_row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PAGE = Page(number=1, limit=100)
@@ -81,6 +83,28 @@ def test_an_event_twice_in_one_batch_counts_once(store: PostgresSignalStore, dat
     explained = Reader(database).explained("acme-inc", "globex", NOW)
     assert explained is not None
     assert explained["buyer"].score == 63.2
+
+
+def test_what_is_stored_is_what_each_signal_says_whatever_the_batch_has_in_common(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    signals = [
+        signal(1),
+        signal(2, metadata={"interactionCount": 4, "b": 1.50, "a": 'Zoë\'s \\ "x"\n'}),
+        signal(3, source="/other", contact_id="jo", user_id="u1"),
+        signal(4, kind=EVENT_TYPES["email_opened"], account_id="acme", occurred_at=NOW - timedelta(microseconds=1)),
+        signal(5, tenant_id="other-inc", id=UUID(event_id("other-inc", "/tests", "5"))),
+    ]
+    recorded = store.record([*signals, signals[0]])
+    for one in signals:
+        event = one.event
+        found = Reader(database).signal(event.tenant_id, event.id)
+        assert found is not None
+        told = from_json(to_json(signal_row(one, recorded.processed_at[event.tenant_id, event.id])))
+        assert {name: found[name] for name in told} == told
+        assert (found["source"], found["source_id"]) == (event.source, event.source_id)
+        assert found["received_at"] == instant(event.received_at)
+    assert Reader(database).signal("acme-inc", signals[4].event.id) is None
 
 
 def test_the_score_is_what_its_contributions_add_up_to(store: PostgresSignalStore, database: Database) -> None:

@@ -133,6 +133,25 @@ def test_no_metadata_can_break_a_condition(metadata):
     assert Condition.compile("account.engagement > 60").holds(facts) is True
 
 
+@pytest.mark.parametrize(
+    ("when", "asks"),
+    [
+        ("account.engagement >= 50", {"account.engagement"}),
+        ("account . effort > 10 && event.user == ''", {"account.effort", "event.user"}),
+        ("has(event.metadata.deal)", {"event.metadata"}),
+        ("true", set()),
+        ("signal.score > 0.5 && account.engagement > 1", {"signal.score", "account.engagement"}),
+    ],
+)
+def test_a_condition_asks_for_the_facts_it_names(when, asks):
+    assert Condition.compile(when).asks == asks
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_condition_asks_for_every_fact_there_is_when_it_names_it(name):
+    assert name in Condition.compile(f"dyn({name}) == dyn(1)").asks
+
+
 # --- definitions
 
 
