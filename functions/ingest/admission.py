@@ -54,13 +54,11 @@ class Arrival:
     traceparent: str
     any_type: bool = False
 
-    def stamps(self, tenant: str, event: cloudevent.CloudEvent) -> dict[str, str]:
-        """The attributes an accepted event is given. A trace that the sender put into the event stays."""
+    def stamps(self, tenant: str) -> dict[str, str]:
+        """The attributes every accepted event is given."""
         stamps = {sales.TENANT: tenant, sales.RECEIVED: instant(self.now)}
         if self.any_type:
             stamps[sales.ANY_TYPE] = "1"
-        if event.extension("traceparent") is None:
-            stamps["traceparent"] = self.traceparent
         return stamps
 
 
@@ -106,7 +104,7 @@ class Admission:
             answers, meter = await self._publish(sender, ids, candidates, arrival)
         else:
             answers, meter = [], sender.meter(arrival.now)
-        decided = iter([_decision(id_, answer) for id_, answer in zip(ids, answers, strict=True)])
+        decided = map(_decision, ids, answers)
         decisions = [message if isinstance(message, Refused) else next(decided) for message in checked]
         for decision in decisions:
             _COUNTED[_outcome(decision)].inc()
@@ -151,9 +149,12 @@ class Admission:
             *_rate_arguments(plan.keyRate),
             *_rate_arguments(self._limits.fair),
         ]
+        stamps = arrival.stamps(tenant)
+        traced = {**stamps, "traceparent": arrival.traceparent}
         for message in messages:
-            stamps = arrival.stamps(tenant, message.event)
-            arguments += (keyspace.body_hash(message.raw), cloudevent.stamp(message.raw, **stamps))
+            # A trace that the sender put into the event stays.
+            given = traced if message.event.extension("traceparent") is None else stamps
+            arguments += (keyspace.body_hash(message.raw), cloudevent.stamp(message.raw, **given))
         answers = await self._run(keys, arguments)
         sender.used = answers[-4]
         return answers[:-4], _meter(answers[-4:], plan, arrival.now)
