@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache, partial
 from uuid import UUID
 
 from functions.domain import score
@@ -55,9 +56,11 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
             sums[slot] = sums.get(slot, 0) + amount
             changes.sums[account][slot] += amount
         if event.tenant_id in asked:
-            facts = {name: _FACTS[name](signal, sums) for name in asked[event.tenant_id]}
+            names = asked[event.tenant_id]
+            facts = _facts(names, signal, sums)
+            earlier = cache(partial(_facts, names, signal, {**sums, slot: sums.get(slot, 0) - amount}))
             for rule in state.rules[event.tenant_id]:
-                _ask(rule, signal, facts, state, changes)
+                _ask(rule, signal, facts, earlier, state, changes)
     return changes
 
 
@@ -88,16 +91,33 @@ _FACTS: Mapping[str, Callable[[Signal, Mapping[Slot, int]], object]] = {
 }
 
 
-def _ask(rule: Rule, signal: Signal, facts: Mapping[str, object], state: State, changes: Changes) -> None:
-    """Ask one rule about the account of ``signal``; begin or end its episode."""
+def _facts(names: Iterable[str], signal: Signal, sums: Mapping[Slot, int]) -> Mapping[str, object]:
+    return {name: _FACTS[name](signal, sums) for name in names}
+
+
+def _ask(
+    rule: Rule,
+    signal: Signal,
+    facts: Mapping[str, object],
+    earlier: Callable[[], Mapping[str, object]],
+    state: State,
+    changes: Changes,
+) -> None:
+    """Ask one rule about the account of ``signal``; begin or end its episode.
+
+    An account cools down in silence, when nobody asks. So an open episode is asked about twice: without what
+    this event adds, to see whether it had ended, and with it.
+    """
     event = signal.event
     at = event.received_at
     standing = (rule.tenant_id, rule.id, event.account_id)
     before = state.episodes.get(standing, NEVER)
     holds = rule.condition.holds(facts)
-    if holds == before.open:
+    if not holds and not before.open:
         return
-    after = before.after(holds, at, timedelta(hours=rule.definition.cooldownHours))
+    cooldown = timedelta(hours=rule.definition.cooldownHours)
+    ended = holds and before.open and not rule.condition.holds(earlier())
+    after = (before.after(False, at, cooldown) if ended else before).after(holds, at, cooldown)
     if after == before:
         return
     state.episodes[standing] = changes.episodes[standing] = after

@@ -200,6 +200,16 @@ def test_an_account_that_cools_down_and_heats_up_again_is_told_of_again():
     assert [each for each in told(store) if each[0] == 1] == [(1, "acme", 1), (1, "acme", 2)]
 
 
+def test_an_account_that_cools_down_in_silence_and_heats_up_at_once_is_told_of_again():
+    store = after([signal(1), signal(2, received=300 * DAY)])
+    assert [each for each in told(store) if each[0] == 1] == [(1, "acme", 1), (1, "acme", 2)]
+
+
+def test_an_event_that_adds_to_an_account_still_hot_tells_nobody():
+    store = after([signal(1), signal(2, received=10 * DAY), signal(3, "email_opened", received=11 * DAY)])
+    assert [each for each in told(store) if each[0] == 1] == [(1, "acme", 1)]
+
+
 def test_an_old_event_counts_with_what_is_left_of_it():
     store = after([signal(1, age=60 * DAY)])
     assert score.shown(score.points(store.sums["t1", "acme"], "buyer", NOON)) == 39.3
