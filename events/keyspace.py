@@ -103,6 +103,11 @@ def rate_key(who: str, partition: int) -> str:
     return f"sspp:{{{partition}}}:rate:{who}"
 
 
+def edited_key(channel: str, partition: int) -> str:
+    """The events of dead letters that were edited, a hash by the letters' entry ids."""
+    return f"sspp:{{{partition}}}:{channel}:edited"
+
+
 def count_key(tenant: str, partition: int, now: datetime) -> str:
     """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
     return f"sspp:{{{partition}}}:usage:{tenant}:{now.year}-{now.month:02}"

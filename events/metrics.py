@@ -41,6 +41,12 @@ VANISHED = Counter("sspp_channel_vanished_total", "Entries that had lost their e
 #: docs/channel.md.
 LINE_STOPPED = Gauge("sspp_line_stopped", "Whether burying is stopped.", ["channel"])
 
+#: Dead letters. Each needs somebody: `sspp dead-letters list` says what is wrong; mend it, then redrive or purge.
+DEAD = Gauge("sspp_dead_letters", "Dead letters waiting.", ["channel", "partition"])
+
+#: How long the oldest of them has been one, 0 without any. Above a day: nobody looks.
+DEAD_OLDEST = Gauge("sspp_dead_letters_oldest_seconds", "Age of the oldest dead letter.", ["channel", "partition"])
+
 #: 0 while the dispatcher waits for its function to come back. 0 for minutes: the function does not start.
 TARGET_UP = Gauge("sspp_target_up", "Whether the last delivery reached the function.", ["channel"])
 

@@ -17,7 +17,7 @@ from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import schema
 from functions.domain.catalog import EVENT_TYPES, PREFIX
-from functions.domain.key import READ, WRITE_EVENTS, Grant, digest
+from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, WRITE_EVENTS, Grant, digest
 from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, RuleDefinition
 
@@ -30,7 +30,7 @@ DEMO_RULE_DEFINITION = RuleDefinition.model_validate(
         "then": [{"channel": "email", "to": "sales@example.com"}],
     }
 )
-EVERY_SCOPE = frozenset({WRITE_EVENTS, READ})
+EVERY_SCOPE = frozenset({WRITE_EVENTS, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS})
 
 
 class Tenants:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import flask
 from pydantic_core import to_json
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import Map, Rule
 
 from events import health
@@ -19,6 +19,7 @@ from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
 from functions.adapters.postgres.reader import Page, Reader
+from functions.api.dead_letters import DeadLetterDesk
 from functions.api.front_door import FrontDoorBridge
 from functions.api.parameters import (
     Paging,
@@ -31,7 +32,7 @@ from functions.api.parameters import (
 )
 from functions.domain import score
 from functions.domain.explain import Explanation
-from functions.domain.key import READ, digest
+from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, digest, is_operators
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
 from functions.ingest.doors import DOORS
@@ -54,6 +55,8 @@ class Api:
         search: full text.
         front_door: takes events, as ingest does.
         accepted: whether an event was accepted that is not processed yet, by tenant and id.
+        dead_letters: what nobody could take.
+        operator_key: opens what is the operator's; empty for nobody.
         pings: what it depends on.
         now: the clock, with zone.
     """
@@ -63,6 +66,8 @@ class Api:
     search: SearchIndex
     front_door: FrontDoorBridge
     accepted: Callable[[str, UUID], bool]
+    dead_letters: DeadLetterDesk
+    operator_key: str
     pings: Mapping[str, Ping]
     now: Callable[[], datetime]
 
@@ -86,25 +91,27 @@ class Api:
         if request.method == "POST" and request.path in DOORS:
             return self.front_door.answer(request)
         try:
-            question, arguments = _ROUTES.bind("").match(request.path, request.method)
+            route, arguments = _ROUTES.bind("").match(request.path, request.method)
         except HTTPException as exc:
             # What the router would say is a page; a redirect to add a slash is no answer of ours either.
             status = exc.code if exc.code in {404, 405} else 404
             raise Refused("Method not allowed" if status == 405 else "Not found", status=status) from exc
-        tenant = self._tenant(request)
-        return (
-            200,
-            {"content-type": "application/json"},
-            to_json(question(self, tenant, request.args, **arguments)),
-        )
+        tenant = self._tenant(request, route)
+        if request.method in {"POST", "PATCH"}:
+            arguments = {**arguments, "body": _body(request)}
+        told = route.question(self)(tenant, request.args, **arguments)
+        return 200, {"content-type": "application/json"}, to_json(told)
 
-    def _tenant(self, request: flask.Request) -> str:
+    def _tenant(self, request: flask.Request, route: Route) -> str | None:
+        """Whose key it is; None for the operator's, where that may ask."""
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
+        if route.operator and is_operators(key, self.operator_key):
+            return None
         grant = self.keys.find(digest(key))
         if grant is None or not grant.works_at(self.now()):
             raise problem.unknown_key()
-        if READ not in grant.scopes:
-            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {READ}")
+        if route.scope not in grant.scopes:
+            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {route.scope}")
         return grant.tenant_id
 
     def list_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
@@ -213,19 +220,63 @@ class Api:
         return _page(rows, page, total)
 
 
-#: Path -> question. What is not here does not exist.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers at a path.
+
+    Args:
+        question: gives the method that takes the tenant, the query and what the path and the body hold.
+        scope: what a key must have.
+        operator: whether the operator's key may ask as well; its tenant is None.
+    """
+
+    question: Callable[[Api], Callable[..., Any]]
+    scope: str = READ
+    operator: bool = False
+
+
+def _dead_letters(question: Callable[[DeadLetterDesk], Callable[..., Any]], scope: str) -> Route:
+    return Route(lambda api: question(api.dead_letters), scope, operator=True)
+
+
+_LIST_DEAD = _dead_letters(lambda desk: desk.page, READ_DEAD_LETTERS)
+_SHOW_DEAD = _dead_letters(lambda desk: desk.show, READ_DEAD_LETTERS)
+_EDIT_DEAD = _dead_letters(lambda desk: desk.edit, WRITE_DEAD_LETTERS)
+_REDRIVE_DEAD = _dead_letters(lambda desk: desk.redrive, WRITE_DEAD_LETTERS)
+_REDRIVE_ALL_DEAD = _dead_letters(lambda desk: desk.redrive_wanted, WRITE_DEAD_LETTERS)
+_PURGE_DEAD = _dead_letters(lambda desk: desk.purge, WRITE_DEAD_LETTERS)
+_PURGE_ALL_DEAD = _dead_letters(lambda desk: desk.purge_wanted, WRITE_DEAD_LETTERS)
+
+#: Path and method -> route. What is not here does not exist.
 _ROUTES = Map(
     [
-        Rule("/api/v1/signals", endpoint=Api.list_signals, methods=["GET"]),
-        Rule("/api/v1/signals/search", endpoint=Api.search_signals, methods=["GET"]),
-        Rule("/api/v1/signals/<id_>", endpoint=Api.get_signal, methods=["GET"]),
-        Rule("/api/v1/accounts", endpoint=Api.list_accounts, methods=["GET"]),
-        Rule("/api/v1/accounts/<id_>", endpoint=Api.get_account, methods=["GET"]),
-        Rule("/api/v1/events/<id_>", endpoint=Api.get_event, methods=["GET"]),
-        Rule("/api/v1/notifications", endpoint=Api.list_notifications, methods=["GET"]),
+        Rule(path, endpoint=route, methods=[method])
+        for method, path, route in (
+            ("GET", "/api/v1/signals", Route(lambda api: api.list_signals)),
+            ("GET", "/api/v1/signals/search", Route(lambda api: api.search_signals)),
+            ("GET", "/api/v1/signals/<id_>", Route(lambda api: api.get_signal)),
+            ("GET", "/api/v1/accounts", Route(lambda api: api.list_accounts)),
+            ("GET", "/api/v1/accounts/<id_>", Route(lambda api: api.get_account)),
+            ("GET", "/api/v1/events/<id_>", Route(lambda api: api.get_event)),
+            ("GET", "/api/v1/notifications", Route(lambda api: api.list_notifications)),
+            ("GET", "/api/v1/dead-letters", _LIST_DEAD),
+            ("GET", "/api/v1/dead-letters/<id_>", _SHOW_DEAD),
+            ("PATCH", "/api/v1/dead-letters/<id_>", _EDIT_DEAD),
+            ("DELETE", "/api/v1/dead-letters/<id_>", _PURGE_DEAD),
+            ("POST", "/api/v1/dead-letters/<id_>/redrive", _REDRIVE_DEAD),
+            ("POST", "/api/v1/dead-letters/redrive", _REDRIVE_ALL_DEAD),
+            ("POST", "/api/v1/dead-letters/purge", _PURGE_ALL_DEAD),
+        )
     ],
     strict_slashes=False,
 )
+
+
+def _body(request: flask.Request) -> bytes:
+    try:
+        return request.get_data()  # the Functions Framework bounds it at 10 MB
+    except RequestEntityTooLarge as exc:
+        raise Refused("Body too large", status=413) from exc
 
 
 def _page(rows: Sequence[Mapping[str, Any]], page: Page, total: int) -> dict[str, Any]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import secrets
 from datetime import UTC, datetime
 from functools import cache
 
 import flask
 
 from events import channel, log, settings
+from events.deadletter import DeadLetters
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.seen import SeenEvents
 from functions.adapters.search import search_index
 from functions.api.app import Api
+from functions.api.dead_letters import DeadLetterDesk
 from functions.api.front_door import FrontDoorBridge
 from functions.ingest.main import front_door
 
@@ -26,13 +29,18 @@ def _function() -> Api:
     log.configure(told.log_level)
     database = Database(told.database_url)
     reader, search = Reader(database), search_index(told)
-    seen = SeenEvents(channel.connect(told.redis_url), told.partitions)
+    client = channel.connect(told.redis_url)
+    seen, letters = SeenEvents(client, told.partitions), DeadLetters(client, told.partitions)
     return Api(
         keys=PostgresTenants(database),
         reader=reader,
         search=search,
         front_door=FrontDoorBridge(front_door(told)),
         accepted=seen.accepted,
+        dead_letters=DeadLetterDesk(
+            letters=letters, nonce=lambda: secrets.token_hex(16), max_bytes=told.max_body_bytes
+        ),
+        operator_key=told.operator_key,
         pings={"postgresql": reader.ping, "redis": seen.ping, "search": search.ping},
         now=lambda: datetime.now(UTC),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import zlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ RANDOM_BYTES = 32
 #: What a key may be allowed to do.
 WRITE_EVENTS = "events:write"
 READ = "read"
+READ_DEAD_LETTERS = "dead-letters:read"
+WRITE_DEAD_LETTERS = "dead-letters:write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ def well_formed(key: str) -> bool:
 def digest(key: str) -> str:
     """What is stored of a key: its SHA-256 in hex. 256 random bits need no slow hash."""
     return sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def is_operators(key: str, operator_key: str) -> bool:
+    """Whether ``key`` is the operator's; where there is none, no key is."""
+    return bool(operator_key) and hmac.compare_digest(key.encode("utf-8", "replace"), operator_key.encode())
 
 
 def _checksum(body: str) -> str:

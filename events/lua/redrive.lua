@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Put dead letters back into their channel: first published, then taken from the dead, so that dying half-way
+-- may double, which ids make harmless, and never loses. allow-oom: what is moved was there already.
+-- KEYS  1  the dead letters, a stream
+--       2  the events of those that were edited, a hash by entry id
+--       3  the channel's stream
+-- ARGV  per letter: its entry id, the event as it was edited or '', the event to publish
+-- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
+for i, kind in ipairs({'stream', 'hash', 'stream'}) do
+  local found = redis.call('TYPE', KEYS[i])['ok']
+  if found ~= kind and found ~= 'none' then
+    error('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found .. ', expected a ' .. kind)
+  end
+end
+
+local moved = 0
+for i = 1, #ARGV, 3 do
+  local id = ARGV[i]
+  local there = #redis.call('XRANGE', KEYS[1], id, id) == 1
+  if there and (redis.call('HGET', KEYS[2], id) or '') == ARGV[i + 1] then
+    redis.call('XADD', KEYS[3], '*', 'event', ARGV[i + 2])
+    redis.call('XDEL', KEYS[1], id)
+    redis.call('HDEL', KEYS[2], id)
+    moved = moved + 1
+  end
+end
+return moved
