@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from events.errors import ConfigError, Refused, Unavailable
-from functions.cli import keys, output, rules, send, tenants, types
+from functions.cli import dead_letters, keys, output, rules, send, tenants, types
 from functions.cli.arguments import Commands
 from functions.cli.installation import Installation
 
@@ -29,13 +29,13 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its arguments."""
     top = argparse.ArgumentParser(
         prog="sspp",
-        description="Tenants, their API keys, event types and rules; and sending an event.",
+        description="Tenants, their API keys, event types and rules; sending an event; dead letters.",
         epilog=_WHERE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     commands: Commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for noun in (tenants, keys, types, rules, send):
+    for noun in (tenants, keys, types, rules, send, dead_letters):
         noun.add(commands)
     return top
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from events.cloudevent import faults
+from events.deadletter import Place
 from events.errors import Refused
 from functions.cli.installation import Installation
 from functions.domain import key
@@ -134,6 +135,28 @@ def count(text: str) -> int:
     if not re.fullmatch(r"\d{1,15}", text, re.ASCII):
         raise ArgumentTypeError("takes a whole number of events")
     return int(text)
+
+
+def rows(text: str) -> int:
+    """How long a list may get."""
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
+        raise ArgumentTypeError("takes a whole number from 1 on")
+    return int(text)
+
+
+def status(text: str) -> int:
+    """An HTTP status; 0 for no answer."""
+    if not re.fullmatch(r"\d{1,3}", text, re.ASCII):
+        raise ArgumentTypeError("takes a status such as 422, or 0 for no answer")
+    return int(text)
+
+
+def letter_id(text: str) -> str:
+    """Which dead letter."""
+    place = Place.read(text)
+    if place is None:
+        raise ArgumentTypeError("takes an id as `sspp dead-letters list` shows it")
+    return str(place)
 
 
 def digest_prefix(text: str) -> str:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pg8000.exceptions import DatabaseError
 
-from events import settings
+from events import channel, settings
+from events.deadletter import DeadLetters
 from events.errors import ConfigError, Refused, Unavailable
 from functions import tenants
 from functions.tenants import Tenants
@@ -50,6 +51,17 @@ class Installation:
             if not str(says.get("C", "")).startswith(_TO_MEND):
                 raise
             raise ConfigError(f"PostgreSQL: {says.get('M')}; is DATABASE_URL right, and is it migrated?") from exc
+
+    @contextmanager
+    def dead_letters(self) -> Iterator[DeadLetters]:
+        """Connect to Redis for the length of the block.
+
+        Raises:
+            ConfigError: nothing says where it is.
+        """
+        _, redis_url = self._stores()
+        with channel.connect(redis_url) as client:
+            yield DeadLetters(client, settings.read(self._env).partitions)
 
     def ready(self) -> Mapping[str, str]:
         """Give what ``make run`` says of itself.

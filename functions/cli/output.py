@@ -32,6 +32,14 @@ def complain(text: str) -> None:
     print(f"sspp: {text}", file=sys.stderr)
 
 
+def agreed(question: str) -> bool:
+    """Ask whoever sits at the terminal; nobody there agrees to nothing."""
+    if not sys.stdin.isatty():
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def give_up() -> None:
     """Let go of a standard output that nobody reads, so that the interpreter's end does not complain as well."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
