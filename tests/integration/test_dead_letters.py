@@ -1,0 +1,380 @@
+"""Dead letters on a real server: found, edited, moved whole or not at all, watched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import pytest
+import redis
+from prometheus_client import REGISTRY
+
+from events import channel, deadletter
+from events.channel import Channel
+from events.deadletter import CHUNK, DeadLetters, Letter, Wanted, with_data
+from events.errors import Refused, Unavailable
+from events.keyspace import CHANNELS, dead_key, edited_key, partition_of, stream_key
+
+PARTITIONS = 4
+ALL = Wanted()
+
+
+@dataclass
+class Graveyard:
+    """Dead letters as the dispatcher leaves them, and what they are moved to."""
+
+    redis: Any
+    letters: DeadLetters
+
+    def bury(self, n: int, tenant: str = "acme", name: str = "events", at: str = "*", **fields: Any) -> str:
+        event = {"specversion": "1.0", "id": f"e{n}", "source": "/crm", "type": "demo_completed", "sspptenant": tenant}
+        stamped = {**event, "data": {"n": n}, "knativeerrorcode": 422}
+        written = {
+            "event": json.dumps(stamped),
+            "reason": "no account",
+            "status": 422,
+            "tenant": tenant,
+            "attempts": 1,
+            "first": 1000 + n,
+            "last": 2000 + n,
+            **fields,
+        }
+        partition = partition_of(tenant, PARTITIONS)
+        entry = self.redis.xadd(dead_key(name, partition), written, id=at)
+        return f"{name}:{partition}:{entry.decode()}"
+
+    def published(self, tenant: str = "acme", name: str = "events") -> list[dict[str, Any]]:
+        """What was put back for the dispatcher."""
+        key = stream_key(name, partition_of(tenant, PARTITIONS))
+        entries = self.redis.xrange(key)
+        assert all(set(fields) == {b"event"} for _, fields in entries), "an entry says nothing of earlier attempts"
+        return [json.loads(fields[b"event"]) for _, fields in entries]
+
+    def left(self, wanted: Wanted = ALL) -> list[str]:
+        return [letter.id for letter in self.letters.page(wanted, limit=10_000).letters]
+
+    def edits(self) -> list[bytes]:
+        keys = (edited_key(name, partition) for name in CHANNELS for partition in range(PARTITIONS))
+        return [event for key in keys for event in self.redis.hvals(key)]
+
+
+@pytest.fixture
+def yard(redis_url: str) -> Iterator[Graveyard]:
+    with channel.connect(redis_url) as client:
+        yield Graveyard(client, DeadLetters(client, PARTITIONS))
+
+
+@pytest.fixture
+def nonce() -> Any:
+    numbers = count(1)
+    return lambda: f"n{next(numbers)}"
+
+
+def ids(found: list[Letter]) -> list[str]:
+    return [letter.id for letter in found]
+
+
+def pages(yard: Graveyard, wanted: Wanted, limit: int) -> list[list[str]]:
+    """Every page there is."""
+    found, after = [], None
+    while True:
+        page = yard.letters.page(wanted, after=after, limit=limit)
+        found.append(ids(page.letters))
+        after = page.next
+        if after is None:
+            return found
+
+
+# --- finding
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_letters_of_all_streams_come_the_latest_first_page_by_page(yard, limit):
+    # Tenants in several partitions, and entry ids that are the same in all channels.
+    buried = [
+        yard.bury(n, tenant, name, at=f"{1000 + n // 2}-{n % 2 * 4 + place}")
+        for n in range(6)
+        for place, tenant in enumerate(("acme", "beta", "gamma", "delta"))
+        for name in CHANNELS
+        if (n + len(tenant)) % 3
+    ]
+    assert len({partition_of(tenant, PARTITIONS) for tenant in ("acme", "beta", "gamma", "delta")}) > 1
+    found = pages(yard, ALL, limit)
+    flat = [id_ for page in found for id_ in page]
+    assert sorted(flat) == sorted(buried)
+    assert flat == sorted(buried, key=deadletter.Place.read, reverse=True)
+    assert all(len(page) == limit for page in found[:-1])
+    assert found[-1]
+
+
+def test_more_letters_than_one_read_takes_are_found(yard):
+    buried = [yard.bury(n) for n in range(CHUNK * 2 + 1)]
+    assert [id_ for page in pages(yard, ALL, 100) for id_ in page] == buried[::-1]
+
+
+def test_a_page_ends_where_what_is_wanted_ends(yard):
+    yard.bury(1, status=500)
+    wanted = [yard.bury(n) for n in range(2, 4)]
+    page = yard.letters.page(Wanted(status=422), limit=2)
+    assert (ids(page.letters), page.next) == (wanted[::-1], None)
+
+
+def test_one_call_looks_at_so_many_letters_and_says_where_to_go_on(yard, nonce, monkeypatch):
+    monkeypatch.setattr(deadletter, "LOOKED_AT", 3)
+    wanted = yard.bury(0, status=500)
+    for n in range(1, 8):
+        yard.bury(n)
+    last = yard.bury(9, status=500)
+    assert pages(yard, Wanted(status=500), 10) == [[last], [], [wanted]]
+    steps, after = [], None
+    while True:
+        moved = yard.letters.redrive_wanted(Wanted(status=500), nonce, after=after)
+        steps.append(moved.count)
+        after = moved.next
+        if after is None:
+            break
+    assert steps == [1, 0, 1]
+
+
+def test_a_letter_is_read_as_it_was_buried(yard):
+    letter = yard.letters.get(yard.bury(7, first=5, last=6, status=0, attempts=4, reason="ReadTimeoutError"))
+    assert (letter.tenant, letter.reason, letter.status, letter.attempts) == ("acme", "ReadTimeoutError", 0, 4)
+    assert (letter.first_ms, letter.last_ms, letter.edited) == (5, 6, False)
+    event = letter.event()
+    assert event is not None
+    assert event.data == {"n": 7}
+
+
+def test_a_letter_buried_before_tenants_and_statuses_were_noted_is_the_operators(yard):
+    event = '{"specversion":"1.0","id":"1","source":"/s","type":"t","sspptenant":"acme"}'
+    fields = {"event": event, "reason": "x", "attempts": 1, "first": 1, "last": 2}
+    yard.redis.xadd(dead_key("events", partition_of("acme", PARTITIONS)), fields)
+    (letter,) = yard.letters.page(ALL, limit=9).letters
+    assert (letter.tenant, letter.status) == ("", 0)
+    assert yard.left(Wanted(tenant="acme")) == []
+
+
+def test_another_tenants_letter_is_not_there(yard):
+    id_ = yard.bury(1, "acme")
+    assert yard.letters.get(id_, "acme").id == id_
+    with pytest.raises(Refused) as refused:
+        yard.letters.get(id_, "beta")
+    assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("id_", ["", "events:0:1-0", "events:99:1-0", "events:0:9999999999999999999-9", "x"])
+def test_a_letter_there_is_not_is_not_found(yard, id_):
+    with pytest.raises(Refused) as refused:
+        yard.letters.get(id_)
+    assert refused.value.status == 404
+
+
+def test_a_cursor_that_was_never_given_is_refused(yard):
+    with pytest.raises(Refused) as refused:
+        yard.letters.page(ALL, after="x", limit=1)
+    assert [fault.pointer for fault in refused.value.faults] == ["/cursor"]
+
+
+# --- editing
+
+
+def test_an_edited_letter_keeps_its_id_and_shows_its_new_event(yard):
+    id_ = yard.bury(1)
+    for n in (2, 3):
+        letter = yard.letters.get(id_)
+        yard.letters.edit(letter, with_data(letter, {"n": n}))
+    edited = yard.letters.get(id_)
+    event = edited.event()
+    assert event is not None
+    assert (edited.id, edited.edited, event.data) == (id_, True, {"n": 3})
+    assert ids(yard.letters.page(ALL, limit=9).letters) == [id_]
+
+
+def test_a_letter_that_has_gone_cannot_be_edited(yard):
+    letter = yard.letters.get(yard.bury(1))
+    yard.letters.purge([letter])
+    with pytest.raises(Refused) as refused:
+        yard.letters.edit(letter, letter.raw)
+    assert (refused.value.status, yard.edits()) == (404, [])
+
+
+# --- moving
+
+
+def test_a_redriven_letter_is_in_its_channel_with_a_nonce_and_no_longer_dead(yard, nonce):
+    kept, id_ = yard.bury(1), yard.bury(2, name="notices")
+    assert yard.letters.redrive([yard.letters.get(id_)], nonce) == 1
+    (event,) = yard.published(name="notices")
+    assert (event["id"], event["data"], event["ssppredrive"], event["sspptenant"]) == ("e2", {"n": 2}, "n1", "acme")
+    assert "knativeerrorcode" not in event
+    assert (yard.left(), yard.published()) == ([kept], [])
+
+
+def test_what_is_redriven_is_what_it_was_edited_to_and_nothing_of_it_stays(yard, nonce):
+    letter = yard.letters.get(yard.bury(1))
+    yard.letters.edit(letter, with_data(letter, {"n": 5}))
+    yard.letters.redrive([yard.letters.get(letter.id)], nonce)
+    assert [event["data"] for event in yard.published()] == [{"n": 5}]
+    assert (yard.left(), yard.edits()) == ([], [])
+
+
+def test_a_letter_edited_since_it_was_read_stays(yard, nonce):
+    before = yard.letters.get(yard.bury(1))
+    yard.letters.edit(before, with_data(before, {"n": 5}))
+    first_edit = yard.letters.get(before.id)
+    yard.letters.edit(before, with_data(before, {"n": 6}))
+    assert yard.letters.redrive([before], nonce) == 0
+    assert yard.letters.redrive([first_edit], nonce) == 0
+    assert (yard.left(), yard.published()) == ([before.id], [])
+
+
+def test_a_letter_redriven_by_many_at_once_is_published_once(yard, nonce):
+    letters = [yard.letters.get(yard.bury(n)) for n in range(20)]
+    with ThreadPoolExecutor(8) as threads:
+        moved = list(threads.map(lambda _: yard.letters.redrive(letters, nonce), range(8)))
+    assert sum(moved) == 20
+    assert sorted(event["id"] for event in yard.published()) == sorted(f"e{n}" for n in range(20))
+
+
+def test_what_is_wanted_is_redriven_the_first_buried_first_and_nothing_else(yard, nonce, monkeypatch):
+    monkeypatch.setattr(deadletter, "MOVED", 150)
+    others = [yard.bury(1000, "acme", status=500), yard.bury(1001, "beta"), yard.bury(1002, name="signals")]
+    for n in range(200):
+        yard.bury(n)
+    wanted = Wanted(tenant="acme", channel="events", status=422)
+    first = yard.letters.redrive_wanted(wanted, nonce)
+    assert (first.count, first.skipped, first.remaining) == (150, 0, 50)
+    assert yard.letters.count(wanted) == 50
+    second = yard.letters.redrive_wanted(wanted, nonce, after=first.next)
+    assert (second.count, second.remaining, second.next) == (50, 0, None)
+    assert [event["data"]["n"] for event in yard.published()] == list(range(200))
+    assert len({event["ssppredrive"] for event in yard.published()}) == 200
+    assert yard.left() == others[::-1]
+    assert yard.letters.redrive_wanted(wanted, nonce).count == 0
+
+
+def test_a_letter_that_cannot_be_read_is_skipped_by_redriving_and_can_be_purged(yard, nonce):
+    broken, _ = yard.bury(1, event=b"\xff{", tenant=""), yard.bury(2, "")
+    moved = yard.letters.redrive_wanted(ALL, nonce)
+    assert (moved.count, moved.skipped, moved.remaining, moved.next) == (1, 1, 0, None)
+    assert yard.left() == [broken]
+    assert yard.letters.purge_wanted(ALL).count == 1
+    assert yard.left() == []
+
+
+def test_what_is_purged_is_gone_with_what_it_was_edited_to(yard):
+    kept = yard.bury(0, "beta")
+    letter = yard.letters.get(yard.bury(1))
+    yard.letters.edit(letter, with_data(letter, {}))
+    buried = [yard.letters.get(yard.bury(n)) for n in range(2, CHUNK * 2)]
+    assert yard.letters.purge([letter, *buried, buried[0]]) == CHUNK * 2 - 1
+    assert yard.left() == [kept]
+    assert yard.published() == []
+    assert yard.edits() == []
+
+
+def test_purging_by_what_is_wanted_leaves_the_rest(yard, monkeypatch):
+    monkeypatch.setattr(deadletter, "MOVED", 2)
+    kept = yard.bury(9, reason="another")
+    for n in range(5):
+        yard.bury(n)
+    moved = [yard.letters.purge_wanted(Wanted(reason="ACCOUNT")) for _ in range(4)]
+    assert [(step.count, step.remaining, step.next is None) for step in moved] == [
+        (2, 3, False),
+        (2, 1, False),
+        (1, 0, True),
+        (0, 0, True),
+    ]
+    assert yard.left() == [kept]
+
+
+# --- what only a server can do
+
+
+def test_a_full_server_can_be_redriven_and_purged_but_not_edited(yard, nonce):
+    first, second = (yard.letters.get(yard.bury(n)) for n in range(2))
+    yard.redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(Unavailable):
+            yard.letters.edit(first, with_data(first, {}))
+        assert yard.left() == [second.id, first.id]
+        assert (yard.letters.redrive([first], nonce), yard.letters.purge([second])) == (1, 1)
+        assert yard.letters.watch("events", 0, 0) is None
+    finally:
+        yard.redis.config_set("maxmemory", "0")
+    assert len(yard.published()) == 1
+
+
+@pytest.mark.parametrize("key", [dead_key, edited_key, stream_key])
+def test_a_key_of_another_kind_is_a_bug_and_nothing_is_moved(yard, nonce, key):
+    letter = yard.letters.get(yard.bury(1))
+    partition = letter.place.partition
+    if key is dead_key:
+        yard.redis.delete(dead_key("events", partition))
+    yard.redis.set(key("events", partition), "neither a stream nor a hash")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        yard.letters.redrive([letter], nonce)
+    assert yard.redis.get(key("events", partition)) is not None
+    if key is not dead_key:
+        assert yard.redis.xlen(dead_key("events", partition)) == 1
+    if key is edited_key:
+        assert yard.published() == []
+
+
+def test_a_server_that_forgot_the_scripts_is_told_them_again(yard, nonce):
+    letter = yard.letters.get(yard.bury(1))
+    for call in (
+        lambda: yard.letters.edit(letter, with_data(letter, {})),
+        lambda: yard.letters.watch("events", 0, 0),
+        lambda: yard.left(),
+        lambda: yard.letters.redrive([replace(letter, raw=with_data(letter, {}), edited=True)], nonce),
+        lambda: yard.letters.purge([letter]),
+    ):
+        yard.redis.script_flush()
+        call()
+    assert len(yard.published()) == 1
+
+
+def test_every_call_is_unavailable_while_redis_is_away(nonce):
+    with channel.connect("redis://127.0.0.1:1") as client:
+        letters = DeadLetters(client, 1)
+        for call in (
+            lambda: letters.page(ALL, limit=1),
+            lambda: letters.get("events:0:1-0"),
+            lambda: letters.redrive_wanted(ALL, nonce),
+            lambda: letters.watch("events", 0, 0),
+        ):
+            with pytest.raises(Unavailable):
+                call()
+
+
+def test_a_redriven_entry_is_read_as_if_it_had_never_been_tried(yard, nonce):
+    letter = yard.letters.get(yard.bury(1, attempts=4))
+    yard.letters.redrive([letter], nonce)
+    consumer = Channel(yard.redis, "events", letter.place.partition, "a")
+    consumer.ensure()
+    (entry,) = consumer.read(10, 1)
+    assert (entry.attempts, entry.first_ms) == (0, 0)
+
+
+# --- watching
+
+
+@pytest.mark.parametrize(("buried", "now_ms", "age_ms"), [([], 9000, None), ([1, 5], 9000, 6999), ([1], 0, 0)])
+def test_the_age_of_the_oldest_is_told_and_published(yard, buried, now_ms, age_ms):
+    for n in buried:
+        yard.bury(n)
+    partition = partition_of("acme", PARTITIONS)
+    assert yard.letters.watch("events", partition, now_ms) == age_ms
+    labels = {"channel": "events", "partition": str(partition)}
+    assert REGISTRY.get_sample_value("sspp_dead_letters", labels) == len(buried)
+    assert REGISTRY.get_sample_value("sspp_dead_letters_oldest_seconds", labels) == (age_ms or 0) / 1000
+
+
+def test_the_oldest_is_as_old_as_its_entry_where_it_does_not_say(yard):
+    yard.redis.xadd(dead_key("events", 0), {"event": "{}"}, id="5000-1")
+    assert yard.letters.watch("events", 0, 6000) == 1000
