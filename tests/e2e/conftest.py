@@ -22,6 +22,8 @@ from tests.servers import parts, smtp
 from tests.servers.parts import Parts
 from tests.servers.smtp import Mailbox
 
+OPERATOR_KEY = "operator-key-of-the-tests"
+
 
 @dataclass
 class Platform:
@@ -65,6 +67,7 @@ def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "SSPP_SMTP_URL": mailbox.url,
+            "SSPP_OPERATOR_KEY": OPERATOR_KEY,
             "LOG_LEVEL": "debug",
         }
         migrate.run(settings.read(env))
