@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -52,7 +53,8 @@ class World:
         return {**event(**attributes), "sspptenant": tenant, "ssppreceived": "2026-11-01T10:00:00Z"}
 
     def bury(self, tenant: str, channel: str = "events", body: dict[str, Any] | None = None, **fields: Any) -> str:
-        """A dead letter as the dispatcher writes it; gives its id."""
+        """A dead letter as the dispatcher writes it, in a ms of its own; gives its id."""
+        time.sleep(0.002)
         errors = {"knativeerrordest": "http://x/", "knativeerrorcode": 422, "knativeerrordata": "no"}
         written: dict[str, Any] = {
             "event": json.dumps({**(body or self.stamped(tenant)), **errors}),
