@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -29,8 +29,9 @@ class Graveyard:
 
     redis: Any
     letters: DeadLetters
+    ms: Iterator[int] = field(default_factory=lambda: count(1000))
 
-    def bury(self, n: int, tenant: str = "acme", name: str = "events", at: str = "*", **fields: Any) -> str:
+    def bury(self, n: int, tenant: str = "acme", name: str = "events", at: str = "", **fields: Any) -> str:
         event = {"specversion": "1.0", "id": f"e{n}", "source": "/crm", "type": "demo_completed", "sspptenant": tenant}
         stamped = {**event, "data": {"n": n}, "knativeerrorcode": 422}
         written = {
@@ -44,7 +45,7 @@ class Graveyard:
             **fields,
         }
         partition = partition_of(tenant, PARTITIONS)
-        entry = self.redis.xadd(dead_key(name, partition), written, id=at)
+        entry = self.redis.xadd(dead_key(name, partition), written, id=at or f"{next(self.ms)}-0")
         return f"{name}:{partition}:{entry.decode()}"
 
     def published(self, tenant: str = "acme", name: str = "events") -> list[dict[str, Any]]:
