@@ -219,8 +219,9 @@ def _confirmed(letters: DeadLetters, options: Namespace, doing: str) -> Wanted:
 
 def _ask(options: Namespace, doing: str, many: int) -> None:
     """Go on only when somebody wants it."""
-    if not options.yes and many and not output.agreed(f"{doing} {many} dead letters?"):
-        raise Refused("Unconfirmed", detail=f"nothing was done; with --yes it would {doing} {many} dead letters")
+    what = f"{doing} {many} dead letter{'s' if many > 1 else ''}"
+    if not options.yes and many and not output.agreed(f"{what}?"):
+        raise Refused("Unconfirmed", detail=f"nothing was done; with --yes it would {what}")
 
 
 def _all(move: Callable[[str | None], Moved]) -> tuple[int, int]:

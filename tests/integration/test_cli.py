@@ -627,7 +627,7 @@ def test_the_examples_of_the_manual_work_in_order(acme: Shell, env: Mapping[str,
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-3:] == ["accepted"] * 3
+    assert done.stderr.splitlines().count("accepted") == 3
     assert acme.listed("tenants", "list")[0]["plan"]["monthly"] == {"soft": 80000, "hard": 100000}
     states = [(row["label"], row["revoked"] is not None) for row in acme.listed("keys", "list", "acme")]
     assert states == [("crm", False), ("crm", True), ("demo", False)]
