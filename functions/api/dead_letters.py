@@ -15,6 +15,7 @@ from events.errors import Fault, Refused
 from events.log import Log
 from functions.api.parameters import Model, Text, parsed
 from functions.dead_letters import in_full, in_short, names_of, unix_ms
+from functions.domain.catalog import EVENT_TYPES, PREFIX
 
 log = Log("api")
 
@@ -94,6 +95,8 @@ class DeadLetterDesk:
         edit = _document(Edit, body)
         whole = "event" in edit.model_fields_set
         event = _whole(letter, edit.event) if whole else deadletter.with_data(letter, edit.data)
+        if tenant is not None:
+            _no_type_of_ours(event)
         if len(event) > self.max_bytes:
             raise Refused("Event too large", status=413, detail=f"at most {self.max_bytes} bytes")
         self.letters.edit(letter, event)
@@ -168,6 +171,14 @@ def _whole(letter: deadletter.Letter, given: Mapping[str, Any]) -> bytes:
     except Refused as exc:
         exc.faults = tuple(Fault("/event" + fault.pointer, fault.detail) for fault in exc.faults)
         raise
+
+
+def _no_type_of_ours(event: bytes) -> None:
+    """What begins as the platform's types do must be one that senders may use, as at the front door."""
+    type_ = cloudevent.parse(event).event.type
+    if type_.startswith(PREFIX) and type_ not in EVENT_TYPES:
+        fault = Fault("/event/type", "is not an event type this tenant has")
+        raise Refused("Unacceptable event", status=422, faults=(fault,))
 
 
 def _told(done: str, moved: Moved) -> dict[str, Any]:

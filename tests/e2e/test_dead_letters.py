@@ -305,6 +305,7 @@ def test_an_event_is_mended_by_editing_and_redriven(world: World) -> None:
         ({"event": None}, 400, ["/event"]),
         ({"dada": {}}, 400, ["/dada"]),
         ({"event": {"specversion": "1.0"}}, 400, ["/event/type"]),
+        ({"event": {"specversion": "1.0", "type": "io.sspp.tick"}}, 422, ["/event/type"]),
         ({"event": {"specversion": "1.0", "type": "t", "id": "other"}}, 422, ["/event/id"]),
         ({"event": {"specversion": "1.0", "type": "t", "sspptenant": "other"}}, 422, ["/event/sspptenant"]),
         ({"data": {"a": "\0"}}, 400, ["/data/a"]),
