@@ -214,7 +214,7 @@ class DeadLetters:
             Refused: 404, there is none.
         """
         place = Place.read(id_)
-        if place is not None and place.partition < self._partitions:
+        if place is not None:
             for letter in self._read(place.channel, place.partition, "XRANGE", place.entry, place.entry, 1):
                 if tenant in {None, letter.tenant}:
                     return letter

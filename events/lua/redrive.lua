@@ -6,13 +6,6 @@
 --       3  the channel's stream
 -- ARGV  per letter: its entry id, the event as it was edited or '', the event to publish
 -- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
-for i, kind in ipairs({'stream', 'hash', 'stream'}) do
-  local found = redis.call('TYPE', KEYS[i])['ok']
-  if found ~= kind and found ~= 'none' then
-    error('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found .. ', expected a ' .. kind)
-  end
-end
-
 local moved = 0
 for i = 1, #ARGV, 3 do
   local id = ARGV[i]

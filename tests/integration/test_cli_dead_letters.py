@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -135,6 +136,12 @@ def test_what_is_selected_is_listed(sspp: Shell, selection: list[str], found: li
     assert sspp.left(*selection) == [buried[at] for at in found]
 
 
+@pytest.mark.parametrize(("selection", "found"), [(["--from", "3h"], 1), (["--from", "1h"], 0), (["--to", "1h"], 1)])
+def test_a_length_of_time_is_so_long_ago(sspp: Shell, selection: list[str], found: int) -> None:
+    sspp.bury(last=time.time_ns() // 1_000_000 - 2 * 3_600_000)
+    assert len(sspp.left(*selection)) == found
+
+
 def test_a_list_says_when_there_are_more(sspp: Shell) -> None:
     for _ in range(105):
         sspp.bury()
@@ -236,6 +243,7 @@ def test_a_mistake_in_the_command_ends_with_2(sspp: Shell, argv: list[str]) -> N
 def test_letters_that_are_named_are_moved_each_once(sspp: Shell) -> None:
     ids = [sspp.bury() for _ in range(4)]
     assert sspp.good("redrive", ids[0], ids[1], ids[0]) == "redriven: 2\n"
+    assert "would purge 1 dead letter\n" in sspp("purge", ids[2], ids[2])[2]
     assert sspp.good("purge", ids[2], "--yes") == "purged: 1\n"
     assert (sspp.left(), [event["id"] for event in sspp.published()]) == ([ids[3]], ["e0", "e1"])
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.key import PREFIX, RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, well_formed
+from functions.domain.key import (
+    PREFIX,
+    RANDOM_BYTES,
+    WRITE_EVENTS,
+    Grant,
+    digest,
+    is_operators,
+    new_key,
+    well_formed,
+)
 
 RANDOM = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
 
@@ -67,3 +76,19 @@ def test_a_key_works_until_it_expires(expires_in, works):
     now = datetime(2026, 3, 4, 12, tzinfo=UTC)
     expires_at = None if expires_in is None else now + expires_in
     assert Grant("tenant", frozenset({WRITE_EVENTS}), expires_at).works_at(now) is works
+
+
+@pytest.mark.parametrize(
+    ("key", "operator_key", "is_"),
+    [
+        ("secret", "secret", True),
+        ("secret ", "secret", False),
+        ("", "secret", False),
+        ("", "", False),
+        ("x", "", False),
+        ("\u00e9", "\u00e9", True),
+        ("\udcff", "secret", False),
+    ],
+)
+def test_only_the_operators_key_is_the_operators_and_without_one_no_key_is(key, operator_key, is_):
+    assert is_operators(key, operator_key) is is_
