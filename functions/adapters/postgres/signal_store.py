@@ -165,7 +165,8 @@ def _count(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
 def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The signals as record_signals takes them, and the meanings that they have in common."""
     numbers: dict[tuple[object, ...], int] = {}
-    rows, meanings = [], []
+    rows: list[dict[str, Any]] = []
+    meanings: list[dict[str, Any]] = []
     for signal in signals:
         event, kind = signal.event, signal.event.kind
         meaning = (event.tenant_id, event.source, kind.name, signal.hundredths, signal.reasons)
