@@ -18,8 +18,8 @@ import urllib3
 
 from tests.scale.pods import Deployment, Pod, Template, clock
 
-#: What may wait for each request that is being served.
-QUEUE_DEPTH = 10
+#: What may wait in a pod's queue-proxy for each request that it serves, and in the activator while there is no pod.
+QUEUE_DEPTH, BUFFER = 10, 10_000
 #: Requests a pod is to have in flight on average, as a share of its containerConcurrency.
 UTILIZATION = 0.7
 #: The panic window as a share of the stable one, and how many times more than there is starts a panic.
@@ -97,7 +97,8 @@ class Activator:
     def _admitted(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | int:
         deadline = clock() + self.timeout_s
         with self._changed:
-            if self._inside >= self.concurrency * (QUEUE_DEPTH + 1) * max(1, len(self.deployment.pods)):
+            ready = sum(pod.ready for pod in self.deployment.pods)
+            if self._inside >= (self.concurrency * (QUEUE_DEPTH + 1) * ready or BUFFER):
                 return 503
             self._inside += 1
         try:

@@ -235,7 +235,17 @@ def test_a_request_wakes_a_pod_and_waits_until_it_is_ready_and_not_only_listenin
 
 
 def test_the_queue_holds_ten_times_what_is_served_and_the_rest_is_refused(service):
-    assert statuses(post(service(), "/0.05", 15)) == {200: 11, 503: 4}
+    busy = service()
+    post(busy, "/0")
+    with ThreadPoolExecutor(1) as threads:
+        served = threads.submit(post, busy, "/1.5")
+        until(lambda: busy.deployment.pods[0].in_flight == 1, within_s=5, what="one is being served")
+        assert statuses(post(busy, "/0", 14)) == {200: 10, 503: 4}
+        assert statuses(served.result()) == {200: 1}
+
+
+def test_while_there_is_no_pod_every_request_waits_for_it(service):
+    assert statuses(post(service(ready_after_s=0.5), "/0", 15)) == {200: 15}
 
 
 @pytest.mark.parametrize(("path", "ready_after_s"), [("/3", 0), ("/0", 3)], ids=["work", "start"])
