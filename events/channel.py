@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -110,15 +111,30 @@ def translated() -> Iterator[None]:
 
 
 def connect(url: str) -> redis.Redis:
-    """A client that answers or fails within seconds; it connects when first used."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=3,
-        socket_timeout=15,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),
-        protocol=2,
-    )
+    """A client that answers or fails within seconds; it connects when first used.
+
+    With ``?cluster=true`` it is one of a Redis Cluster, whose nodes are looked up at once, starting with the one
+    that ``url`` names.
+
+    Raises:
+        Unavailable: no node of the cluster says who has which slots.
+    """
+    limits: dict[str, Any] = {
+        "socket_connect_timeout": 3,
+        "socket_timeout": 15,
+        "health_check_interval": 30,
+        "retry": Retry(NoBackoff(), 1),
+        "protocol": 2,
+    }
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if options.pop("cluster", "") != "true":
+        return redis.Redis.from_url(url, **limits)
+    try:
+        found: Any = redis.RedisCluster.from_url(urlunsplit(parts._replace(query=urlencode(options))), **limits)
+    except redis.RedisClusterException as exc:
+        raise Unavailable("Redis") from exc
+    return found  # type: ignore[no-any-return] # it has a Redis' commands
 
 
 @dataclass(frozen=True, slots=True)

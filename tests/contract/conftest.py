@@ -11,7 +11,22 @@ from functions.adapters.elasticsearch.search import ElasticsearchIndex
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.ports import SearchIndex
+from tests.servers import redis_server
 from tests.servers.elasticsearch import elasticsearch_url  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="session")
+def debian_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The oldest Redis that is supported."""
+    with redis_server.running("redis", tmp_path_factory.mktemp("redis"), {"appendonly": "yes"}) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Three nodes of one."""
+    with redis_server.cluster(redis_server.oldest(), tmp_path_factory.mktemp("cluster")) as url:
+        yield url
 
 
 @pytest.fixture

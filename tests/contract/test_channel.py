@@ -1,9 +1,10 @@
-"""The contract of a channel, kept by the one on Redis and by the one in memory that unit tests use."""
+"""The contract of a channel, kept on every kind of Redis and by the one in memory that unit tests use."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -105,15 +106,31 @@ class Redis:
         self.client.flushall()
 
 
-@pytest.fixture
-def real(redis_url: str) -> Iterator[redis.Redis]:
-    with channel.connect(redis_url) as client:
+#: Where the channel must keep its contract -> the fixture with the URL.
+SERVERS = {"redis": "debian_redis_url", "valkey": "redis_url", "cluster": "redis_cluster_url"}
+
+
+@contextmanager
+def connected(request: pytest.FixtureRequest, server: str) -> Iterator[redis.Redis]:
+    """A client of one of :data:`SERVERS`, which is empty."""
+    with closing(channel.connect(request.getfixturevalue(SERVERS[server]))) as client:
+        client.flushall()
         yield client
 
 
-@pytest.fixture(params=["memory", "redis"])
-def world(request: pytest.FixtureRequest) -> World:
-    return Memory() if request.param == "memory" else Redis(request.getfixturevalue("real"))
+@pytest.fixture(params=SERVERS)
+def real(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    with connected(request, request.param) as client:
+        yield client
+
+
+@pytest.fixture(params=["memory", *SERVERS])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "memory":
+        yield Memory()
+        return
+    with connected(request, request.param) as client:
+        yield Redis(client)
 
 
 @pytest.fixture

