@@ -57,7 +57,7 @@ def running(server: str, folder: Path, options: Mapping[str, str], *, url: str =
 
 @contextmanager
 def cluster(server: str, folder: Path) -> Iterator[str]:
-    """Run three nodes that share the slots; yields the URL of the first, as :func:`events.channel.connect` takes it."""
+    """Run three nodes that share the slots; yields the first one's URL, as channel.connect takes it."""
     numbers = ports.free(NODES * 2)
     with ExitStack() as stack:
         nodes: list[Any] = []
