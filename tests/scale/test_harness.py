@@ -205,7 +205,7 @@ def service(tmp_path: Path) -> Iterator[Callable[..., Activator]]:
         def run(*, ready_after_s: float = 0, timeout_s: float = 10, **settings: Any) -> Activator:
             env = {"READY_AFTER_S": str(ready_after_s)}
             template = Template.of("tests.scale.sleeper", env=env, grace_s=timeout_s, log=tmp_path / "log")
-            made = Activator(template, timeout_s=timeout_s, speed=20, **{"concurrency": 1, "window_s": 10} | settings)
+            made = Activator(template, timeout_s=timeout_s, speed=40, **{"concurrency": 1, "window_s": 10} | settings)
             return stack.enter_context(activator.running(made))
 
         yield run

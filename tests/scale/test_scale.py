@@ -104,7 +104,7 @@ class System:
 
     def check_books(self) -> None:
         """Every accepted event is one signal; nothing is waiting, parked or dead."""
-        until(self.processed, within_s=60, what="every accepted event is a signal")
+        until(self.processed, within_s=30, what="every accepted event is a signal")
         until(lambda: not any(self.left("events").values()), within_s=20, what="the channel is empty")
         stored = Counter(self.column("SELECT source_id FROM signals"))
         assert (set(stored), set(stored.values())) == (self.accepted, {1})
@@ -240,38 +240,44 @@ def test_what_a_dispatcher_left_behind_alone_wakes_the_next(tmp_path, database_u
 
 # --- under load
 
+#: Nothing is taken over within a test: whoever leaves something behind when it ends in order has lost it here.
+NEVER = {"SSPP_CLAIM_IDLE_SECONDS": "600"}
+
 
 @pytest.mark.slow
 def test_twenty_sleeps_under_load_lose_nothing(tmp_path, database_url, redis_url):
-    with deployment(tmp_path, database_url, redis_url, window_s=60, door_stays=True) as system, awake(system):
+    with (
+        deployment(tmp_path, database_url, redis_url, window_s=60, door_stays=True, **NEVER) as system,
+        awake(system),
+    ):
         events, process = system.dispatchers["events"], system.functions["process"]
         for cycle in range(1, 21):
             for _ in range(3):
                 system.post()
             # The next events come just when it has been told to end, or when its function sleeps too.
             until(lambda due=cycle: events.replicas.count(0) > due, within_s=30, what="it is to sleep")
-            if cycle % 5 == 0:
+            if cycle % 10 == 0:
                 until(lambda: process.asleep, within_s=30, what="the function sleeps")
         system.check_books()
         assert len(system.accepted) == 20 * 3 * BATCH
         assert events.deployment.started >= 20
-        assert process.deployment.started >= 4
+        assert process.deployment.started >= 2
 
 
 @pytest.mark.slow
 def test_a_rolling_restart_of_dispatcher_and_function_under_load_fails_no_event(tmp_path, database_url, redis_url):
-    with deployment(tmp_path, database_url, redis_url, door_stays=True) as system, awake(system):
+    with deployment(tmp_path, database_url, redis_url, door_stays=True, **NEVER) as system, awake(system):
         events, process = system.dispatchers["events"], system.functions["process"]
         system.post()
         until(system.processed, within_s=20, what="everything is warm")
         with under_load(system):
-            for part in (events, process, events):
+            for part in (events, process):
                 before = len(system.accepted)
                 part.roll()
                 until(lambda rolled=part: not rolled.rolling, within_s=30, what="the rollout is done")
                 assert len(system.accepted) > before, "there was no load"
         system.check_books()
-        assert events.deployment.started >= 3
+        assert events.deployment.started >= 2
         assert process.deployment.started >= 2
         # Nobody had to be asked twice: not one event was parked, nothing was refused or reset on the way.
         assert (system.logged("events", "entry_parked"), process.refusals) == (0, [])
