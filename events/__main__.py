@@ -11,17 +11,23 @@ import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import redis
 
 from events import channel, failpoint, health, keyspace, log, retry, settings
 from events.breaker import Breaker
+from events.deadletter import OVERDUE_MS, DeadLetters
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.errors import ConfigError
 from events.line import Line
+from events.log import Throttle
 from events.subscription import SUBSCRIPTIONS, Subscription
+
+#: How often the log says that dead letters wait.
+REMINDED_S = 3600.0
 
 
 def main() -> None:
@@ -66,6 +72,7 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
     )
     breaker, line = Breaker(time.monotonic), Line(subscription.stop_share)
     policy = replace(subscription.retry, delays_s=retry.schedule(told.retry_schedule))
+    throttle = Throttle(1, lambda: time.monotonic() / REMINDED_S)
     found: list[Dispatcher] = []
     for partition, lane in product(range(told.partitions), keyspace.LANES):
         dispatcher = Dispatcher(
@@ -80,9 +87,17 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
             now_ms=lambda: time.time_ns() // 1_000_000,
             now_s=time.monotonic,
             rand=random.random,
+            watch=partial(_watch, DeadLetters(client, told.partitions), subscription.channel, partition, throttle),
         )
         found += [dispatcher] * (share if lane == keyspace.FAST else 1)
     return found
+
+
+def _watch(letters: DeadLetters, name: str, partition: int, throttle: Throttle) -> None:
+    """Publish how many dead letters wait; say so while nobody has looked for long."""
+    age_ms = letters.watch(name, partition, time.time_ns() // 1_000_000)
+    if age_ms is not None and age_ms > OVERDUE_MS and throttle.admit() is not None:
+        log.Log("dispatcher").warning("dead_letters_waiting", channel=name, oldest_hours=age_ms // 3_600_000)
 
 
 if __name__ == "__main__":

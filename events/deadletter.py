@@ -21,7 +21,7 @@ from events import cloudevent, metrics
 from events.channel import translated
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.errors import Fault, Refused
-from events.keyspace import CHANNELS, dead_key, edited_key, partition_of, script, stream_key
+from events.keyspace import CHANNELS, bury_key, dead_key, edited_key, partition_of, script, stream_key
 
 #: Stamped on an event that was redriven, each time anew: whoever remembers what they have seen tells it from the
 #: delivery that failed. Its id stays, so that what was done before is not done twice.
@@ -269,6 +269,11 @@ class DeadLetters:
     def count(self, wanted: Wanted) -> int:
         """How many letters there are of those ``wanted``."""
         return sum(map(wanted.fits, self._letters(wanted, None, latest_first=False)))
+
+    def allow(self, channel: str, seconds: int) -> None:
+        """Let whatever fails in ``channel`` be buried for so long, even where most of it fails; see line.py."""
+        with translated():
+            self._redis.set(bury_key(channel), b"1", ex=seconds)
 
     def watch(self, channel: str, partition: int, now_ms: int) -> int | None:
         """Publish how many letters wait and since when; cheap, whatever they hold.

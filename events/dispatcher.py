@@ -57,6 +57,7 @@ class Dispatcher:
         now_ms: the wall clock in Unix ms.
         now_s: a clock that only goes forward, in seconds.
         rand: gives numbers in [0, 1).
+        watch: looks after the dead letters; called whenever abandoned entries and due retries are looked for.
     """
 
     channel: Channel
@@ -70,6 +71,7 @@ class Dispatcher:
     now_ms: Callable[[], int]
     now_s: Callable[[], float]
     rand: Callable[[], float]
+    watch: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _sweep_due_s: float = 0.0
     _in_flight: int = 0
@@ -120,6 +122,7 @@ class Dispatcher:
         labels = (self.channel.name, self.channel.lane or "fast", str(self.channel.partition))
         metrics.DEPTH.labels(*labels).set(self.channel.depth())
         metrics.PARKED.labels(*labels).set(self.channel.parked())
+        self.watch()
         found = self.channel.lease(size, self.claim_idle_ms)
         if not found.entries:
             found = self.channel.claim(size, self.claim_idle_ms)

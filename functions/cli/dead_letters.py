@@ -73,6 +73,19 @@ def add(commands: Commands) -> None:
         example="sspp dead-letters purge events:0:1767225600000-0 --yes\n"
         "sspp dead-letters purge --channel signals --to 30d --yes",
     )
+    allow = arguments.command(
+        letters,
+        "allow",
+        _allow,
+        "Let whatever fails in a channel become a dead letter, for a while",
+        more="Where most of what a channel carries would become dead letters, none does: a broken deploy is\n"
+        "taken for the reason, and the events wait until it is mended. Where the events are the reason, allow it.",
+        example="sspp dead-letters allow events --for 1h",
+    )
+    allow.add_argument("channel", choices=CHANNELS, help="where they fail")
+    allow.add_argument(
+        "--for", dest="length", type=arguments.duration, default="1h", metavar="TIME", help="how long (default: 1h)"
+    )
 
 
 def _add_show(letters: Commands) -> None:
@@ -143,6 +156,13 @@ def _add_selection(parser: Parser) -> None:
             metavar="WHEN",
             help=f"the last attempt was {about} 2030-01-31T00:00:00Z, or 24h ago (s, m, h, d, w)",
         )
+
+
+def _allow(options: Namespace, installation: Installation) -> None:
+    with installation.dead_letters() as letters:
+        letters.allow(options.channel, max(1, int(options.length.total_seconds())))
+    ends = datetime.now(UTC) + options.length
+    output.remark(f"whatever fails in {options.channel} becomes a dead letter until {ends:%Y-%m-%d %H:%M} UTC")
 
 
 def _list(options: Namespace, installation: Installation) -> None:

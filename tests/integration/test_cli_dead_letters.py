@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 
-from events import deadletter
+from events import deadletter, keyspace
 from events.keyspace import dead_key, partition_of, stream_key
 from functions.cli.__main__ import main
 
@@ -317,3 +317,10 @@ def test_a_redis_that_is_away_is_one_line_and_75(sspp: Shell) -> None:
         assert (code, out, err.count("\n")) == (75, "", 1)
         assert "Redis is unavailable" in err
         assert "canary" not in err
+
+
+def test_whatever_fails_can_be_allowed_to_become_a_dead_letter_for_a_while(sspp):
+    assert "events" in sspp.good("allow", "events", "--for", "2h")
+    assert 7000 < sspp.redis.ttl(keyspace.bury_key("events")) <= 7200
+    assert not sspp.redis.exists(keyspace.bury_key("notices"))
+    assert sspp("allow", "everything")[0] == 2
