@@ -21,7 +21,7 @@ from events import cloudevent, metrics
 from events.channel import translated
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.errors import Fault, Refused
-from events.keyspace import CHANNELS, bury_key, dead_key, edited_key, partition_of, script, stream_key
+from events.keyspace import CHANNELS, SLOW, bury_key, dead_key, edited_key, partition_of, script, stream_key
 
 #: Stamped on an event that was redriven, each time anew: whoever remembers what they have seen tells it from the
 #: delivery that failed. Its id stays, so that what was done before is not done twice.
@@ -233,7 +233,8 @@ class DeadLetters:
     def redrive(self, letters: Sequence[Letter], nonce: Callable[[], str]) -> int:
         """Put ``letters``, whose events can be read, back into their channels, as if never tried; gives how many.
 
-        What is gone or was edited since it was read stays as it is.
+        They go to the slow lane, where they delay nobody, however many there are. What is gone or was edited since
+        it was read stays as it is.
 
         Args:
             nonce: draws what has never been drawn.
@@ -244,7 +245,7 @@ class DeadLetters:
             for letter in some:
                 expected = letter.raw if letter.edited else b""
                 arguments += [letter.place.entry, expected, redriven(letter.raw, nonce())]
-            moved += self._run("redrive", channel, partition, arguments, stream_key(channel, partition))
+            moved += self._run("redrive", channel, partition, arguments, stream_key(channel, partition, SLOW))
         return moved
 
     def purge(self, letters: Sequence[Letter]) -> int:

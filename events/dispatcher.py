@@ -259,5 +259,6 @@ class Dispatcher:
             entry.event,
             knativeerrordest=self.destination,
             knativeerrorcode=500 if verdict.status == NO_ANSWER else verdict.status,
-            knativeerrordata=verdict.detail,
+            # No attribute may hold control characters; with one of them nobody could read the event any more.
+            knativeerrordata="".join(char if char.isprintable() else " " for char in verdict.detail),
         )

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import redis
 
-from events.keyspace import CHANNELS, dead_key, stream_key
+from events.keyspace import CHANNELS, LANES, dead_key, stream_key
 from functions import tenants
 from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType
@@ -73,7 +73,7 @@ class World:
     def settled(self) -> None:
         """Wait until every event there is has been settled."""
         until(
-            lambda: not any(self.redis.xlen(stream_key(name, 0)) for name in CHANNELS),
+            lambda: not any(self.redis.xlen(stream_key(name, 0, lane)) for name in CHANNELS for lane in LANES),
             within_s=WITHIN_S,
             what="everything is settled",
         )

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from events import deadletter, keyspace
-from events.keyspace import dead_key, partition_of, stream_key
+from events.keyspace import SLOW, dead_key, partition_of, stream_key
 from functions.cli.__main__ import main
 
 PARTITIONS = 3
@@ -87,7 +87,7 @@ class Shell:
         return [row["id"] for row in json.loads(self.good("list", "--json", *argv))]
 
     def published(self, channel: str = "events") -> list[dict[str, Any]]:
-        entries = [self.redis.xrange(stream_key(channel, partition)) for partition in range(PARTITIONS)]
+        entries = [self.redis.xrange(stream_key(channel, partition, SLOW)) for partition in range(PARTITIONS)]
         return [json.loads(fields[b"event"]) for each in entries for _, fields in each]
 
 

@@ -17,7 +17,7 @@ from events import channel, deadletter
 from events.channel import Channel
 from events.deadletter import CHUNK, DeadLetters, Letter, Wanted, with_data
 from events.errors import Refused, Unavailable
-from events.keyspace import CHANNELS, dead_key, edited_key, partition_of, stream_key
+from events.keyspace import CHANNELS, SLOW, dead_key, edited_key, partition_of, stream_key
 
 PARTITIONS = 4
 ALL = Wanted()
@@ -50,7 +50,7 @@ class Graveyard:
 
     def published(self, tenant: str = "acme", name: str = "events") -> list[dict[str, Any]]:
         """What was put back for the dispatcher."""
-        key = stream_key(name, partition_of(tenant, PARTITIONS))
+        key = stream_key(name, partition_of(tenant, PARTITIONS), SLOW)
         entries = self.redis.xrange(key)
         assert all(set(fields) == {b"event"} for _, fields in entries), "an entry says nothing of earlier attempts"
         return [json.loads(fields[b"event"]) for _, fields in entries]
@@ -310,7 +310,11 @@ def test_a_full_server_can_be_redriven_and_purged_but_not_edited(yard, nonce):
     assert len(yard.published()) == 1
 
 
-@pytest.mark.parametrize("key", [dead_key, edited_key, stream_key])
+def slow_stream_key(channel: str, partition: int) -> str:
+    return stream_key(channel, partition, SLOW)
+
+
+@pytest.mark.parametrize("key", [dead_key, edited_key, slow_stream_key])
 def test_a_key_of_another_kind_is_a_bug_and_nothing_is_moved(yard, nonce, key):
     letter = yard.letters.get(yard.bury(1))
     partition = letter.place.partition
@@ -356,7 +360,7 @@ def test_every_call_is_unavailable_while_redis_is_away(nonce):
 def test_a_redriven_entry_is_read_as_if_it_had_never_been_tried(yard, nonce):
     letter = yard.letters.get(yard.bury(1, attempts=4))
     yard.letters.redrive([letter], nonce)
-    consumer = Channel(yard.redis, "events", letter.place.partition, "a")
+    consumer = Channel(yard.redis, "events", letter.place.partition, "a", SLOW)
     consumer.ensure()
     (entry,) = consumer.read(10, 1)
     assert (entry.attempts, entry.first_ms) == (0, 0)

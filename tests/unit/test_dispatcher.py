@@ -251,7 +251,7 @@ def test_a_dead_letter_says_where_it_failed_and_why(status, code):
     assert letter.event.startswith(event(1)[:-1])
     assert dead.extension("knativeerrordest") == DESTINATION
     assert dead.extension("knativeerrorcode") == code
-    assert dead.extension("knativeerrordata") == 'no "accountId"\n'
+    assert dead.extension("knativeerrordata") == 'no "accountId" '
     assert (letter.reason, letter.attempts, letter.first_ms, letter.last_ms) == ('no "accountId"\n', 4, 5, NOON_MS)
 
 
