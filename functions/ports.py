@@ -38,6 +38,13 @@ class SignalStore(Protocol):
             Unavailable: the store could not be reached.
         """
 
+    def forgotten_notices(self, since: datetime, until: datetime) -> Sequence[tuple[str, UUID]]:
+        """Give the notices of a stretch of time, by when they were wanted, that nobody has tried to send.
+
+        Raises:
+            Unavailable: the store could not be reached.
+        """
+
     def record(self, signals: Sequence[Signal]) -> Recorded:
         """Store ``signals``, advance their accounts' scores, ask the rules and write notices: all or nothing.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -21,21 +22,24 @@ from functions.web.batch import refusal
 SOURCE = "/sspp/process"
 SIGNAL_RECORDED = "io.sspp.signal.recorded"
 NOTICE_DUE = "io.sspp.notice.due"
+#: The clock's event: nobody's, so it carries no tenant.
+TICK = "io.sspp.tick"
+#: How often the clock ticks.
+TICK_EVERY = timedelta(hours=1)
+#: A notice that nobody has tried to send for so long is forgotten: what told of it was lost with Redis.
+FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 def process(messages: Sequence[Message], store: SignalStore) -> list[Result]:
-    """Record a batch and answer each event with the signal and the notices it led to.
+    """Record a batch and answer each event with the signal and the notices it led to, a tick with forgotten ones.
 
     Raises:
         Unavailable: nothing was recorded; the same batch again is safe.
     """
     own = store.own_event_types(_tenants_with_own_types(messages))
-    read = [_signal(message, own) for message in messages]
+    read = [_read(message, own) for message in messages]
     recorded = store.record([signal for signal in read if isinstance(signal, Signal)])
-    return [
-        Result(status=200, replies=_replies(signal, recorded)) if isinstance(signal, Signal) else refusal(signal)
-        for signal in read
-    ]
+    return [_result(what, recorded, store) for what in read]
 
 
 def _tenants_with_own_types(messages: Sequence[Message]) -> set[str]:
@@ -44,12 +48,29 @@ def _tenants_with_own_types(messages: Sequence[Message]) -> set[str]:
     return {tenant for event in unknown if (tenant := event.extension(TENANT))}
 
 
-def _signal(message: Message, own: Mapping[str, Mapping[str, OwnEventType]]) -> Signal | Refused:
-    types = own.get(message.event.extension(TENANT) or "", {})
+def _read(message: Message, own: Mapping[str, Mapping[str, OwnEventType]]) -> Signal | datetime | Refused:
+    """What an event means: a signal, a moment of the clock, or nothing."""
+    event = message.event
+    tenant = event.extension(TENANT)
+    if event.type == TICK and tenant is None and (at := event.occurred_at()):
+        return at
+    types = own.get(tenant or "", {})
     try:
-        return Signal.of(sales_event(message.event, lambda name: event_type(name, types)))
+        return Signal.of(sales_event(event, lambda name: event_type(name, types)))
     except Refused as exc:
         return exc
+
+
+def _result(what: Signal | datetime | Refused, recorded: Recorded, store: SignalStore) -> Result:
+    match what:
+        case Refused():
+            return refusal(what)
+        case datetime():
+            until = what - FORGOTTEN_AFTER
+            forgotten = store.forgotten_notices(until - TICK_EVERY, until)
+            return Result(status=200, replies=[_due(tenant, notice) for tenant, notice in forgotten])
+        case Signal():
+            return Result(status=200, replies=_replies(what, recorded))
 
 
 def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
@@ -57,10 +78,11 @@ def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
     identity = (event.tenant_id, event.id)
     row = signals_.row(signal, recorded.processed_at[identity])
     replies = [Reply(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id, row))]
-    for notice in recorded.notices.get(identity, ()):
-        data = {"noticeId": notice}
-        replies.append(Reply(channel="notices", event=_event(NOTICE_DUE, notice, event.tenant_id, data)))
-    return replies
+    return replies + [_due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]
+
+
+def _due(tenant: str, notice: UUID) -> Reply:
+    return Reply(channel="notices", event=_event(NOTICE_DUE, notice, tenant, {"noticeId": notice}))
 
 
 def _event(type_: str, id_: UUID, tenant: str, data: Mapping[str, object]) -> str:

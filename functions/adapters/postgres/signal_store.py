@@ -24,6 +24,9 @@ from functions.ports import Recorded
 
 Identity = tuple[str, UUID]
 
+#: The most notices one tick of the clock brings back; the rest stays on record.
+MOST_FORGOTTEN = 1_000
+
 
 class PostgresSignalStore:
     """See :class:`functions.ports.SignalStore`."""
@@ -64,6 +67,12 @@ class PostgresSignalStore:
             for row in tx.rows("own_event_types", tenants=asked):
                 own[row["tenant_id"]][row["type"]] = OwnEventType.model_validate(row["definition"])
         return own
+
+    def forgotten_notices(self, since: datetime, until: datetime) -> Sequence[tuple[str, UUID]]:
+        """See SignalStore."""
+        with self._database.transaction() as tx:
+            rows = tx.rows("forgotten_notices", since=since, until=until, most=MOST_FORGOTTEN)
+        return [(row["tenant_id"], row["id"]) for row in rows]
 
     def ping(self) -> None:
         """See SignalStore."""

@@ -117,3 +117,13 @@ WITH counted AS (
   RETURNING tenant_id, month, events
 )
 SELECT tenant_id, month, events, plan, contact FROM counted JOIN tenants USING (tenant_id);
+
+-- forgotten_notices --
+-- Notices of a stretch of time that nobody has tried to send: what told of them was lost with Redis.
+SELECT tenant_id, id
+FROM notices
+WHERE sent_at IS NULL AND recipient IS NOT NULL AND created_at >= :since AND created_at < :until
+  AND NOT EXISTS (SELECT FROM deliveries
+                  WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id)
+ORDER BY created_at
+LIMIT :most;
