@@ -26,7 +26,7 @@ def dripping(pieces: int, *, every_s: float = 0.0) -> Any:
     return receive
 
 
-@pytest.mark.parametrize("every_s", [0.0, 0.01, 0.05, 10.0])
+@pytest.mark.parametrize("every_s", [0.0, 0.01, 0.05])
 def test_a_sender_that_drips_is_late_however_it_drips(monkeypatch, every_s):
     monkeypatch.setattr(app, "BODY_TIMEOUT_S", 0.1)
     with pytest.raises(Refused) as caught:
