@@ -266,21 +266,45 @@ def test_twenty_sleeps_under_load_lose_nothing(tmp_path, database_url, redis_url
 
 @pytest.mark.slow
 def test_a_rolling_restart_of_dispatcher_and_function_under_load_fails_no_event(tmp_path, database_url, redis_url):
-    with deployment(tmp_path, database_url, redis_url, door_stays=True, **NEVER) as system, awake(system):
+    with (
+        deployment(tmp_path, database_url, redis_url, window_s=60, door_stays=True, **NEVER) as system,
+        awake(system),
+    ):
         events, process = system.dispatchers["events"], system.functions["process"]
         system.post()
         until(system.processed, within_s=20, what="everything is warm")
         with under_load(system):
-            for part in (events, process):
-                before = len(system.accepted)
-                part.roll()
-                until(lambda rolled=part: not rolled.rolling, within_s=30, what="the rollout is done")
-                assert len(system.accepted) > before, "there was no load"
+            roll(events, system)
+            roll(process, system)
         system.check_books()
         assert events.deployment.started >= 2
         assert process.deployment.started >= 2
         # Nobody had to be asked twice: not one event was parked, nothing was refused or reset on the way.
         assert (system.logged("events", "entry_parked"), process.refusals) == (0, [])
+
+
+def roll(part: Keda | Activator, system: System) -> None:
+    """Roll a part out. Its old process is to end while there is a batch in hand."""
+    with process_held_up(system):
+        part.roll()
+        until(lambda: bool(part.deployment.leaving), within_s=20, what="the old one is to end")
+    before = len(system.accepted)
+    until(lambda: not part.rolling, within_s=30, what="the rollout is done")
+    until(lambda: len(system.accepted) > before, within_s=10, what="there is load all the time")
+
+
+@contextmanager
+def process_held_up(system: System) -> Iterator[None]:
+    """Let the database hold up what process has begun until the block ends."""
+    process = system.functions["process"]
+    with closing(connect(system.env["DATABASE_URL"])) as connection:
+        connection.run("BEGIN")
+        connection.run("LOCK TABLE signals IN EXCLUSIVE MODE")
+        try:
+            until(lambda: any(pod.in_flight for pod in process.deployment.pods), within_s=10, what="a batch is there")
+            yield
+        finally:
+            connection.run("ROLLBACK")
 
 
 @contextmanager
