@@ -3,67 +3,96 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import hiredis
 import pytest
 import redis
 
-from events import channel, keyspace
+from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Park
 from events.errors import Unavailable
 from events.subscription import SUBSCRIPTIONS
-from functions.adapters.redis.directory import COMPLETE, key_of, terms_of
+from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.adapters.redis.pipe import RedisPipe
 from functions.adapters.redis.seen import SeenEvents
-from functions.domain.key import Grant
-from functions.domain.plan import Terms
+from functions.domain.key import WRITE_EVENTS, Grant, digest
+from functions.domain.plan import Rate, Terms
+from functions.ingest.admission import Admission, Arrival, Limits
+from functions.ingest.answer import Decision
+from functions.ingest.keys import KeyCache
 from functions.local import ports
 from tests.scale import deployed, keda
 from tests.servers import redis_server
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-EVENT_ID = "5f0f1c1e-0000-5000-8000-000000000001"
 SCRIPTS = sorted(path.stem for path in (Path(keyspace.__file__).parent / "lua").glob("*.lua"))
 
-
-def admit_keys(partition: int, lane: str = keyspace.FAST) -> list[str]:
-    """What the front door's script is given for one event."""
-    return [
-        keyspace.stream_key("events", partition, lane),
-        keyspace.count_key("acme", partition, NOW),
-        keyspace.rate_key("acme", partition),
-        keyspace.rate_key("acme:0123456789abcdef", partition),
-        keyspace.seen_key("acme", EVENT_ID, partition),
-    ]
+#: A tenant for each of four partitions.
+TENANTS = {keyspace.partition_of(name, 4): name for name in (f"tenant-{number}" for number in range(100))}
+#: One event at once is fair; the next go to the slow lane.
+LIMITS = Limits(stream_length=1000, partitions=4, window_s=60, fair=Rate(perSecond=0.001, burst=1))
 
 
-#: The longest the stream may get, the window, no hard limit, how long counts are kept, two rates; one event.
-ADMIT = (1000, 60, -1, 60, 1000, 10, 1000, 10, "hash", "event")
+def admit(asked: Any, client: Any, partition: int) -> list[Decision]:
+    """Have the front door decide on two events of a tenant in ``partition``.
+
+    Args:
+        asked: gives what the front door asks, made where there is an event loop.
+        client: writes the key directory.
+    """
+    tenant = TENANTS[partition]
+    directory = RedisKeyDirectory(client)
+    directory.put({digest(tenant): Grant(tenant, frozenset({WRITE_EVENTS}), None)}, {tenant: Terms()})
+    directory.complete()
+    messages = [cloudevent.parse(json.dumps(_event(number)).encode()) for number in range(2)]
+
+    async def decided() -> list[Decision]:
+        pipe = asked()
+        admission = Admission(pipe, KeyCache(pipe, time.monotonic, LIMITS.partitions), LIMITS)
+        arrival = Arrival(now=NOW, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        try:
+            decisions, _ = await admission.decide(await admission.sender(tenant, NOW), messages, arrival)
+            return decisions
+        finally:
+            await pipe.close()
+
+    return asyncio.run(decided())
 
 
-def admit(client: Any, partition: int, lane: str = keyspace.FAST) -> bytes:
-    """Let the front door's script decide on one event."""
-    keys = admit_keys(partition, lane)
-    answer: bytes = client.eval(keyspace.script("admit").text, len(keys), *keys, *ADMIT)[0]
-    return answer
+def _event(number: int) -> dict[str, Any]:
+    data = {"accountId": "account"}
+    return {"specversion": "1.0", "id": f"{number}", "source": "/test", "type": "demo_completed", "data": data}
+
+
+def check_admission(asked: Any, client: Any, partition: int) -> None:
+    """Both events are taken, each in its lane; a second time they are known."""
+    seen = [[decision.duplicate for decision in admit(asked, client, partition)] for _ in range(2)]
+    assert seen == [[False, False], [True, True]]
+    assert [Channel(client, "events", partition, "a", lane).depth() for lane in keyspace.LANES] == [1, 1]
+    accepted = cloudevent.event_id(TENANTS[partition], "/test", "0")
+    assert SeenEvents(client, LIMITS.partitions).accepted(TENANTS[partition], UUID(accepted))
 
 
 def carry(client: Any, partition: int, lane: str = keyspace.FAST) -> None:
     """Take one event through everything that can happen to it."""
     events, other = (Channel(client, "events", partition, name, lane) for name in ("a", "b"))
     signals = Channel(client, "signals", partition, "a", lane)
+    client.xadd(keyspace.stream_key("events", partition, lane), {"event": b"1"})
     events.ensure()
     signals.ensure()
-    assert [admit(client, partition, lane), admit(client, partition, lane)] == [b"stored", b"duplicate"]
     (read,) = events.read(10, 1)
     assert events.release([read], 60_000) == 1
     (claimed,) = other.claim(10, 60_000).entries
@@ -112,10 +141,25 @@ def test_a_script_whose_keys_are_in_two_slots_is_refused(cluster, name):
         one.eval(text, 2, *keys, 1)
 
 
-def test_every_key_of_a_request_is_in_one_slot(cluster):
-    directory = [key_of("digest"), terms_of("acme"), COMPLETE]
-    for keys in (admit_keys(5), directory):
-        assert len({cluster.keyslot(key) for key in keys}) == 1
+@dataclass
+class Asked:
+    """What the front door asks, answered by redis-py: its own client knows no cluster."""
+
+    client: Any
+
+    async def execute(self, *command: str | bytes | int) -> Any:
+        try:
+            return self.client.execute_command(*command)
+        except redis.exceptions.NoScriptError as exc:
+            raise hiredis.ReplyError("NOSCRIPT") from exc
+
+    async def close(self) -> None:
+        """The client is the test's."""
+
+
+@pytest.mark.parametrize("partition", TENANTS)
+def test_all_that_the_front_door_asks_touches_one_slot_at_a_time(cluster, partition):
+    check_admission(lambda: Asked(cluster), cluster, partition)
 
 
 def test_a_cluster_that_is_away_is_unavailable():
@@ -186,26 +230,13 @@ def test_a_server_that_is_not_who_it_should_be_is_unavailable(tls_url, change):
         Channel(client, "events", 0, "a").ping()
 
 
-def ask(url: str, *command: str | int) -> Any:
-    """Ask by the front door's own client."""
-
-    async def asked() -> Any:
-        pipe = RedisPipe(url)
-        try:
-            return await pipe.execute(*command)
-        finally:
-            await pipe.close()
-
-    return asyncio.run(asked())
-
-
 def test_the_front_door_works_over_tls_with_the_machines_trust(tls_url, authority, monkeypatch):
-    keys = admit_keys(1)
-    with pytest.raises(Unavailable):
-        ask(tls_url.partition("?")[0], "PING")
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
-    answer = ask(tls_url, "EVAL", keyspace.script("admit").text, len(keys), *keys, *ADMIT)
-    assert answer[0] in {b"stored", b"duplicate"}
+    with closing(channel.connect(tls_url)) as client:
+        client.flushall()
+        with pytest.raises(Unavailable):
+            admit(lambda: RedisPipe(tls_url.partition("?")[0]), client, 1)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+        check_admission(lambda: RedisPipe(tls_url), client, 1)
 
 
 # --- users
@@ -223,7 +254,7 @@ user exporter on >exporter resetchannels ~sspp:*:stream ~sspp:*:retry ~sspp:*:de
 """
 
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
-PARKED, SEEN = keyspace.parked_key("events", 0), keyspace.seen_key("acme", EVENT_ID, 0)
+PARKED, SEEN = keyspace.parked_key("events", 0), keyspace.seen_key("acme", "id", 0)
 
 
 @pytest.fixture(scope="module", params=redis_server.SERVERS)
@@ -258,15 +289,8 @@ def test_our_own_user_can_do_all_we_do(users, as_user):
         client.delete(key)
     for partition, lane in enumerate(keyspace.LANES):
         carry(client, partition, lane)
-    directory = RedisKeyDirectory(client)
-    directory.put({"digest": Grant("acme", frozenset({"events:write"}), None)}, {"acme": Terms()})
-    directory.complete()
-    assert ask(users("app"), "MGET", key_of("digest"), COMPLETE)[1] == b"1"
-    directory.remove(["digest"])
-    keys = admit_keys(7)
-    assert ask(users("app"), "EVAL", keyspace.script("admit").text, len(keys), *keys, *ADMIT)
-    assert ask(users("app"), "EVALSHA", keyspace.script("admit").sha, len(keys), *keys, *ADMIT)
-    assert SeenEvents(client, 1).accepted("acme", UUID(EVENT_ID))
+    RedisKeyDirectory(client).remove(["digest"])
+    check_admission(lambda: RedisPipe(users("app")), client, 2)
 
 
 def test_kedas_user_reads_every_trigger(as_user):
