@@ -22,6 +22,7 @@ import redis
 
 from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Park
+from events.deadletter import DeadLetters, Wanted, with_data
 from events.errors import Unavailable
 from events.subscription import SUBSCRIPTIONS
 from functions.adapters.redis.directory import COMPLETE
@@ -57,7 +58,7 @@ def admit(asked: Any, client: Any, partition: int) -> list[Decision]:
     directory = RedisKeyDirectory(client)
     directory.put({digest(tenant): Grant(tenant, frozenset({WRITE_EVENTS}), None)}, {tenant: Terms()})
     directory.complete()
-    messages = [cloudevent.parse(json.dumps(_event(number)).encode()) for number in range(2)]
+    messages = [cloudevent.parse(_event(number)) for number in range(2)]
 
     async def decided() -> list[Decision]:
         pipe = asked()
@@ -72,9 +73,9 @@ def admit(asked: Any, client: Any, partition: int) -> list[Decision]:
     return asyncio.run(decided())
 
 
-def _event(number: int) -> dict[str, Any]:
-    data = {"accountId": "account"}
-    return {"specversion": "1.0", "id": f"{number}", "source": "/test", "type": "demo_completed", "data": data}
+def _event(number: int) -> bytes:
+    event = {"specversion": "1.0", "id": f"{number}", "source": "/test", "type": "demo_completed"}
+    return json.dumps(event | {"data": {"accountId": "account"}}).encode()
 
 
 def check_admission(asked: Any, client: Any, partition: int) -> None:
@@ -103,9 +104,20 @@ def carry(client: Any, partition: int, lane: str = keyspace.FAST) -> None:
     (again,) = other.lease(10, 60_000).entries
     assert other.settle([(again, Done([("signals", b"s")]))]) == 1
     (signal,) = signals.read(10, 1)
-    assert signals.settle([(signal, Bury(signal.event, "", 0, "acme", 1, 1, 1))]) == 1
+    assert signals.settle([(signal, Bury(_event(partition), "", 0, "acme", 1, 1, 1))]) == 1
     assert (events.depth(), events.parked(), signals.depth(), events.buries_all()) == (0, 0, 0, False)
     assert client.xlen(keyspace.dead_key("signals", partition)) == 1
+
+
+def check_dead_letters(client: Any, count: int) -> None:
+    """Of as many letters of :func:`carry` one is edited, it and another are redriven, and the rest are purged."""
+    dead = DeadLetters(client, LIMITS.partitions)
+    letters = dead.page(Wanted(channel="signals"), limit=100).letters
+    assert len(letters) == count
+    dead.edit(letters[0], with_data(letters[0], {"accountId": "another"}))
+    assert dead.redrive([dead.get(letters[0].id), letters[1]], lambda: "nonce") == 2
+    assert dead.purge_wanted(Wanted()).count == count - 2
+    assert [dead.watch("signals", partition, 1) for partition in range(count)] == [None] * count
 
 
 # --- a cluster
@@ -125,6 +137,7 @@ def test_partitions_are_carried_on_whichever_node_they_live(cluster, lane):
         carry(cluster, partition, lane)
         nodes.add(cluster.get_node_from_key(keyspace.stream_key("events", partition)).name)
     assert len(nodes) == redis_server.NODES
+    check_dead_letters(cluster, 4)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -289,6 +302,7 @@ def test_our_own_user_can_do_all_we_do(users, as_user):
         client.delete(key)
     for partition, lane in enumerate(keyspace.LANES):
         carry(client, partition, lane)
+    check_dead_letters(client, len(keyspace.LANES))
     RedisKeyDirectory(client).remove(["digest"])
     check_admission(lambda: RedisPipe(users("app")), client, 2)
 

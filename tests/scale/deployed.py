@@ -24,7 +24,7 @@ def triggers(channel: str) -> list[dict[str, Any]]:
 
 def scaled_object(channel: str) -> dict[str, Any]:
     """``spec`` of the ScaledObject of a channel's dispatcher."""
-    return {"pollingInterval": 2, "cooldownPeriod": 60, "maxReplicaCount": 2, "triggers": triggers(channel)}
+    return {"pollingInterval": 2, "cooldownPeriod": 60, "maxReplicaCount": 1, "triggers": triggers(channel)}
 
 
 def _trigger(kind: str, name: str, **metadata: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from tests.scale import activator, deployed, keda
 from tests.scale.activator import Activator
 from tests.scale.keda import Keda
 from tests.scale.pods import Pod, Template, clock
-from tests.servers.parts import TOKEN, until
+from tests.servers.parts import QUICK, TOKEN, until
 
 #: KEDA polls every 0.05 s then, and a pod that leaves Knative is quiet for 0.75 s before it is told to end.
 SPEED = 40.0
@@ -222,12 +222,7 @@ def parked(system: System) -> None:
 
 @pytest.mark.parametrize("leave", [crashed, parked])
 def test_what_a_dispatcher_left_behind_alone_wakes_the_next(tmp_path, database_url, redis_url, leave):
-    quick = {
-        "SSPP_FUNCTION_TIMEOUT_SECONDS": "2",
-        "SSPP_DELIVERY_TIMEOUT_SECONDS": "2.5",
-        "SSPP_CLAIM_IDLE_SECONDS": "3",
-    }
-    with deployment(tmp_path, database_url, redis_url, **quick) as system:
+    with deployment(tmp_path, database_url, redis_url, **QUICK) as system:
         system.post(1)
         leave(system)
         with awake(system):
