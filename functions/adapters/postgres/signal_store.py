@@ -178,7 +178,7 @@ def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[
     meanings: list[dict[str, Any]] = []
     for signal in signals:
         event, kind = signal.event, signal.event.kind
-        meaning = (event.tenant_id, event.source, kind.name, signal.hundredths, signal.reasons)
+        meaning = (event.tenant_id, event.source, kind, signal.hundredths, signal.reasons)
         number = numbers.setdefault(meaning, len(numbers))
         if number == len(meanings):
             meanings.append(_meaning_row(number, signal))
