@@ -13,7 +13,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from events import settings
+from events import failpoint, settings
 from events.errors import ConfigError
 
 FUNCTIONS = ("ingest", "process", "index", "notify", "api")
@@ -79,6 +79,7 @@ def main() -> None:
     sys.argv[1:] = []  # gunicorn would read them
     try:
         told = settings.read(os.environ, require=settings.REQUIRED[function])
+        failpoint.arm(told.failpoints)  # the workers are forked from here
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
     Server(function, told).run()

@@ -12,6 +12,7 @@ from events import cloudevent
 from events.cloudevent import CloudEvent, Message
 from events.delivery import Result
 from events.errors import Refused
+from events.failpoint import reach
 from functions.domain.sales import TENANT
 from functions.domain.search import SignalDocument, words
 from functions.ports import SearchIndex
@@ -41,6 +42,7 @@ def index(messages: Sequence[Message], search: SearchIndex) -> list[Result]:
     """
     read = [_document(message.event) for message in messages]
     search.put([document for document in read if isinstance(document, SignalDocument)])
+    reach("index.written")
     return [Result(status=200) if isinstance(document, SignalDocument) else refusal(document) for document in read]
 
 

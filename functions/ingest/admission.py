@@ -12,6 +12,7 @@ import hiredis
 from events import cloudevent, keyspace, metrics
 from events.cloudevent import Message
 from events.errors import Fault, Refused
+from events.failpoint import reach
 from functions.adapters.redis.pipe import RedisPipe
 from functions.domain import sales, schema
 from functions.domain.plan import Plan, Rate, Terms
@@ -156,6 +157,7 @@ class Admission:
             given = traced if message.event.extension("traceparent") is None else stamps
             arguments += (keyspace.body_hash(message.raw), cloudevent.stamp(message.raw, **given))
         answers = await self._run(keys, arguments)
+        reach("ingest.stored")
         sender.used = answers[-4]
         return answers[:-4], _meter(answers[-4:], plan, arrival.now)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from events.cloudevent import CloudEvent, Message
 from events.delivery import Result
 from events.errors import Refused
+from events.failpoint import reach
 from events.log import Log
 from functions.domain.sales import TENANT
 from functions.ports import NoticeStore, Sender
@@ -29,6 +30,7 @@ def _deliver(event: CloudEvent, store: NoticeStore, sender: Sender) -> Result:
     try:
         tenant, notice_id = _identity(event)
         answer = store.deliver(tenant, notice_id, sender)
+        reach("notify.committed")
     except Refused as exc:
         return refusal(exc)
     log.info("notice_attempted", notice=str(notice_id), delivered=answer.delivered)

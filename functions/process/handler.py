@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from events.cloudevent import Message
 from events.delivery import Reply, Result
 from events.errors import Refused
+from events.failpoint import reach
 from functions.domain import signal as signals_
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.plan import OwnEventType, event_type
@@ -39,6 +40,7 @@ def process(messages: Sequence[Message], store: SignalStore) -> list[Result]:
     own = store.own_event_types(_tenants_with_own_types(messages))
     read = [_read(message, own) for message in messages]
     recorded = store.record([signal for signal in read if isinstance(signal, Signal)])
+    reach("process.committed")
     return [_result(what, recorded, store) for what in read]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from events.errors import Refused
+from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain.explain import Contribution
 from functions.ports import AccountThen, DueNotice, SendAnswer, Sender
@@ -31,7 +32,9 @@ class PostgresNoticeStore:
             if row["recipient"] is None:
                 return NOBODY_TO_TELL
             notice = _due(tx, tenant_id, row)
+            reach("notify.sending")
             answer = sender.send(notice)
+            reach("notify.sent")
             tx.rows(
                 "record_delivery",
                 tenant_id=tenant_id,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
+from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
 from functions.domain.engine import Account, Changes, Standing, State
@@ -55,6 +56,7 @@ class PostgresSignalStore:
                 times.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], row["event_id"]].append(row["id"])
+            reach("process.written")
             return Recorded(times, notices)
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
