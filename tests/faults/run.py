@@ -1,0 +1,163 @@
+"""One run: a load, a fault in the middle of it, and the books afterwards."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.faults.ledger import Audit, Ledger, audit
+from tests.faults.load import Load
+from tests.faults.stage import Stage
+from tests.servers.parts import until
+
+#: How long everything may take to come to rest after a fault, beside what the events themselves take.
+REST_S = 120.0
+#: Events a second that are processed at the least, for deadlines.
+SLOWEST = 200
+
+
+@dataclass
+class Scene:
+    """What a fault works with.
+
+    Args:
+        events: how many the run is made of, about.
+        chance: everything that is drawn.
+        long: the form of `make faults`, whose outages last as long as they are said to.
+        poison: how many entries the fault put into each channel that must end as dead letters.
+        excused: spans of the monotonic clock; what was acknowledged in them may be missing.
+    """
+
+    stage: Stage
+    load: Load
+    events: int
+    chance: random.Random
+    long: bool
+    poison: dict[str, int] = field(default_factory=dict)
+    excused: list[tuple[float, float]] = field(default_factory=list)
+
+    def seconds(self, long: float, short: float) -> float:
+        """How long something lasts, in this form."""
+        return long if self.long else short
+
+    def for_seconds(self, long: float, short: float) -> None:
+        """Let a fault last. The load goes on meanwhile."""
+        until_s = time.monotonic() + self.seconds(long, short)
+        until(lambda: time.monotonic() > until_s, within_s=1000, what="the time is over")
+
+    def more(self, share: float = 0.1) -> None:
+        """Let this share of the run's events go."""
+        self.load.more(int(self.events * share))
+
+    def flowing(self) -> None:
+        """Let some events go and wait until some are processed."""
+        before = self.stage.processed()
+        self.more()
+        until(lambda: self.stage.processed() > before, within_s=60, what="events are processed")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the table.
+
+    Args:
+        name: for the table and ``--only``.
+        act: breaks something and mends it again.
+        wired: it needs proxies between the parts.
+    """
+
+    name: str
+    act: Callable[[Scene], None]
+    wired: bool = False
+
+
+@dataclass
+class Outcome:
+    """One line of the table."""
+
+    fault: str
+    audit: Audit
+    recovery_s: float
+    seconds: float
+
+    def __str__(self) -> str:
+        found = self.audit
+        line = f"{self.fault:<34}{found.accepted:>9}{found.lost:>6}{found.doubled:>9}{self.recovery_s:>12.1f}"
+        line += f"{self.seconds:>9.0f}"
+        notes = [f"{found.exempt} of the last second gone"] * bool(found.exempt)
+        notes += [f"{found.mails_again} mails again under their Message-ID"] * bool(found.mails_again)
+        return "  ".join([line, *notes, *found.wrong])
+
+
+HEADING = f"{'fault':<34}{'accepted':>9}{'lost':>6}{'doubled':>9}{'recovery_s':>12}{'seconds':>9}"
+
+
+def perform(stage: Stage, fault: Fault, *, events: int, seed: int, long: bool) -> Outcome:
+    """Put one fault on the stage, and count.
+
+    Raises:
+        AssertionError: it did not come to rest.
+    """
+    began = time.monotonic()
+    run = f"{fault.name.replace(' ', '-')}-{seed}"
+    keys = stage.tenants([f"{run}-{letter}" for letter in "abc"])
+    ledger = Ledger()
+    with _load(Load(stage.ingest_url, keys, ledger, seed)) as load:
+        scene = Scene(stage, load, events, random.Random(seed), long)
+        load.start()
+        scene.more(0.2)
+        scene.flowing()
+        scene.more(0.5)
+        fault.act(scene)
+        recovery_s = _recovered(stage, load)
+        scene.more(0.2)
+        load.finish()
+    within_s = REST_S + events / SLOWEST
+    try:
+        until(stage.drained, within_s=within_s, what="every channel is empty")
+    except AssertionError as exc:
+        ledger.complain(str(exc))
+    found = audit(
+        ledger,
+        stage.database_url,
+        stage.documents,
+        stage.mails(),
+        tenants=list(keys),
+        exempt=lambda at: any(first <= at <= last for first, last in scene.excused),
+    )
+    found.wrong += stage.rest() + _buried(stage, scene)
+    stage.clear()
+    return Outcome(fault.name, found, recovery_s, time.monotonic() - began)
+
+
+@contextmanager
+def _load(load: Load) -> Iterator[Load]:
+    try:
+        yield load
+    finally:
+        load.close()
+
+
+def _recovered(stage: Stage, load: Load) -> float:
+    """Seconds until an event that is sent now has gone all the way, behind all that waits."""
+    over = time.monotonic()
+    tenant, id_ = load.canary()
+    until(lambda: stage.indexed(tenant, id_), within_s=REST_S, what="an event goes all the way again")
+    return time.monotonic() - over
+
+
+def _buried(stage: Stage, scene: Scene) -> list[str]:
+    """Dead letters other than the poison, or poison that is none."""
+    letters = stage.dead_letters()
+    wrong = []
+    for name in letters.keys() | scene.poison.keys():
+        found, due = letters.get(name, []), scene.poison.get(name, 0)
+        if len(found) != due:
+            reasons = sorted(
+                {(each[b"status"] + b" " + each[b"reason"])[:120].decode("utf-8", "replace") for each in found}
+            )
+            wrong.append(f"{len(found)} dead letters of {name} where {due} were due: {reasons[:3]}")
+    return wrong
