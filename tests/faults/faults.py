@@ -161,7 +161,7 @@ def lock_held(scene: Scene) -> None:
     with scene.stage.sql() as connection:
         connection.run("BEGIN")
         connection.run("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
-        scene.for_seconds(25, 6)
+        scene.for_seconds(60, 6)
         connection.run("ROLLBACK")
 
 
@@ -186,9 +186,9 @@ def bad_network(scene: Scene) -> None:
     """40 ms between any two parts, each way, and every hundredth piece is lost with its connection."""
     with _weather(scene, delay_s=0.04, resets=0.01):
         before = sum(weather.lost for weather in scene.stage.weather.values())
-        for _ in range(int(scene.seconds(5, 2))):
+        until_s = time.monotonic() + scene.seconds(60, 5)
+        while time.monotonic() < until_s:
             scene.flowing()
-        until(scene.stage.drained, within_s=600, what="everything got through")
         assert sum(weather.lost for weather in scene.stage.weather.values()) > before
 
 
