@@ -42,7 +42,10 @@ type: $(READY)  ## mypy --strict
 bench: $(READY)  ## measure on this machine, as ratios; writes bench.json
 	@exec $(BIN)/python -m tests.bench
 
+faults: $(READY)  ## break every part under load, over a million events; a line each. ARGS="--only poison"
+	@exec $(BIN)/python -m tests.faults $(ARGS)
+
 clean:  ## remove the virtual environment and caches; local state in .sspp/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache
 
-.PHONY: help setup run demo test lint type bench clean
+.PHONY: help setup run demo test lint type bench faults clean

@@ -51,7 +51,7 @@ def killed_at(place: str, scene: Scene) -> None:
 
 def killed_at_random(scene: Scene) -> None:
     """Any part, at any moment, one after the other."""
-    for _ in range(int(scene.seconds(20, 5))):
+    for _ in range(int(scene.seconds(20, 3))):
         scene.stage.restart(scene.chance.choice(list(scene.stage.parts)))
 
 
@@ -133,27 +133,27 @@ def _fill(disk: Path) -> Path:
 def postgres_down(scene: Scene) -> None:
     """PostgreSQL ends as by a crash and is away for a while."""
     scene.stage.postgres.kill()
-    scene.for_seconds(60, 5)
+    scene.for_seconds(60, 3)
     scene.stage.postgres.start_again()
 
 
 def out_of_connections(scene: Scene) -> None:
     """Somebody else has every connection PostgreSQL gives."""
     with ExitStack() as eaten:
-        until_s = time.monotonic() + scene.seconds(30, 4)
-        first = eaten.enter_context(closing(connect(scene.stage.database_url)))
-        ours = [first.run("SELECT pg_backend_pid()")[0][0]]
-        refused = 0
-        while time.monotonic() < until_s:
+        ours: list[int] = []
+
+        def refused() -> bool:
             try:
                 more = eaten.enter_context(closing(connect(scene.stage.database_url)))
-                ours.append(more.run("SELECT pg_backend_pid()")[0][0])
             except (DatabaseError, InterfaceError, OSError):
-                refused += 1
-                sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-                first.run(sql + " AND pid <> ALL(CAST(:ours AS integer[]))", ours=ours)
-                threading.Event().wait(0.05)
-        assert refused, "there was always one more connection"
+                return True
+            ours.append(more.run("SELECT pg_backend_pid()")[0][0])
+            others = "backend_type = 'client backend' AND pid <> ALL(CAST(:ours AS integer[]))"
+            more.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}", ours=ours)
+            return False
+
+        until(refused, within_s=60, what="there is no connection left")
+        scene.for_seconds(30, 3)
 
 
 def lock_held(scene: Scene) -> None:
@@ -195,19 +195,19 @@ def bad_network(scene: Scene) -> None:
 def slow(name: str, delay_s: float, scene: Scene) -> None:
     """What is behind the proxy ``name`` takes its time."""
     with _weather(scene, name, delay_s=delay_s):
-        scene.for_seconds(30, 4)
+        scene.for_seconds(30, 2)
 
 
 def hangs(name: str, scene: Scene) -> None:
     """What is behind the proxy ``name`` neither answers nor refuses, for longer than anyone waits for it."""
     with _weather(scene, name, hangs=True):
-        scene.for_seconds(40, 6)
+        scene.for_seconds(40, 5)
 
 
 def search_down(scene: Scene) -> None:
     """Nobody answers for the search server."""
     with _weather(scene, "search", refuses=True):
-        scene.for_seconds(60, 5)
+        scene.for_seconds(60, 3)
 
 
 def search_partial(scene: Scene) -> None:
@@ -220,7 +220,7 @@ def search_partial(scene: Scene) -> None:
     try:
         scene.more()
         until(lambda: searching.refused > before + 3, within_s=60, what="it has refused some")
-        scene.for_seconds(20, 3)
+        scene.for_seconds(20, 2)
     finally:
         searching.busy = searching.partial = 0.0
 
@@ -287,7 +287,7 @@ def two_dispatchers(scene: Scene) -> None:
     """Two more dispatchers on every channel, for a while."""
     for name in SUBSCRIPTIONS:
         scene.stage.spare(name)
-    scene.for_seconds(20, 3)
+    scene.for_seconds(20, 2)
     scene.stage.end_spares()
 
 
@@ -337,7 +337,7 @@ def twins(scene: Scene) -> None:
     with _dispatching(scene, "twin", "twin", now_ms=_wall_ms):
         for _ in range(int(scene.seconds(5, 1))):
             scene.stage.restart("process")
-        scene.for_seconds(20, 3)
+        scene.for_seconds(20, 2)
 
 
 def clock_jumps(scene: Scene) -> None:
@@ -347,7 +347,7 @@ def clock_jumps(scene: Scene) -> None:
     with _dispatching(scene, "jumping", now_ms=lambda: _wall_ms() + jump.randint(-86_400_000, 86_400_000)):
         for _ in range(int(scene.seconds(5, 1))):
             scene.stage.restart("process")
-        scene.for_seconds(20, 3)
+        scene.for_seconds(20, 2)
     scene.stage.restart("events")
 
 

@@ -354,7 +354,7 @@ def _postgres(folder: Path) -> tuple[Store, str]:
     port = ports.free(1)[0]
     url = postgres.url(folder, port)
     # What is committed must outlive the server, not the machine: it is the server that is killed here.
-    argv = [*postgres.argv(folder, port), "-c", "fsync=off", "-c", "max_connections=40"]
+    argv = [*postgres.argv(folder, port), "-c", "fsync=off", "-c", "max_connections=25"]
     log = folder / "postgres.log"
     # SIGQUIT: it and its children end at once, as after a crash; SIGKILL would leave the children for a while.
     answers = partial(postgres.answers, url)

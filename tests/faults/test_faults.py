@@ -66,7 +66,7 @@ def together(run: str, faults: Sequence[Fault]) -> Fault:
 
     def act(scene: Scene) -> None:
         for fault in faults:
-            scene.flowing()
+            scene.more()
             fault.act(scene)
 
     return Fault(run, act, wired=faults[0].wired)

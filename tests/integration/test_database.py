@@ -89,6 +89,20 @@ def test_a_connection_that_dies_in_use_is_unavailable(database: Database, databa
     database.ping()
 
 
+def test_a_table_that_somebody_holds_is_unavailable_for_now(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.adapters.postgres.database.STATEMENT_TIMEOUT_MS", 200)
+    with closing(connect(database_url)) as somebody, closing(Database(database_url)) as database:
+        somebody.run("BEGIN")
+        somebody.run("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Unavailable, match="PostgreSQL"), database.transaction() as tx:
+            tx.rows("active_keys")
+        somebody.run("ROLLBACK")
+        with database.transaction() as tx:
+            tx.rows("active_keys")
+
+
 @pytest.mark.parametrize("silent", [False, True], ids=["nobody listens", "nobody answers"])
 def test_a_server_that_is_away_is_unavailable(
     database_url: str, silent: bool, monkeypatch: pytest.MonkeyPatch

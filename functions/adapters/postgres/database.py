@@ -29,7 +29,8 @@ _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 #: SQLSTATE classes and codes that pass by themselves. Source: PostgreSQL manual, appendix A.
 #: A refused login (28) and a missing database (3D) pass when somebody mends the settings: nothing is lost by waiting.
-_PASSING = ("08", "28", "3D", "40", "53", "57P", "55P03")
+#: 57014 is a statement that took too long: it waited for a lock, or the server is slow.
+_PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
 
@@ -37,8 +38,11 @@ _BROKEN = (InterfaceError, OSError, EOFError)
 _AS_JSON = "WITH found AS (\n{}\n) SELECT CAST(coalesce(json_agg(found), '[]') AS text) FROM found"
 
 CONNECT_TIMEOUT_S = 5
-#: Longer than any statement of ours takes, shorter than the delivery timeout that waits for it.
-STATEMENT_TIMEOUT_MS = 30_000
+#: Longer than any statement of ours takes. With the connect timeout, in which the network may be silent, shorter than
+#: the function timeout: the dispatcher must be told that it is PostgreSQL, or it takes the events to be at fault.
+STATEMENT_TIMEOUT_MS = 10_000
+#: A migration may rewrite tables.
+MIGRATION_TIMEOUT_MS = 3_600_000
 
 
 @cache
@@ -225,18 +229,19 @@ def connect(url: str) -> pg8000.native.Connection:
         raise
 
 
-def connection_arguments(url: str) -> dict[str, Any]:
+def connection_arguments(url: str, *, statement_ms: int | None = None) -> dict[str, Any]:
     """What pg8000 is told for ``url``, with a connected socket that has TCP_NODELAY.
 
     pg8000 leaves Nagle's algorithm on, which together with the server's delayed acknowledgement costs
     40 ms a statement (measured; tests/integration/test_database.py keeps watch).
     """
+    statement_ms = statement_ms or STATEMENT_TIMEOUT_MS
     target = urlsplit(url)
     host, port = target.hostname or "127.0.0.1", target.port or 5432
     plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    plain.settimeout(STATEMENT_TIMEOUT_MS / 1000 + CONNECT_TIMEOUT_S)
+    plain.settimeout(statement_ms / 1000 + CONNECT_TIMEOUT_S)
     tls = parse_qs(target.query).get("sslmode", ["disable"])[0] not in {"disable", "allow", "prefer"}
     return {
         "user": unquote(target.username or "postgres"),
@@ -246,7 +251,7 @@ def connection_arguments(url: str) -> dict[str, Any]:
         "database": unquote(target.path.lstrip("/")) or None,
         "ssl_context": ssl.create_default_context() if tls else None,
         "application_name": "sspp",
-        "startup_params": {"statement_timeout": str(STATEMENT_TIMEOUT_MS), "TimeZone": "UTC"},
+        "startup_params": {"statement_timeout": str(statement_ms), "TimeZone": "UTC"},
         "sock": plain,
     }
 

@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from functions.adapters.postgres.database import connection_arguments
+from functions.adapters.postgres.database import MIGRATION_TIMEOUT_MS, connection_arguments
 
 _FOLDER = Path(__file__).parent / "migrations"
 #: One migration at a time, whoever starts it; the number only has to be ours.
@@ -25,7 +25,7 @@ def upgrade(url: str) -> None:
     """
     engine = create_engine(
         "postgresql+pg8000://",
-        creator=lambda: pg8000.dbapi.connect(**connection_arguments(url)),
+        creator=lambda: pg8000.dbapi.connect(**connection_arguments(url, statement_ms=MIGRATION_TIMEOUT_MS)),
         poolclass=NullPool,
     )
     with engine.connect() as connection:
