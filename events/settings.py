@@ -83,6 +83,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "api": ("DATABASE_URL", "REDIS_URL"),
     "dispatcher": ("REDIS_URL", "SSPP_TARGET_URL"),
     "migrate": ("DATABASE_URL", "REDIS_URL"),
+    "tick": ("SSPP_TARGET_URL", "SSPP_DELIVERY_TOKEN"),
 }
 
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})

@@ -1,100 +1,100 @@
-"""The clock's tick at process: notices that nobody has tried to send are due again, once."""
+"""``python -m functions.tick`` against a server that answers as a function does."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from events import cloudevent
-from events.delivery import Result
-from functions.adapters.postgres.database import Database
-from functions.adapters.postgres.notice_store import PostgresNoticeStore
-from functions.adapters.postgres.signal_store import PostgresSignalStore
-from functions.adapters.postgres.tenants import PostgresTenants
-from functions.domain.rule import RuleDefinition
-from functions.domain.signal import instant
-from functions.ports import DueNotice, SendAnswer
-from functions.process.handler import TICK, process
+from functions.local import ports
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+ROOT = Path(__file__).parents[2]
+TAKEN = json.dumps({"results": [{"status": 200}]})
 
 
-class Refusing:
-    """A mail server that takes nothing."""
+@dataclass
+class Answering:
+    """What it says, and what it was asked."""
 
-    def send(self, notice: DueNotice) -> SendAnswer:
-        return SendAnswer(delivered=False, text="550 no")
-
-
-@pytest.fixture
-def store(database: Database) -> PostgresSignalStore:
-    PostgresTenants(database).put("acme", "Acme")
-    rule = {"name": "hot", "when": "true", "then": [{"channel": "email", "to": "a@example.com"}]}
-    PostgresTenants(database).put_rule("acme", uuid4(), RuleDefinition.model_validate(rule))
-    return PostgresSignalStore(database)
+    url: str = ""
+    requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = field(default_factory=list)
 
 
-def deliver(store: PostgresSignalStore, type_: str, at: datetime, **stamps: str) -> Result:
-    event = {
-        "specversion": "1.0",
-        "id": uuid4().hex,
-        "source": "/tests",
-        "type": type_,
-        "time": instant(at),
-        "data": {"accountId": "globex"},
-        **stamps,
-    }
-    (result,) = process([cloudevent.parse(json.dumps(event).encode())], store)
-    return result
+@contextmanager
+def answering(status: int, body: str) -> Iterator[Answering]:
+    seen = Answering()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            events = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            seen.requests.append(({name.lower(): value for name, value in self.headers.items()}, events))
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        seen.url = f"http://127.0.0.1:{server.server_port}/"
+        yield seen
+        server.shutdown()
+        thread.join()
 
 
-def noticed(store: PostgresSignalStore, at: datetime) -> UUID:
-    """Let a rule fire at ``at``; its notice."""
-    result = deliver(store, "demo_completed", at, sspptenant="acme", sspptime=instant(at), ssppreceived=instant(at))
-    (notice,) = [reply for reply in result.replies if reply.channel == "notices"]
-    return UUID(json.loads(notice.event)["data"]["noticeId"])
+def run(url: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "SSPP_TARGET_URL": url, "SSPP_DELIVERY_TOKEN": "t0ken"}
+    argv = [sys.executable, "-m", "functions.tick"]
+    return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def due(store: PostgresSignalStore, at: datetime) -> list[UUID]:
-    """The notices a tick at ``at`` brings back."""
-    result = deliver(store, TICK, at)
-    assert (result.status, {reply.channel for reply in result.replies} <= {"notices"}) == (200, True)
-    events = [json.loads(reply.event) for reply in result.replies]
-    assert all(event["sspptenant"] == "acme" for event in events)
-    return [UUID(event["data"]["noticeId"]) for event in events]
+def test_a_tick_is_delivered_as_a_batch_of_one_with_the_dispatchers_credential():
+    with answering(200, TAKEN) as server:
+        done = run(server.url)
+    assert done.returncode == 0, done.stderr
+    [(headers, [event])] = server.requests
+    assert headers["content-type"] == "application/cloudevents-batch+json"
+    assert headers["authorization"] == "Bearer t0ken"
+    assert event["type"] == "io.sspp.tick"
+    assert event["time"][14:] in {"00:00Z", "15:00Z", "30:00Z", "45:00Z"}
 
 
-def test_a_notice_nobody_tried_to_send_is_due_again_once_an_hour_has_passed(store):
-    notice = noticed(store, NOON)
-    ticks = [due(store, NOON + minutes * timedelta(minutes=1)) for minutes in (0, 59, 61, 121, 181)]
-    assert ticks == [[], [], [notice], [], []]
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (503, "", "tick: target is unavailable"),
+        (504, "activator request timeout", "tick: target is unavailable"),
+        (200, "hello", "tick: target is unavailable"),
+        (200, json.dumps({"results": [{"status": 500}]}), "tick: target is unavailable"),
+        (401, "only the dispatcher may deliver", "tick: the target answers 401: only the dispatcher may deliver"),
+        (200, json.dumps({"results": [{"status": 422, "detail": "no"}]}), "tick: the target answers 422: no"),
+    ],
+)
+def test_a_tick_nobody_took_fails_the_job_with_a_sentence(status, body, says):
+    with answering(status, body) as server:
+        done = run(server.url)
+    assert (done.returncode, done.stderr.strip()) == (1, says)
+    assert "t0ken" not in done.stderr
 
 
-def test_hourly_ticks_bring_every_forgotten_notice_back_exactly_once(store):
-    notice = noticed(store, NOON)
-    ticks = [due(store, NOON + hours * HOUR) for hours in range(6)]
-    assert ticks.count([notice]) == 1
-    assert sum(map(len, ticks)) == 1
+def test_a_target_that_is_away_fails_the_job_with_a_sentence():
+    done = run(f"http://127.0.0.1:{ports.free(1)[0]}/")
+    assert (done.returncode, done.stderr.strip()) == (1, "tick: target is unavailable")
 
 
-def test_a_notice_that_was_tried_is_left_to_its_retries(store, database):
-    notice = noticed(store, NOON)
-    PostgresNoticeStore(database).deliver("acme", notice, Refusing())
-    assert due(store, NOON + 1.5 * HOUR) == []
-
-
-@pytest.mark.parametrize("stamps", [{"sspptenant": "acme", "ssppreceived": instant(NOON)}])
-def test_a_tick_that_a_sender_made_up_is_an_event_like_any_other(store, stamps):
-    notice = noticed(store, NOON)
-    result = deliver(store, TICK, NOON + 1.5 * HOUR, **stamps)
-    assert str(notice) not in str(result)
-    assert result.status == 422
-
-
-def test_the_same_tick_again_gives_the_same_answer(store):
-    notice = noticed(store, NOON)
-    assert due(store, NOON + 1.5 * HOUR) == due(store, NOON + 1.5 * HOUR) == [notice]
+def test_settings_that_are_missing_are_named():
+    done = run("")
+    assert (done.returncode, done.stderr.strip()) == (1, "tick: SSPP_TARGET_URL is required")

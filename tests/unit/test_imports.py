@@ -63,7 +63,9 @@ def test_every_function_is_looked_at():
     assert {"functions.api.main", "functions.ingest.main", "functions.process.main"} <= set(MAINS)
 
 
-@pytest.mark.parametrize("module", [*MAINS, "events.__main__", "functions.server", "functions.migrate"])
+@pytest.mark.parametrize(
+    "module", [*MAINS, "events.__main__", "functions.server", "functions.migrate", "functions.tick"]
+)
 def test_importing_a_part_connects_to_nothing_and_reads_no_environment(module):
     found = imported(module)
     assert (found["called"], found["asked"]) == ([], [])
