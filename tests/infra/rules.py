@@ -1,0 +1,463 @@
+"""Our own rules over a stack's objects, each a pure function that gives a sentence for everything it finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
+
+from events import keyspace
+from events.settings import NAMES, REQUIRED
+from events.subscription import SUBSCRIPTIONS
+from functions.server import ASYNCHRONOUS, FUNCTIONS, THREADS
+from functions.tick import EVERY_MINUTES
+from tests.infra.admission import Rule
+from tests.infra.manifests import (
+    KNATIVE_SERVICE,
+    SCALED_OBJECT,
+    Object,
+    Pod,
+    environment,
+    kind_of,
+    named,
+    of_kind,
+    ours,
+    pods,
+    settings_map,
+)
+
+COMPONENT = "app.kubernetes.io/component"
+
+#: Settings no manifest names, and why.
+LOCAL_ONLY = {
+    "SSPP_HOME": "where `make run` keeps its state",
+    "INGEST_PORT": "where `make run` puts the front door",
+    "API_PORT": "where `make run` puts the API",
+    "PORT": "Knative sets it for functions; the dispatchers' default is what their probes ask",
+}
+#: Settings that only stacks with an Elasticsearch name.
+SOME_STACKS = {"ELASTICSEARCH_URL"}
+
+#: Secret -> its keys, as docs/manifests.md promises them to whoever makes Secrets.
+SECRETS = {
+    "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password"},
+    "sspp-database": {"DATABASE_URL", "password"},
+    "sspp-elasticsearch": {"ELASTICSEARCH_URL"},
+    "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
+    "sspp-operator": {"SSPP_OPERATOR_KEY"},
+    "sspp-smtp": {"SSPP_SMTP_URL"},
+}
+
+#: Components whose pods others make, and who does; labels are what we have of them.
+MADE_ELSEWHERE = {"backup": "pulumi/, which knows the bucket", "elasticsearch": "the operator of Elasticsearch"}
+
+#: Namespace -> the label its pods have that policies name.
+NEIGHBOURS = {
+    "kube-system": {"k8s-app": {"kube-dns"}},
+    "knative-serving": {"app": {"activator", "autoscaler", "3scale-kourier-gateway"}},
+    "kourier-system": {"app": {"3scale-kourier-gateway"}},
+    "keda": {"app": {"keda-operator"}},
+    "elastic-system": {"control-plane": {"elastic-operator"}},
+}
+
+#: The most connections a pod holds to Redis. To PostgreSQL it is THREADS for each pool.
+REDIS_CONNECTIONS = {"ingest": 1, "api": 1 + THREADS, "migrate": 1}
+#: max_connections: what overlays/dev gives its server, and what Akamai's plan of 4 GB has.
+POSTGRES_LIMIT = 100
+#: Kept free for superusers, backups and people.
+POSTGRES_SPARE = 10
+
+#: Seconds a cold start may take, seen on a cluster under load.
+COLD_START_S = 2.5
+#: Seconds queue-proxy waits for further requests before it stops.
+DRAIN_S = 30
+#: Seconds a dispatcher needs to settle what came back at the last moment.
+SETTLE_S = 10
+
+
+def settings_and_manifests_agree(found: list[Object]) -> Iterator[str]:
+    """Every setting of ours is one that events/settings.py knows, and every one it knows is set somewhere."""
+    named_here: set[str] = set()
+    for pod, container in ours(found):
+        told = environment(found, container).keys()
+        named_here |= told
+        for name in sorted(told - NAMES.keys()):
+            yield f"{named(pod.owner)}: events/settings.py knows no {name}"
+    for name in sorted(NAMES.keys() - named_here - LOCAL_ONLY.keys() - SOME_STACKS):
+        yield f"no manifest sets {name}"
+    for name in sorted(named_here & LOCAL_ONLY.keys()):
+        yield f"{name} is local only: {LOCAL_ONLY[name]}"
+
+
+def parts_get_what_they_need(found: list[Object]) -> Iterator[str]:
+    """Each part has its required settings, and of the secret ones nothing else."""
+    for pod, container in ours(found):
+        part = container["command"][-1] if pod.component in FUNCTIONS else pod.component.partition("-")[0]
+        if part not in REQUIRED:
+            continue
+        told = environment(found, container)
+        for names in REQUIRED[part]:
+            if not any(name in told for name in names.split(" or ")):
+                yield f"{named(pod.owner)}: {names} is required"
+
+
+def secrets_are_known(found: list[Object]) -> Iterator[str]:
+    """Values come from Secrets we promise, and no Secret is among the manifests."""
+    if of_kind(found, ("v1", "Secret")):
+        yield "a Secret is among the manifests"
+    for pod in pods(found):
+        for container in pod.containers:
+            for entry in container.get("env", []):
+                reference = entry.get("valueFrom", {}).get("secretKeyRef", {})
+                if reference and reference["key"] not in SECRETS.get(reference["name"], ()):
+                    yield f"{named(pod.owner)}: there is no {reference['key']} in a Secret {reference['name']}"
+                if "value" in entry and re.search(
+                    r"PASSWORD$|TOKEN|_KEY|://[^/]*@", f"{entry['name']}={entry['value']}"
+                ):
+                    yield f"{named(pod.owner)}: {entry['name']} is written down"
+
+
+def dispatchers_match_subscriptions(found: list[Object]) -> Iterator[str]:
+    """A dispatcher and a ScaledObject a subscription, a trigger a partition and kind of work, the right URL."""
+    partitions = int(settings_map(found)["SSPP_PARTITIONS"])
+    deployed = {each["metadata"]["name"]: each for each in of_kind(found, ("apps/v1", "Deployment"))}
+    scaled = {each["metadata"]["name"]: each for each in of_kind(found, SCALED_OBJECT)}
+    expected = {f"dispatcher-{channel}" for channel in SUBSCRIPTIONS}
+    for name in sorted(scaled.keys() ^ expected):
+        yield f"ScaledObjects and subscriptions differ in {name}"
+    for channel, subscription in SUBSCRIPTIONS.items():
+        name = f"dispatcher-{channel}"
+        if name not in deployed or name not in scaled:
+            yield f"the channel {channel} has no {name}"
+            continue
+        container = deployed[name]["spec"]["template"]["spec"]["containers"][0]
+        if container["command"][-2:] != ["events", channel]:
+            yield f"{name} does not run the channel {channel}"
+        namespace = deployed[name]["metadata"]["namespace"]
+        url = environment(found, container).get("SSPP_TARGET_URL")
+        if url != f"http://{subscription.function}.{namespace}.svc.cluster.local/":
+            yield f"{name} delivers to {url}"
+        yield from _triggers(scaled[name], channel, partitions, namespace)
+
+
+def targets_are_local_functions(found: list[Object]) -> Iterator[str]:
+    """Whoever delivers does so to a function that the world cannot reach."""
+    local = {
+        each["metadata"]["name"]
+        for each in of_kind(found, KNATIVE_SERVICE)
+        if each["metadata"].get("labels", {}).get("networking.knative.dev/visibility") == "cluster-local"
+    }
+    for pod, container in ours(found):
+        url = environment(found, container).get("SSPP_TARGET_URL")
+        if isinstance(url, str) and (urlsplit(url).hostname or "").partition(".")[0] not in local:
+            yield f"{named(pod.owner)}: {url} is no cluster-local function"
+    for each in of_kind(found, KNATIVE_SERVICE):
+        if (each["metadata"]["name"] in local) == (each["metadata"]["name"] in {"ingest", "api"}):
+            yield f"{named(each)}: ingest and api are public, all else is not"
+
+
+def time_is_ordered(found: list[Object]) -> Iterator[str]:
+    """Claim idle > delivery > Knative's timeout > the function's plus a cold start; and drains are waited for."""
+    told = settings_map(found)
+    claim, delivery, function = (
+        float(told[f"SSPP_{name}_SECONDS"]) for name in ("CLAIM_IDLE", "DELIVERY_TIMEOUT", "FUNCTION_TIMEOUT")
+    )
+    if not claim > delivery:
+        yield "SSPP_CLAIM_IDLE_SECONDS is not above SSPP_DELIVERY_TIMEOUT_SECONDS"
+    for each in of_kind(found, KNATIVE_SERVICE):
+        timeout = each["spec"]["template"]["spec"]["timeoutSeconds"]
+        if not delivery > timeout:
+            yield f"{named(each)}: a dispatcher gives up before timeoutSeconds"
+        if not timeout > function + COLD_START_S:
+            yield f"{named(each)}: timeoutSeconds leaves no time for a cold start"
+        if not timeout > DRAIN_S:
+            yield f"{named(each)}: timeoutSeconds, which is the grace period too, cuts the drain off"
+    for pod in pods(found):
+        grace = pod.spec.get("terminationGracePeriodSeconds", 30)
+        if pod.component.startswith("dispatcher-") and grace < delivery + SETTLE_S:
+            yield f"{named(pod.owner)}: the grace period is shorter than a delivery and its settling"
+
+
+def concurrency_is_what_a_process_serves(found: list[Object]) -> Iterator[str]:
+    """A synchronous function serves as many requests as it has threads."""
+    for each in of_kind(found, KNATIVE_SERVICE):
+        concurrency = each["spec"]["template"]["spec"].get("containerConcurrency", 0)
+        threads = None if each["metadata"]["name"] in ASYNCHRONOUS else THREADS
+        if concurrency < 1 or concurrency != (threads or concurrency):
+            yield f"{named(each)}: containerConcurrency {concurrency} is not what its process serves"
+
+
+def connections_fit(found: list[Object]) -> Iterator[str]:
+    """Even with every part at its most, PostgreSQL and Redis have a connection for each."""
+    postgres = (
+        sum(_most(found, pod) * _pools(environment(found, container)) for pod, container in ours(found)) * THREADS
+    )
+    if postgres > POSTGRES_LIMIT - POSTGRES_SPARE:
+        yield f"{postgres} connections to PostgreSQL of {POSTGRES_LIMIT}, {POSTGRES_SPARE} of them kept free"
+    partitions = int(settings_map(found)["SSPP_PARTITIONS"])
+    held = REDIS_CONNECTIONS | {f"dispatcher-{channel}": partitions + 1 for channel in SUBSCRIPTIONS}
+    redis = sum(_most(found, pod) * held.get(pod.component, 0) for pod in pods(found))
+    redis += sum(len(each["spec"]["triggers"]) for each in of_kind(found, SCALED_OBJECT))
+    limit = int(redis_option(found, "maxclients"))
+    if redis > limit // 2:  # the other half is for the pods of the next revision, beside the old ones
+        yield f"{redis} connections to Redis, more than half of {limit}"
+
+
+def redis_is_the_truth(found: list[Object]) -> Iterator[str]:
+    """Every write on disk, nothing ever evicted, on a volume, with memory left for rewriting the file."""
+    for option, value in {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}.items():
+        if redis_option(found, option) != value:
+            yield f"{option} is not {value}"
+    [pod] = [pod for pod in pods(found) if pod.component == "redis"]
+    if not pod.owner["spec"].get("volumeClaimTemplates"):
+        yield "Redis has no volume"
+    container = pod.spec["containers"][0]
+    most = _bytes(container["args"][container["args"].index("--maxmemory") + 1])
+    if most > 0.65 * _bytes(container["resources"]["limits"]["memory"]):
+        yield "maxmemory leaves no memory for rewriting the append-only file"
+    if int(settings_map(found)["SSPP_MAX_STREAM_LENGTH"]) * 1024 > most:
+        yield "SSPP_MAX_STREAM_LENGTH events of 1 KiB are more than maxmemory"
+
+
+def pods_are_confined(found: list[Object]) -> Iterator[str]:
+    """Restricted Pod Security, a read-only root, no token, and everything asks for what it needs."""
+    for pod in pods(found):
+        if pod.spec.get("automountServiceAccountToken") is not False:
+            yield f"{named(pod.owner)}: a token is mounted"
+        for container in pod.containers:
+            where = f"{named(pod.owner)}, {container['name']}"
+            yield from (f"{where}: {fault}" for fault in _confinement(pod, container))
+    for each in of_kind(found, KNATIVE_SERVICE):
+        told = each["spec"]["template"]["metadata"]["annotations"]
+        for what in ("cpu-resource-request", "memory-resource-request", "memory-resource-limit"):
+            if f"queue.sidecar.serving.knative.dev/{what}" not in told:
+                yield f"{named(each)}: queue-proxy has no {what}"
+
+
+def images_are_pinned(found: list[Object]) -> Iterator[str]:
+    """Ours by version or digest, everybody else's by digest."""
+    own = {id(container) for _, container in ours(found)}
+    for pod in pods(found):
+        for container in pod.containers:
+            image = container["image"]
+            tag = re.search(r":([\w.-]+)$", image.partition("@")[0])
+            if re.search(r"@sha256:[0-9a-f]{64}$", image):
+                continue
+            if id(container) not in own:
+                yield f"{named(pod.owner)}: {image} has no digest"
+            elif not tag or tag[1] == "latest":
+                yield f"{named(pod.owner)}: {image} has no version"
+
+
+def every_component_may_be_drained(found: list[Object]) -> Iterator[str]:
+    """One PodDisruptionBudget a component that runs on, which lets one pod go."""
+    budgets = of_kind(found, ("policy/v1", "PodDisruptionBudget"))
+    for each in budgets:
+        if each["spec"].get("maxUnavailable") != 1 or "minAvailable" in each["spec"]:
+            yield f"{named(each)}: maxUnavailable must be 1"
+    covered = [each["spec"]["selector"]["matchLabels"].get(COMPONENT, "") for each in budgets]
+    running = {pod.component for pod in pods(found) if kind_of(pod.owner)[0] != "batch/v1"} - {"mailbox"}
+    for component in sorted(running ^ set(covered)):
+        yield f"budgets and components differ in {component}"
+
+
+def network_is_closed(found: list[Object]) -> Iterator[str]:
+    """Everything is denied by default, and both ends of every opening are somebody."""
+    policies = of_kind(found, ("networking.k8s.io/v1", "NetworkPolicy"))
+    closed = [each for each in policies if each["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}]
+    if not closed:
+        yield "nothing is denied by default"
+    known = {pod.component for pod in pods(found)} | MADE_ELSEWHERE.keys()
+    for each in policies:
+        for component in sorted(_components(each["spec"]["podSelector"]) - known):
+            yield f"{named(each)}: there is no component {component}"
+        rules = (each["spec"].get(way, []) for way in ("ingress", "egress"))
+        for rule in chain.from_iterable(rules):
+            for peer in (*rule.get("from", []), *rule.get("to", [])):
+                yield from (f"{named(each)}: {fault}" for fault in _peer(peer, known))
+
+
+def openings_are_used(found: list[Object]) -> Iterator[str]:
+    """Who may call a store or the gateway is who is told its address, and the other way round."""
+    for component, wanted in _callers(found).items():
+        allowed = {target for target, callers in _allowed(found).items() if component in callers}
+        for target in sorted(wanted - allowed):
+            yield f"{component} uses {target} and may not"
+        for target in sorted(allowed - wanted):
+            yield f"{component} may use {target} and does not"
+
+
+def clocks_agree(found: list[Object]) -> Iterator[str]:
+    """The tick is named by the quarter of an hour it is started in."""
+    [tick] = [each for each in of_kind(found, ("batch/v1", "CronJob")) if each["metadata"]["name"] == "sspp-tick"]
+    if tick["spec"]["schedule"] != f"*/{EVERY_MINUTES} * * * *":
+        yield "functions/tick.py and the schedule differ"
+    if tick["spec"]["startingDeadlineSeconds"] >= EVERY_MINUTES * 60:
+        yield "a tick may start so late that it carries the next one's name"
+
+
+RULES: tuple[Rule, ...] = (
+    settings_and_manifests_agree,
+    parts_get_what_they_need,
+    secrets_are_known,
+    dispatchers_match_subscriptions,
+    targets_are_local_functions,
+    time_is_ordered,
+    concurrency_is_what_a_process_serves,
+    connections_fit,
+    redis_is_the_truth,
+    pods_are_confined,
+    images_are_pinned,
+    every_component_may_be_drained,
+    network_is_closed,
+    openings_are_used,
+    clocks_agree,
+)
+
+
+def redis_option(found: list[Object], name: str) -> str:
+    """An option of the deployed redis.conf."""
+    [conf] = [
+        each["data"]["redis.conf"] for each in of_kind(found, ("v1", "ConfigMap")) if "redis.conf" in each["data"]
+    ]
+    match = re.search(rf"^{name} (.*)$", conf, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _triggers(scaled: Object, channel: str, partitions: int, namespace: str) -> Iterator[str]:
+    spec = scaled["spec"]
+    found = {
+        (each["type"], each["metadata"].get("stream") or each["metadata"].get("listName")) for each in spec["triggers"]
+    }
+    expected = {("redis-streams", keyspace.stream_key(channel, n)) for n in range(partitions)}
+    expected |= {("redis", keyspace.retry_key(channel, n)) for n in range(partitions)}
+    for kind, key in sorted(expected - found):
+        yield f"{named(scaled)}: no trigger of type {kind} watches {key}"
+    for kind, key in sorted(found - expected):
+        yield f"{named(scaled)}: {kind} watches {key}, which is nothing of this channel's"
+    for each in spec["triggers"]:
+        if each["metadata"].get("address") != f"sspp-redis.{namespace}.svc.cluster.local:6379":
+            yield f"{named(scaled)}: {each['name']} asks {each['metadata'].get('address')}"
+    if spec.get("minReplicaCount") != 0 or "maxReplicaCount" not in spec:
+        yield f"{named(scaled)}: it must sleep, and have a most"
+    if spec.get("pollingInterval", 30) > 5:
+        yield f"{named(scaled)}: pollingInterval is above 5 s"
+
+
+def _pools(told: Mapping[str, object]) -> int:
+    """How many pools of connections to PostgreSQL a part has: the API searches through one of its own."""
+    searches_there = "SSPP_OPERATOR_KEY" in told and "ELASTICSEARCH_URL" not in told
+    return ("DATABASE_URL" in told) + searches_there
+
+
+def _most(found: list[Object], pod: Pod) -> int:
+    """The most pods of one template."""
+    name = pod.owner["metadata"]["name"]
+    if kind_of(pod.owner) == KNATIVE_SERVICE:
+        return int(pod.template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"])
+    for scaled in of_kind(found, SCALED_OBJECT):
+        if scaled["spec"]["scaleTargetRef"]["name"] == name:
+            return int(scaled["spec"]["maxReplicaCount"])
+    return int(pod.owner["spec"].get("replicas", 1))
+
+
+def _confinement(pod: Pod, container: Object) -> Iterator[str]:
+    context = {**pod.spec.get("securityContext", {}), **container.get("securityContext", {})}
+    wanted: dict[str, Any] = {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for name, value in wanted.items():
+        if context.get(name) != value:
+            yield f"{name} is not {value}"
+    resources = container.get("resources", {})
+    for what, kind in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
+        if kind not in resources.get(what, {}):
+            yield f"no {kind} among its {what}"
+    if "cpu" in resources.get("limits", {}):
+        yield "a CPU limit makes wakes slower"
+
+
+def _components(selector: Object) -> set[str]:
+    """The components a selector names; what it leaves out counts as named, too."""
+    found = {value for name, value in selector.get("matchLabels", {}).items() if name == COMPONENT}
+    for expression in selector.get("matchExpressions", []):
+        if expression["key"] == COMPONENT and expression["operator"] == "In":
+            found |= set(expression["values"])
+    return found
+
+
+def _peer(peer: Object, known: set[str]) -> Iterator[str]:
+    if "ipBlock" in peer:
+        return
+    pod_selector = peer.get("podSelector", {})
+    if not pod_selector:
+        yield "a whole namespace is let in or out"
+    if "namespaceSelector" not in peer:
+        for component in sorted(_components(pod_selector) - known):
+            yield f"there is no component {component}"
+        return
+    labels = pod_selector.get("matchLabels", {}).items()
+    for namespace in _namespaces(peer["namespaceSelector"]):
+        for name, value in labels:
+            if value not in NEIGHBOURS.get(namespace, {}).get(name, ()):
+                yield f"there is no {name}={value} in {namespace}"
+
+
+def _namespaces(selector: Object) -> list[str]:
+    found = list(selector.get("matchLabels", {}).values())
+    for expression in selector.get("matchExpressions", []):
+        found += expression["values"]
+    return found
+
+
+#: Setting -> what its value leads to.
+_LEADS_TO = {
+    "REDIS_URL": "redis",
+    "DATABASE_URL": "postgres",
+    "ELASTICSEARCH_URL": "elasticsearch",
+    "SSPP_TARGET_URL": "gateway",
+    "SSPP_SMTP_URL": "mail",
+}
+#: TCP port -> what answers there.
+_ANSWERS = {
+    6379: "redis",
+    5432: "postgres",
+    10000: "postgres",
+    9200: "elasticsearch",
+    8081: "gateway",
+    25: "mail",
+    465: "mail",
+    587: "mail",
+    1025: "mail",
+}
+
+
+def _callers(found: list[Object]) -> dict[str, set[str]]:
+    """Component -> what it is told the address of."""
+    callers: dict[str, set[str]] = {}
+    for pod, container in ours(found):
+        told = environment(found, container)
+        callers[pod.component] = {target for name, target in _LEADS_TO.items() if name in told}
+    return callers
+
+
+def _allowed(found: list[Object]) -> dict[str, set[str]]:
+    """What answers -> the components that may call it."""
+    allowed: dict[str, set[str]] = {}
+    for policy in of_kind(found, ("networking.k8s.io/v1", "NetworkPolicy")):
+        for rule in policy["spec"].get("egress", []):
+            for port in rule.get("ports", []):
+                target = _ANSWERS.get(port["port"], f"port {port['port']}")
+                allowed.setdefault(target, set()).update(_components(policy["spec"]["podSelector"]))
+    return allowed
+
+
+def _bytes(text: str) -> int:
+    units = {"mi": 2**20, "gi": 2**30, "mb": 2**20, "gb": 2**30}
+    return int(text[:-2]) * units[text[-2:].lower()]

@@ -1,0 +1,341 @@
+"""The overlays as they are: rendered, valid, acceptable to Knative and KEDA, and by our own rules."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.infra import admission, rules, schemas
+from tests.infra.manifests import ROOT, STACKS, Object, objects, ours, rendered
+
+every_stack = pytest.mark.parametrize("stack", STACKS)
+with_schemas = pytest.mark.skipif(not schemas.FOLDER.is_dir(), reason=f"no schemas in {schemas.FOLDER}")
+
+#: What a mutation puts in place of a field to take it away.
+GONE: Any = object()
+
+#: Which object, where in it (RFC 6901), what is put there.
+Mutation = tuple[str, str, Any]
+
+
+def changed(stack: str, *mutations: Mutation) -> list[Object]:
+    """A stack's objects with something broken."""
+    found = objects(stack)
+    for name, pointer, value in mutations:
+        [target] = [each for each in found if f"{each['kind']} {each['metadata']['name']}".startswith(name)][:1]
+        *path, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+        place: Any = target
+        for part in path:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        _put(place, last, copy.deepcopy(value) if value is not GONE else GONE)
+    return found
+
+
+def _put(place: Any, last: str, value: Any) -> None:
+    if isinstance(place, list):
+        place.append(value) if last == "-" else place.__setitem__(int(last), value)
+    elif value is GONE:
+        del place[last]
+    else:
+        place[last] = value
+
+
+def faults(found: list[Object], table: tuple[Callable[[list[Object]], Any], ...]) -> list[str]:
+    return [fault for rule in table for fault in rule(found)]
+
+
+@every_stack
+@with_schemas
+def test_every_object_is_what_the_api_server_takes(stack):
+    found = {f"{each['kind']} {each['metadata']['name']}": schemas.fault(each) for each in objects(stack)}
+    assert {name: fault for name, fault in found.items() if fault} == {}
+
+
+@every_stack
+def test_knative_and_keda_take_every_object_and_can_work_with_it(stack):
+    assert faults(objects(stack), admission.RULES) == []
+
+
+@every_stack
+def test_every_object_follows_our_own_rules(stack):
+    assert faults(objects(stack), rules.RULES) == []
+
+
+@every_stack
+def test_every_object_is_in_the_namespace_of_its_stack(stack):
+    found = {each["metadata"].get("namespace") or each["metadata"]["name"] for each in objects(stack)}
+    assert found == {f"sspp-{stack}"}
+
+
+@every_stack
+def test_rendering_is_repeatable(stack):
+    before = rendered(stack)
+    rendered.cache_clear()
+    assert rendered(stack) == before
+
+
+@pytest.mark.parametrize(("stack", "most", "front_door"), [("dev", 1, 1), ("staging", 2, 2), ("prod", 5, 10)])
+def test_each_stack_runs_as_many_pods_of_a_kind_as_its_size_allows(stack, most, front_door):
+    scales = {}
+    for each in objects(stack):
+        if each["kind"] == "ScaledObject":
+            scales[each["metadata"]["name"]] = each["spec"]["maxReplicaCount"]
+        elif each["apiVersion"] == "serving.knative.dev/v1":
+            told = each["spec"]["template"]["metadata"]["annotations"]
+            scales[each["metadata"]["name"]] = int(told["autoscaling.knative.dev/max-scale"])
+    assert scales == {name: front_door if name == "ingest" else most for name in scales}
+    assert len(scales) == 8
+
+
+@every_stack
+def test_only_the_front_door_of_prod_never_sleeps(stack):
+    awake = [
+        each["metadata"]["name"]
+        for each in objects(stack)
+        if "autoscaling.knative.dev/min-scale"
+        in each.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
+    ]
+    assert awake == (["ingest"] if stack == "prod" else [])
+
+
+@every_stack
+def test_the_deployed_version_is_this_one(stack):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert {container["image"].rpartition(":")[2] for _, container in ours(objects(stack))} == {version}
+
+
+#: Broken manifests that the API server refuses: unknown and misspelt fields, wrong types.
+UNACCEPTABLE: list[Mutation] = [
+    ("Service process", "/spec/template/spec/timeoutseconds", 10),
+    ("Service process", "/spec/template/spec/containers/0/imagepullpolicy", "Always"),
+    ("Service process", "/spec/template/spec/containers/0/envFrom/0/configMapRef/key", "x"),
+    ("Service process", "/spec/template/spec/containerConcurrency", "4"),
+    ("Service process", "/spec/template/metadata/annotations/x", 1),
+    ("Service process", "/metadata/annotation", {}),
+    ("Service process", "/metadata/name", "Process"),
+    ("ScaledObject dispatcher-events", "/spec/pollinginterval", 2),
+    ("ScaledObject dispatcher-events", "/spec/triggers/0/metadata/streamLength", 100),
+    ("ScaledObject dispatcher-events", "/spec/triggers/0/type", GONE),
+    ("TriggerAuthentication sspp-redis", "/spec/secretTargetRefs", []),
+    ("Deployment dispatcher-events", "/spec/template/spec/containers/0/readinessprobe", {}),
+    ("Deployment dispatcher-events", "/spec/selector", GONE),
+    ("StatefulSet sspp-redis", "/spec/template/spec/containers/0/resources/limits/memory", []),
+    ("NetworkPolicy redis", "/spec/ingress/0/ports/0/portt", 1),
+    ("PodDisruptionBudget process", "/spec/maxUnavailble", 1),
+    ("CronJob sspp-tick", "/spec/jobTemplate/spec/backofflimit", 1),
+]
+
+
+@with_schemas
+@pytest.mark.parametrize("mutation", UNACCEPTABLE, ids=lambda mutation: f"{mutation[0]} {mutation[1]}")
+def test_unknown_fields_and_wrong_types_are_refused(mutation):
+    before = objects("dev")
+    [broken] = [each for each in changed("dev", mutation) if each not in before]
+    assert schemas.fault(broken)
+
+
+def knative(field: str, value: Any, says: str, *, name: str = "process") -> tuple[list[Mutation], str]:
+    return [(f"Service {name}", f"/spec/template/{field}", value)], says
+
+
+def scale(name: str, value: Any, says: str) -> tuple[list[Mutation], str]:
+    return knative(f"metadata/annotations/autoscaling.knative.dev~1{name}", value, says)
+
+
+def container(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
+    return knative(f"spec/containers/0/{field}", value, says)
+
+
+def scaled(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
+    return [("ScaledObject dispatcher-events", f"/spec/{field}", value)], says
+
+
+TRIGGER = {"type": "redis", "name": "stream-0", "metadata": {"address": "a:1", "listName": "l", "listLength": "1"}}
+
+INADMISSIBLE = [
+    knative("spec/timeoutSeconds", 601, "timeoutSeconds is above 600"),
+    knative("spec/responseStartTimeoutSeconds", 41, "responseStartTimeoutSeconds is above timeoutSeconds"),
+    knative("spec/containerConcurrency", 1001, "containerConcurrency is above 1000"),
+    scale("window", "5s", "the window is not between 6s and 1h"),
+    scale("window", "2h", "the window is not between 6s and 1h"),
+    scale("window", "soon", "the window is not between 6s and 1h"),
+    scale("scale-to-zero-pod-retention-period", "61m", "the retention period is not a duration of up to 1h"),
+    scale("initial-scale", "0", "initial-scale 0 needs a flag of the cluster"),
+    scale("min-scale", "2", "min-scale is above max-scale"),
+    scale("max-scale", "two", "max-scale is not a whole number"),
+    scale("max-scale", GONE, "no max-scale"),
+    scale("max-scale", "0", "no max-scale"),
+    scale("max-scale", 1, "is not a string"),
+    (
+        [("Service process", "/metadata/annotations/autoscaling.knative.dev~1max-scale", "1")],
+        "autoscaling.knative.dev/max-scale belongs to the template",
+    ),
+    *[
+        knative(f"spec/{name}", {}, f"{name} of a pod is refused")
+        for name in ("securityContext", "nodeSelector", "tolerations", "topologySpreadConstraints", "initContainers")
+    ],
+    knative("spec/priorityClassName", "high", "priorityClassName of a pod is refused"),
+    knative("spec/terminationGracePeriodSeconds", 60, "terminationGracePeriodSeconds of a pod is refused"),
+    knative("spec/automountServiceAccountToken", True, "automountServiceAccountToken must be false"),
+    knative(
+        "spec/volumes",
+        [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
+        "a volume of kind persistentVolumeClaim is refused",
+    ),
+    knative("spec/serviceAccountName", "ssp", "the ServiceAccount ssp does not exist"),
+    knative("spec/serviceAccountName", GONE, "the ServiceAccount default does not exist"),
+    container("env/-", {"name": "PORT", "value": "1"}, "Knative itself sets PORT"),
+    container("env/-", {"name": "K_SERVICE", "value": "x"}, "Knative itself sets K_SERVICE"),
+    container(
+        "env/-", {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, "fieldRef is refused"
+    ),
+    container("lifecycle", {"preStop": {}}, "lifecycle is refused"),
+    container("ports/-", {"containerPort": 9000}, "a container has two ports"),
+    container("ports", GONE, "exactly one container has a port"),
+    container("startupProbe", {"httpGet": {"path": "/"}}, "an httpGet startupProbe needs a port"),
+    container("readinessProbe", {"tcpSocket": {"port": 8080}}, "readiness is not asked by httpGet"),
+    container("readinessProbe", GONE, "readiness is not asked by httpGet"),
+    container("readinessProbe/failureThreshold", 3, "a readinessProbe without a period"),
+    scaled("scaleTargetRef/name", "dispatcher-signals", "2 ScaledObjects scale dispatcher-signals"),
+    scaled("scaleTargetRef/name", "dispatcher", "there is no Deployment dispatcher"),
+    scaled("scaleTargetRef", {"name": "process", "kind": "Service"}, "KEDA scales Deployments here, not a Service"),
+    scaled("triggers/0/metadata/streamLength", 100, "streamLength is not a string"),
+    scaled("triggers/0/metadata/streamLength", GONE, "streamLength is missing"),
+    scaled("triggers/0/metadata/stream", GONE, "stream is missing"),
+    scaled("triggers/0/metadata/address", "", "address is missing"),
+    scaled("triggers/0/metadata/consumerGroup", "dispatchers", "KEDA does not read the stream's length"),
+    scaled("triggers/0/type", "redis-stream", "there is no trigger type redis-stream here"),
+    scaled("triggers/1/name", "stream-0", "two triggers have the same name"),
+    scaled("triggers/0/authenticationRef", GONE, "there is no TriggerAuthentication None"),
+    scaled("triggers/0/authenticationRef/name", "redis", "there is no TriggerAuthentication redis"),
+    scaled("minReplicaCount", 2, "minReplicaCount is above maxReplicaCount"),
+    ([("Deployment dispatcher-events", "/spec/replicas", 1)], "every apply would fight KEDA over replicas"),
+]
+
+
+@pytest.mark.parametrize(("mutations", "says"), INADMISSIBLE, ids=[says for _, says in INADMISSIBLE])
+def test_what_knative_and_keda_refuse_or_wrongly_accept_is_found(mutations, says):
+    assert any(says in fault for fault in faults(changed("dev", *mutations), admission.RULES))
+
+
+def dispatcher(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
+    return [("Deployment dispatcher-events", f"/spec/template/spec/{field}", value)], says
+
+
+def setting(name: str, value: Any, says: str) -> tuple[list[Mutation], str]:
+    return [("ConfigMap sspp-settings-", f"/data/{name}", value)], says
+
+
+def redis(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
+    return [("StatefulSet sspp-redis", f"/spec/{field}", value)], says
+
+
+CONTAINER = "template/spec/containers/0"
+ALLOWED = {"matchExpressions": [{"key": rules.COMPONENT, "operator": "In", "values": ["ingest", "intruder"]}]}
+
+AGAINST_OUR_RULES = [
+    setting("SSPP_CORS_ORIGIN", "x", "events/settings.py knows no SSPP_CORS_ORIGIN"),
+    setting("SSPP_CORS_ORIGINS", GONE, "no manifest sets SSPP_CORS_ORIGINS"),
+    setting("SSPP_HOME", "/tmp", "SSPP_HOME is local only"),
+    setting("SSPP_PARTITIONS", "2", "no trigger of type redis watches sspp:{1}:signals:retry"),
+    setting("SSPP_CLAIM_IDLE_SECONDS", "45", "is not above SSPP_DELIVERY_TIMEOUT_SECONDS"),
+    setting("SSPP_DELIVERY_TIMEOUT_SECONDS", "40", "Service api: a dispatcher gives up before timeoutSeconds"),
+    setting("SSPP_DELIVERY_TIMEOUT_SECONDS", "55", "the grace period is shorter than a delivery"),
+    setting("SSPP_FUNCTION_TIMEOUT_SECONDS", "38", "leaves no time for a cold start"),
+    setting("SSPP_MAX_STREAM_LENGTH", "1000000", "are more than maxmemory"),
+    knative("spec/timeoutSeconds", 30, "cuts the drain off"),
+    knative("spec/containerConcurrency", 5, "containerConcurrency 5 is not what its process serves"),
+    knative("spec/containerConcurrency", 0, "containerConcurrency 0 is not what", name="ingest"),
+    knative("spec/containers/0/env", [], "Service process: DATABASE_URL is required"),
+    container("env/0/valueFrom/secretKeyRef/key", "URL", "there is no URL in a Secret sspp-database"),
+    container("env/0/valueFrom/secretKeyRef/name", "database", "in a Secret database"),
+    container("env/0", {"name": "DATABASE_URL", "value": "postgresql://a:b@c/d"}, "DATABASE_URL is written down"),
+    ([("Service sspp-redis", "/kind", "Secret")], "a Secret is among the manifests"),
+    scaled("triggers/0/metadata/stream", "sspp:{0}:event:stream", "no trigger of type redis-streams watches"),
+    scaled("triggers/0/metadata/stream", "sspp:{0}:event:stream", "which is nothing of this channel's"),
+    scaled("triggers/1", TRIGGER, "no trigger of type redis watches sspp:{0}:events:retry"),
+    scaled("triggers/0/metadata/address", "sspp-redis:6379", "asks sspp-redis:6379"),
+    scaled("pollingInterval", 30, "pollingInterval is above 5 s"),
+    scaled("minReplicaCount", 1, "it must sleep"),
+    ([("ScaledObject dispatcher-events", "/metadata/name", "events")], "differ in dispatcher-events"),
+    ([("Deployment dispatcher-events", "/metadata/name", "events")], "the channel events has no dispatcher-events"),
+    dispatcher("containers/0/command/3", "signals", "does not run the channel events"),
+    dispatcher("containers/0/env/2/value", "http://process", "dispatcher-events delivers to http://process"),
+    dispatcher(
+        "containers/0/env/2/value", "http://ingest.sspp-dev.svc.cluster.local/", "is no cluster-local function"
+    ),
+    dispatcher("terminationGracePeriodSeconds", 30, "the grace period is shorter than a delivery"),
+    dispatcher("automountServiceAccountToken", True, "a token is mounted"),
+    dispatcher("containers/0/securityContext/readOnlyRootFilesystem", False, "readOnlyRootFilesystem is not True"),
+    dispatcher("containers/0/securityContext/capabilities", GONE, "capabilities is not"),
+    dispatcher("containers/0/resources/limits", {}, "no memory among its limits"),
+    dispatcher("containers/0/resources/limits/cpu", "1", "a CPU limit makes wakes slower"),
+    dispatcher("containers/0/image", "dev.local/sspp:latest", "has no version"),
+    dispatcher("containers/0/image", "dev.local:5000/sspp", "has no version"),
+    ([("Service process", "/metadata/labels", {})], "ingest and api are public, all else is not"),
+    (
+        [("Service api", "/metadata/labels/networking.knative.dev~1visibility", "cluster-local")],
+        "are public, all else",
+    ),
+    scale("max-scale", "20", "100 connections to PostgreSQL of 100"),
+    ([("ScaledObject dispatcher-events", "/spec/maxReplicaCount", 200)], "more than half of 500"),
+    redis(f"{CONTAINER}/image", "redis:7.2.16-bookworm", "redis:7.2.16-bookworm has no digest"),
+    redis(f"{CONTAINER}/args", ["--maxmemory", "256mb"], "leaves no memory for rewriting"),
+    redis("volumeClaimTemplates", [], "Redis has no volume"),
+    (
+        [
+            (
+                "Service process",
+                "/spec/template/metadata/annotations/queue.sidecar.serving.knative.dev~1memory-resource-limit",
+                GONE,
+            )
+        ],
+        "queue-proxy has no memory-resource-limit",
+    ),
+    ([("PodDisruptionBudget process", "/spec", {"minAvailable": 1, "selector": {"matchLabels": {}}})], "must be 1"),
+    (
+        [("PodDisruptionBudget process", "/spec/selector/matchLabels", {rules.COMPONENT: "processes"})],
+        "budgets and components differ in process",
+    ),
+    ([("NetworkPolicy closed", "/spec/policyTypes", ["Ingress"])], "nothing is denied by default"),
+    ([("NetworkPolicy functions", "/spec/podSelector", ALLOWED)], "there is no component intruder"),
+    ([("NetworkPolicy redis", "/spec/ingress/0/from/0/podSelector", ALLOWED)], "there is no component intruder"),
+    ([("NetworkPolicy redis", "/spec/ingress/0/from/0/podSelector", {})], "a whole namespace is let in or out"),
+    (
+        [("NetworkPolicy redis", "/spec/ingress/0/from/1/podSelector/matchLabels/app", "keda")],
+        "there is no app=keda in keda",
+    ),
+    ([("NetworkPolicy to-redis", "/spec/podSelector", ALLOWED)], "dispatcher-events uses redis and may not"),
+    (
+        [("NetworkPolicy to-redis", "/spec/podSelector/matchExpressions/0/values/-", "process")],
+        "process may use redis and does not",
+    ),
+    ([("NetworkPolicy to-redis", "/spec/egress/0/ports/0/port", 6380)], "may use port 6380 and does not"),
+    ([("CronJob sspp-tick", "/spec/schedule", "*/10 * * * *")], "functions/tick.py and the schedule differ"),
+    ([("CronJob sspp-tick", "/spec/startingDeadlineSeconds", 900)], "a tick may start so late"),
+]
+
+
+@pytest.mark.parametrize(("mutations", "says"), AGAINST_OUR_RULES, ids=[says for _, says in AGAINST_OUR_RULES])
+def test_what_our_own_rules_forbid_is_found(mutations, says):
+    assert any(says in fault for fault in faults(changed("dev", *mutations), rules.RULES))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("appendfsync always", "appendfsync everysec", "appendfsync is not always"),
+        ("appendonly yes", "", "appendonly is not yes"),
+        ("maxmemory-policy noeviction", "maxmemory-policy allkeys-lru", "maxmemory-policy is not noeviction"),
+        ("maxclients 500", "maxclients 20", "more than half of 20"),
+    ],
+)
+def test_a_redis_that_could_lose_an_accepted_event_is_found(before, after, says):
+    found = objects("dev")
+    [config] = [each for each in found if "redis.conf" in each.get("data", {})]
+    config["data"]["redis.conf"] = config["data"]["redis.conf"].replace(before, after)
+    assert any(says in fault for fault in faults(found, rules.RULES))
