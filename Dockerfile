@@ -8,11 +8,10 @@ WORKDIR /build
 COPY requirements.txt requirements.lock ./
 # The section "runtime" of requirements.txt is the one list of what the parts import.
 RUN sed '/^# --- local/,$d' requirements.txt > runtime.txt
-RUN python -m venv /opt/sspp/venv
-RUN /opt/sspp/venv/bin/pip install --no-compile --only-binary :all: -r runtime.txt -c requirements.lock
-# Neither what installed it nor 37 MB of extensions to CEL that conditions cannot use.
-RUN /opt/sspp/venv/bin/pip uninstall --yes --quiet pip setuptools \
-    && rm -r /opt/sspp/venv/lib/python3*/site-packages/cel_expr_python/ext
+RUN python -m venv --without-pip /opt/sspp/venv
+RUN python -m pip --python /opt/sspp/venv/bin/python install --no-compile --only-binary :all: -r runtime.txt -c requirements.lock
+# 37 MB of extensions to CEL that no condition can use.
+RUN rm -r /opt/sspp/venv/lib/python3*/site-packages/cel_expr_python/ext
 COPY events /opt/sspp/app/events
 COPY functions /opt/sspp/app/functions
 # Compiled for good: nothing can be written at run time, and imports without .pyc cost more than a second. Unchecked:

@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CHECKOV := .cache/checkov/.ready
+KUBECTL ?= $(BIN)/kubectl
+STACK ?= dev
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,7 +32,7 @@ run: $(READY)  ## start every part on this machine; Ctrl-C drains and stops
 demo: $(READY)  ## send a made-up sales week to a running `make run`, print the accounts
 	@exec $(BIN)/python -m functions.local.demo
 
-test: $(READY) lint type  ## every check and test
+test: $(READY) $(CHECKOV) lint type  ## every check and test
 	$(BIN)/python -m pytest
 
 lint: $(READY)  ## ruff and the direction of imports
@@ -45,7 +49,37 @@ bench: $(READY)  ## measure on this machine, as ratios; writes bench.json
 faults: $(READY)  ## break every part under load, over a million events; a line each. ARGS="--only poison"
 	@exec $(BIN)/python -m tests.faults $(ARGS)
 
+manifests: $(READY) $(CHECKOV)  ## render every overlay into .cache/manifests and check it, offline
+	@mkdir -p .cache/manifests
+	@for stack in dev staging prod; do $(BIN)/kubectl kustomize knative/overlays/$$stack > .cache/manifests/$$stack.yaml || exit 1; done
+	$(BIN)/python -m pytest -q tests/infra/test_manifests.py tests/infra/test_checkov.py
+
+# It pins many packages, so it lives by itself. Without a network everything else still works: CI alone insists on it.
+$(CHECKOV): tests/infra/checkov.txt
+	@$(PYTHON) -m venv .cache/checkov && .cache/checkov/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@ \
+		|| echo "checkov could not be installed; its tests will say so"
+
+secrets: $(READY)  ## Secrets for the dev stack, random, into a file git ignores; kept when they exist
+	@$(BIN)/python knative/dev_secrets.py
+
+ENGINE ?= $(firstword $(foreach name,docker podman nerdctl,$(if $(shell command -v $(name)),$(name))))
+IMAGE ?= dev.local/sspp:$(VERSION)
+
+build:  ## the container image, IMAGE=dev.local/sspp:<version>
+	@test -n "$(ENGINE)" || { echo "build needs docker, podman or nerdctl (ENGINE=...)"; exit 1; }
+	$(ENGINE) build --tag $(IMAGE) .
+	@$(ENGINE) image inspect --format '$(IMAGE): {{.Size}} bytes, the base included' $(IMAGE)
+
+canary: $(READY)  ## FUNCTION=process IMAGE=...: a new revision gets PERCENT=10 of the traffic of STACK=dev
+	@$(BIN)/python knative/canary.py canary $(FUNCTION) --image $(IMAGE) --percent $(or $(PERCENT),10) --stack $(STACK) --kubectl $(KUBECTL)
+
+promote: $(READY)  ## FUNCTION=process: the newest revision gets everything
+	@$(BIN)/python knative/canary.py promote $(FUNCTION) --stack $(STACK) --kubectl $(KUBECTL)
+
+rollback: $(READY)  ## FUNCTION=process: everything back to the revision before, or to REVISION=...
+	@$(BIN)/python knative/canary.py rollback $(FUNCTION) --stack $(STACK) $(if $(REVISION),--revision $(REVISION)) --kubectl $(KUBECTL)
+
 clean:  ## remove the virtual environment and caches; local state in .sspp/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache
 
-.PHONY: help setup run demo test lint type bench faults clean
+.PHONY: help setup run demo test lint type bench faults manifests secrets build canary promote rollback clean

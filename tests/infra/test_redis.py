@@ -1,0 +1,97 @@
+"""The deployed Redis configuration on a real server: what each of its users may do, and that nothing else works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from events import keyspace
+from tests.infra import deployed
+from tests.infra.deployed import client
+
+STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
+
+#: What KEDA 2.20 runs for its `redis` trigger. Source: kedacore/keda, pkg/scalers/redis_scaler.go.
+KEDA_COUNTS = """
+local listName = KEYS[1]
+local listType = redis.call('type', listName).ok
+if listType == 'zset' then
+  return redis.call('zcard', listName)
+elseif listType == 'list' or listType == 'none' then
+  return redis.call('llen', listName)
+end
+"""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with deployed.redis(tmp_path_factory.mktemp("redis") / "home") as port:
+        with client(port, "app") as app:
+            app.xadd(STREAM, {"event": "{}"})
+        yield port
+
+
+def test_keda_sees_how_much_is_waiting(port):
+    with client(port, "keda") as keda, client(port, "app") as app:
+        assert keda.ping()
+        assert keda.xlen(STREAM) == 1
+        assert keda.eval(KEDA_COUNTS, 1, RETRY) == 0  # there is no such key yet
+        app.zadd(RETRY, {"parked": 1})
+        assert keda.eval(KEDA_COUNTS, 1, RETRY) == 1
+
+
+def test_the_exporter_sees_how_redis_is(port):
+    with client(port, "exporter") as exporter:
+        assert exporter.info("memory")["maxmemory"] == 192 * 2**20
+        assert exporter.xlen(STREAM) == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("keda", ["XRANGE", STREAM, "-", "+"]),
+        ("keda", ["XADD", STREAM, "*", "event", "{}"]),
+        ("keda", ["DEL", STREAM]),
+        ("keda", ["GET", "sspp:{keys}:complete"]),
+        ("keda", ["XLEN", "sspp:{keys}:complete"]),
+        ("keda", ["EVAL", "return redis.call('del', KEYS[1])", "1", RETRY]),
+        ("keda", ["CLIENT", "KILL", "TYPE", "normal"]),
+        ("keda", ["INFO"]),
+        ("exporter", ["XRANGE", STREAM, "-", "+"]),
+        ("exporter", ["CONFIG", "SET", "appendfsync", "no"]),
+        ("exporter", ["EVAL", "return 1", "0"]),
+        ("app", ["CONFIG", "SET", "appendfsync", "no"]),
+        ("app", ["FLUSHALL"]),
+        ("app", ["KEYS", "*"]),
+        ("app", ["SHUTDOWN", "NOSAVE"]),
+        ("app", ["ACL", "LIST"]),
+        ("app", ["SCRIPT", "FLUSH"]),
+        ("app", ["GET", "elsewhere"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
+)
+def test_nobody_may_do_more_than_they_need(port, user, command):
+    with client(port, user) as connection, pytest.raises((NoPermissionError, redis.ResponseError), match=r"(?i)perm"):
+        connection.execute_command(*command)
+
+
+def test_without_a_user_there_is_nothing(port):
+    with redis.Redis(port=port) as nobody, pytest.raises(AuthenticationError):
+        nobody.ping()
+
+
+@pytest.mark.parametrize("user", deployed.PASSWORDS)
+def test_a_wrong_password_is_refused(port, user):
+    with redis.Redis(port=port, username=user, password="x") as stranger, pytest.raises(AuthenticationError):
+        stranger.ping()
+
+
+def test_passwords_are_kept_as_hashes(tmp_path: Path):
+    with deployed.redis(tmp_path / "home"):
+        written = (tmp_path / "home" / "run" / "users.acl").read_text("utf-8")
+    assert not [password for password in deployed.PASSWORDS.values() if password in written]
+    assert (tmp_path / "home" / "run" / "users.acl").stat().st_mode & 0o077 == 0
