@@ -66,16 +66,21 @@ class Image:
         """
         program = shutil.which(argv[0], path=self.env["PATH"])
         assert program, f"the image has no {argv[0]}"
-        if os.geteuid() != 0:
-            return [program, *argv[1:]]
-        uid, gid = self.user.split(":")
-        return ["unshare", "--mount", "sh", "-c", _CONFINED.format(uid=uid, gid=gid), "sh", program, *argv[1:]]
+        return confined([program, *argv[1:]], self.user)
 
     def size(self) -> int:
         """Bytes that the image adds to its base."""
         files = (path.lstat() for place in ("opt/sspp", "usr") for path in (self.root / place).rglob("*"))
         base = _size(Path(sysconfig.get_path("stdlib")), _is_library_source)
         return sum(found.st_size for found in files if stat.S_ISREG(found.st_mode)) - base
+
+
+def confined(argv: Sequence[str], user: str) -> list[str]:
+    """The command line that runs ``argv`` where it can write nothing, as ``user`` (``uid:gid``), where we are root."""
+    if os.geteuid() != 0:
+        return list(argv)
+    uid, gid = user.split(":")
+    return ["unshare", "--mount", "sh", "-c", _CONFINED.format(uid=uid, gid=gid), "sh", *argv]
 
 
 def parse(text: str) -> list[Step]:
