@@ -7,9 +7,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import smtplib
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -161,6 +164,19 @@ def test_the_clock_reaches_the_function(platform):
     assert done.returncode == 0 or "the target answers 422" in done.stderr, done.stderr
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="smtpd left Python with 3.12; the image has 3.11")
+def test_the_mailbox_of_dev_shows_every_mail(platform):
+    part = platform.part("mailbox")
+    argv = [word.replace("0.0.0.0:1025", f"127.0.0.1:{part.port}") for word in part.argv]
+    mailbox = replace(part, argv=argv)
+    mailbox.start()
+    try:
+        until(lambda: _mail(part.port, "a mail for nobody"), within_s=30, what="the mailbox takes a mail")
+    finally:
+        mailbox.kill()
+    assert "a mail for nobody" in part.log.read_text("utf-8")
+
+
 def test_redis_refused_the_parts_nothing_they_asked_for(platform):
     with deployed.client(urlsplit(platform.urls["REDIS_URL"]).port, "exporter") as exporter:
         stats = exporter.info("stats")
@@ -177,6 +193,15 @@ def test_parts_keep_within_their_memory_limits(platform):
             assert process is not None
             used = sum(cores.memory_mb(pid) for pid in cores.family(process.pid)) * 1e6
             assert 10_000_000 < used < 0.75 * limit, pod.component
+
+
+def _mail(port: int, body: str) -> bool:
+    try:
+        with smtplib.SMTP("127.0.0.1", port, timeout=5) as server:
+            server.sendmail("a@sspp.example", ["b@sspp.example"], body)
+    except OSError:
+        return False
+    return True
 
 
 def _tenant(platform: Deployed) -> str:

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.retry import Retry
 
 from events import keyspace
 from tests.infra import deployed
 from tests.infra.deployed import client
 
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
+
+#: redis-py tries a refused login again otherwise.
+ONCE = Retry(NoBackoff(), 0)
 
 #: What KEDA 2.20 runs for its `redis` trigger. Source: kedacore/keda, pkg/scalers/redis_scaler.go.
 KEDA_COUNTS = """
@@ -80,13 +85,16 @@ def test_nobody_may_do_more_than_they_need(port, user, command):
 
 
 def test_without_a_user_there_is_nothing(port):
-    with redis.Redis(port=port) as nobody, pytest.raises(AuthenticationError):
+    with redis.Redis(port=port, retry=ONCE) as nobody, pytest.raises(AuthenticationError):
         nobody.ping()
 
 
 @pytest.mark.parametrize("user", deployed.PASSWORDS)
 def test_a_wrong_password_is_refused(port, user):
-    with redis.Redis(port=port, username=user, password="x") as stranger, pytest.raises(AuthenticationError):
+    with (
+        redis.Redis(port=port, username=user, password="x", retry=ONCE) as stranger,
+        pytest.raises(AuthenticationError),
+    ):
         stranger.ping()
 
 
