@@ -97,6 +97,34 @@ def test_the_image_adds_no_more_to_its_base_than_promised(built):
     assert 50_000_000 < built.size() <= MOST
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".git/config",
+        ".env",
+        ".sspp/ready.json",
+        "knative/overlays/dev/secrets.yaml",
+        "pulumi/Pulumi.prod.yaml",
+        "tests/conftest.py",
+        "functions/local/parts.py",
+        "functions/api/__pycache__/app.cpython-311.pyc",
+    ],
+)
+def test_the_build_never_sees_secrets_nor_what_no_part_needs(path):
+    assert image.ignored(Path(path), image.ignore_patterns())
+
+
+def test_the_build_sees_every_source_of_every_part():
+    seen = {str(path) for path in image.context()}
+    assert {"requirements.txt", "events/lua/admit.lua", "functions/ingest/openapi.json", "functions/server.py"} <= seen
+    assert {path.partition("/")[0] for path in seen} == {
+        "requirements.txt",
+        "requirements.lock",
+        "events",
+        "functions",
+    }
+
+
 def test_everything_is_compiled_and_nothing_that_builds_is_left(built):
     sources = {path for path in (built.root / "opt").rglob("*.py") if "/site-packages/" not in str(path)}
     compiled = {Path(f"{path.parent.parent / path.name.partition('.')[0]}.py") for path in built.root.rglob("*.pyc")}
