@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 import socket
 import ssl
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pg8000.native
 from pg8000 import core
@@ -19,7 +21,7 @@ from pg8000.converters import make_params
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pydantic_core import from_json
 
-from events.errors import Unavailable
+from events.errors import ConfigError, Unavailable
 
 Row = dict[str, Any]
 
@@ -36,6 +38,9 @@ _BROKEN = (InterfaceError, OSError, EOFError)
 
 #: Takes a statement's rows and gives them as one JSON text.
 _AS_JSON = "WITH found AS (\n{}\n) SELECT CAST(coalesce(json_agg(found), '[]') AS text) FROM found"
+
+#: ``sslmode`` values that ask for no check at all, as pg8000 wants to hear them.
+_WITHOUT_CONTEXT: Mapping[str, Literal[False] | None] = {"disable": False, "allow": None, "prefer": None}
 
 CONNECT_TIMEOUT_S = 5
 #: Longer than any statement of ours takes. With the connect timeout, in which the network may be silent, shorter than
@@ -98,7 +103,7 @@ class Database:
     """A small pool of connections, opened when first needed and never at import.
 
     Args:
-        url: ``postgresql://user:password@host:port/database``; ``?sslmode=require`` for TLS.
+        url: ``postgresql://user:password@host:port/database``; ``?sslmode=...`` for TLS, see :func:`_tls`.
         size: the most connections kept open while idle; threads beyond it open and close their own.
     """
 
@@ -237,23 +242,54 @@ def connection_arguments(url: str, *, statement_ms: int | None = None) -> dict[s
     """
     statement_ms = statement_ms or STATEMENT_TIMEOUT_MS
     target = urlsplit(url)
+    tls = _tls(dict(parse_qsl(target.query)))
     host, port = target.hostname or "127.0.0.1", target.port or 5432
     plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     plain.settimeout(statement_ms / 1000 + CONNECT_TIMEOUT_S)
-    tls = parse_qs(target.query).get("sslmode", ["disable"])[0] not in {"disable", "allow", "prefer"}
     return {
         "user": unquote(target.username or "postgres"),
         "password": unquote(target.password) if target.password else None,
         "host": host,
         "port": port,
         "database": unquote(target.path.lstrip("/")) or None,
-        "ssl_context": ssl.create_default_context() if tls else None,
+        "ssl_context": tls,
         "application_name": "sspp",
         "startup_params": {"statement_timeout": str(statement_ms), "TimeZone": "UTC"},
         "sock": plain,
     }
+
+
+def _tls(told: Mapping[str, str]) -> ssl.SSLContext | Literal[False] | None:
+    """What pg8000 is told of TLS: False for none, None for as the server likes it, else how it is checked.
+
+    ``sslmode`` means what it means to libpq: ``require`` encrypts and checks the certificate only where
+    ``sslrootcert`` says whom to trust, ``verify-ca`` checks who signed it, ``verify-full`` the name as well.
+    ``sslrootcert`` is a file, or ``data:`` and the PEM in URL-safe base64: a function is told of its database
+    by one URL, and a managed server's certificate is signed by an authority of its own.
+
+    Raises:
+        ConfigError: neither is one of these.
+    """
+    mode, authority = told.get("sslmode", "prefer"), told.get("sslrootcert")
+    if mode in _WITHOUT_CONTEXT:
+        return _WITHOUT_CONTEXT[mode]
+    if mode not in {"require", "verify-ca", "verify-full"}:
+        raise ConfigError("DATABASE_URL: sslmode is none of disable, prefer, require, verify-ca, verify-full")
+    try:
+        if authority and authority.startswith("data:"):
+            # Nothing at all would mean whomever this machine trusts.
+            pem = urlsafe_b64decode(authority.removeprefix("data:")).decode("ascii") or "nothing"
+            context = ssl.create_default_context(cadata=pem)
+        else:
+            context = ssl.create_default_context(cafile=authority)
+    except (OSError, UnicodeError, binascii.Error) as exc:
+        raise ConfigError("DATABASE_URL: sslrootcert is neither a file of certificates nor data:<base64>") from exc
+    context.check_hostname = mode == "verify-full"
+    if mode == "require" and not authority:
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _discard(connection: pg8000.native.Connection) -> None:
