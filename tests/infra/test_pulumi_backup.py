@@ -1,0 +1,313 @@
+"""A restore, rehearsed: the very scripts the CronJobs run, against real servers, through a bucket and back."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import quote, urlsplit
+
+import pytest
+import redis
+
+from events import keyspace
+from events.channel import Channel, Park
+from events.channel import connect as connect_redis
+from functions.adapters.postgres import migrate
+from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.adapters.postgres.tenants import PostgresTenants
+from functions.local import postgres, valkey
+from tests.infra import pulumi_bucket
+from tests.infra.pulumi_bucket import Bucket
+from tests.integration.test_signal_store import signal
+
+SCRIPTS = Path(__file__).parents[2] / "pulumi" / "backup"
+POSTGRES_BIN = Path(postgres._program("pg_dump")).parent
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    with pulumi_bucket.running() as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="module")
+def store() -> ModuleType:
+    return loaded("store")
+
+
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"backup_{name}", SCRIPTS / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(script: str, *arguments: object, told: dict[str, str], expect: int = 0) -> str:
+    """Run a script as its container does, with nothing of our environment but the path; gives what it said."""
+    program = [sys.executable, "-I"] if script.endswith(".py") else ["sh"]
+    path = f"{POSTGRES_BIN}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [*program, SCRIPTS / script, *map(str, arguments)],
+        env={"PATH": path, **told},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+# -- the bucket
+
+
+def test_requests_are_signed_as_amazons_own_example_says(store: ModuleType) -> None:
+    # "Example: GET Object" of the Amazon S3 API reference, Signature Calculations for the Authorization Header.
+    names, signed = store.signature(
+        "GET",
+        "/test.txt",
+        {
+            "host": "examplebucket.s3.amazonaws.com",
+            "range": "bytes=0-9",
+            "x-amz-content-sha256": hashlib.sha256(b"").hexdigest(),
+            "x-amz-date": "20130524T000000Z",
+        },
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "us-east-1",
+    )
+    assert names == "host;range;x-amz-content-sha256;x-amz-date"
+    assert signed == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+
+
+def test_a_large_file_comes_back_from_its_parts(
+    store: ModuleType, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PART_BYTES", 1000)
+    sent, got = tmp_path / "sent", tmp_path / "got"
+    sent.write_bytes(os.urandom(3500))
+    there = store.Bucket(bucket.environment)
+    store.put(there, sent, "postgres", "20260101T000000Z")
+    store.get(there, "postgres", got)
+    assert got.read_bytes() == sent.read_bytes()
+    assert len([key for key in bucket.objects if key[-3:].isdigit()]) == 4
+
+
+def test_a_backup_that_broke_off_is_not_the_latest(
+    store: ModuleType, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "ATTEMPTS", 1)
+    file, got = tmp_path / "file", tmp_path / "got"
+    there = store.Bucket(bucket.environment)
+    file.write_bytes(b"first")
+    store.put(there, file, "redis", "1")
+    file.write_bytes(b"second")
+    bucket.refused = "/manifest.json"
+    with pytest.raises(store.StoreError, match="503"):
+        store.put(there, file, "redis", "2")
+    bucket.refused = "none"
+    store.get(there, "redis", got)
+    assert got.read_bytes() == b"first"
+
+
+def test_a_bucket_that_is_busy_is_asked_again(
+    store: ModuleType, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.time, "sleep", lambda seconds: None)
+    (tmp_path / "file").write_bytes(b"x")
+    bucket.failures = 4
+    store.put(store.Bucket(bucket.environment), tmp_path / "file", "redis", "1")
+    assert bucket.objects["redis/latest"] == b"1"
+
+
+def test_a_backup_that_changed_in_the_bucket_is_not_given_out(
+    store: ModuleType, bucket: Bucket, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"as it was")
+    there = store.Bucket(bucket.environment)
+    store.put(there, tmp_path / "file", "redis", "1")
+    bucket.objects["redis/1/000"] = b"as it is!"
+    with pytest.raises(store.StoreError, match="SHA-256"):
+        store.get(there, "redis", tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "says"),
+    [
+        (("put", "nothing", "redis"), {}, "missing: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
+        (("put", os.devnull, "redis"), None, "is empty"),
+        (("get", "never", "file"), None, "404"),
+        (("sideways",), None, "usage"),
+    ],
+)
+def test_what_cannot_be_done_ends_the_job_with_a_sentence(
+    arguments: tuple[str, ...], told: dict[str, str] | None, says: str, bucket: Bucket
+) -> None:
+    said = run("store.py", *arguments, told=bucket.environment if told is None else told, expect=1)
+    assert says in said
+    assert "Traceback" not in said
+
+
+# -- Redis
+
+
+def test_redis_comes_back_with_its_events_groups_and_due_retries(
+    redis_url: str, bucket: Bucket, tmp_path: Path
+) -> None:
+    with closing(connect_redis(redis_url)) as client:
+        channel = Channel(client, "events", 0, "one")
+        channel.ensure()
+        for number in range(20):
+            client.xadd(keyspace.stream_key("events", 0), {"event": f'{{"id":"{number}"}}'})
+        delivered = channel.read(5, 1)
+        channel.settle([(delivered[0], Park(due_ms=5_000, attempts=1, first_ms=1_000))])
+        client.set("sspp:{0}:seen:acme:1", b"\x00\xffhash", ex=1000)
+        client.acl_setuser(
+            "backup",
+            enabled=True,
+            passwords=["+se cret"],
+            commands=["-@all", "+sync", "+replconf"],
+        )
+        before = state(client)
+    target = urlsplit(redis_url)
+    url = f"redis://backup:{quote('se cret')}@127.0.0.1:{target.port}/0"
+
+    run("dump_redis.py", tmp_path / "redis.rdb", told={"REDIS_URL": url})
+    run("store.py", "put", tmp_path / "redis.rdb", "redis", told=bucket.environment)
+    run("store.py", "get", "redis", tmp_path / "back.rdb", told=bucket.environment)
+    home = tmp_path / "new"
+    valkey.prepare(home)
+    run("restore_redis.py", tmp_path / "back.rdb", home / "valkey", told={})
+
+    with valkey.running(home) as restored, closing(connect_redis(restored)) as client:
+        assert state(client) == before
+        assert 0 < client.ttl("sspp:{0}:seen:acme:1") <= 1000
+        # Another dispatcher takes over what the lost one had, and what comes after the restore is kept too.
+        assert len(Channel(client, "events", 0, "two").claim(10, 0)) == 4
+        client.xadd(keyspace.stream_key("events", 0), {"event": "{}"})
+    with valkey.running(home) as restored, closing(connect_redis(restored)) as client:
+        assert client.xlen(keyspace.stream_key("events", 0)) == before["depth"] + 1
+
+
+def state(client: redis.Redis) -> dict[str, object]:
+    stream = keyspace.stream_key("events", 0)
+    return {
+        "keys": sorted(client.keys()),
+        "depth": client.xlen(stream),
+        "entries": client.xrange(stream),
+        "group": client.xpending(stream, keyspace.GROUP)["pending"],
+        "parked": client.zrange(keyspace.retry_key("events", 0), 0, -1, withscores=True),
+        "seen": client.get("sspp:{0}:seen:acme:1"),
+    }
+
+
+def test_what_redis_had_before_a_restore_is_moved_aside(tmp_path: Path) -> None:
+    (tmp_path / "snapshot").write_bytes(b"REDIS")
+    (tmp_path / "data" / "appendonlydir").mkdir(parents=True)
+    (tmp_path / "data" / "appendonlydir" / "precious").touch()
+    run("restore_redis.py", tmp_path / "snapshot", tmp_path / "data", told={})
+    assert next(tmp_path.rglob("precious")).parent.name.startswith("appendonlydir.before-")
+
+
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [("nobody:wrong", "WRONGPASS"), ("reader:secret", "NOPERM")],
+    ids=["wrong password", "user without the right"],
+)
+def test_a_dump_of_redis_that_is_refused_says_so(redis_url: str, user: str, says: str, tmp_path: Path) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser("reader", enabled=True, passwords=["+secret"], commands=["+get"], keys=["*"])
+    said = run(
+        "dump_redis.py",
+        tmp_path / "file",
+        told={"REDIS_URL": f"redis://{user}@127.0.0.1:{urlsplit(redis_url).port}"},
+        expect=1,
+    )
+    assert says in said
+    assert "secret" not in said
+
+
+# -- PostgreSQL
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty database on another server, whose owner is no superuser: what a managed service gives."""
+    with postgres.running(tmp_path_factory.mktemp("new"), fast=True) as url, closing(connect(url)) as server:
+        server.run("CREATE ROLE admin LOGIN CREATEROLE PASSWORD 'secret'")
+        server.run("CREATE DATABASE defaultdb OWNER admin")
+        yield f"postgresql://admin:secret@127.0.0.1:{urlsplit(url).port}/defaultdb"
+
+
+def test_postgresql_comes_back_on_a_new_server(
+    database: Database, database_url: str, new_server: str, bucket: Bucket, tmp_path: Path
+) -> None:
+    PostgresTenants(database).put("acme-inc", "Acme")
+    PostgresTenants(database).put("other", "Other")
+    PostgresSignalStore(database).record([signal(number) for number in range(50)])
+    before = contents(database_url)
+
+    run("postgres.sh", "dump", tmp_path / "dump", told={"DATABASE_URL": database_url})
+    run("store.py", "put", tmp_path / "dump", "postgres", told=bucket.environment)
+    run("store.py", "get", "postgres", tmp_path / "back", told=bucket.environment)
+    for _ in range(2):  # a restore may be repeated
+        run("postgres.sh", "restore", tmp_path / "back", told={"DATABASE_URL": new_server})
+
+    assert contents(new_server) == before
+    assert before["signals"] == 50
+    migrate.upgrade(new_server)  # the next rollout finds what it expects
+    with closing(Database(new_server)) as restored:
+        with restored.transaction(tenant="other") as tx:
+            assert tx.rows("get_account", tenant_id="acme-inc", account_id="acme") == []
+        # Redelivered events find their signals: the restored database goes on where it was.
+        PostgresSignalStore(restored).record([signal(1), signal(2)])
+    assert contents(new_server) == before
+
+
+def contents(url: str) -> dict[str, int]:
+    with closing(connect(url)) as server:
+        names = server.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        return {name: server.run(f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in names}
+
+
+def test_a_restore_that_fails_leaves_the_database_as_it_was(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    PostgresTenants(database).put("acme-inc", "Acme")
+    before = contents(database_url)
+    run("postgres.sh", "dump", tmp_path / "dump", told={"DATABASE_URL": database_url})
+    whole = (tmp_path / "dump").read_bytes()
+    (tmp_path / "dump").write_bytes(whole[: len(whole) * 9 // 10])
+    run("postgres.sh", "restore", tmp_path / "dump", told={"DATABASE_URL": database_url}, expect=1)
+    assert contents(database_url) == before
+
+
+@pytest.mark.parametrize("escaped", [False, True], ids=["as it is", "percent-encoded"])
+def test_the_authority_in_the_url_becomes_a_file_for_libpq(tmp_path: Path, escaped: bool) -> None:
+    # The embedded pg_dump is built without TLS; this one tells what it was given.
+    (tmp_path / "pg_dump").write_text('#!/bin/sh\necho "$2"; cat "${2##*sslrootcert=}"\n', "utf-8")
+    (tmp_path / "pg_dump").chmod(0o755)
+    pem = "-----BEGIN CERTIFICATE-----\n??>>~~\n-----END CERTIFICATE-----\n"
+    value = "data:" + urlsafe_b64encode(pem.encode()).decode("ascii")
+    url = f"postgresql://a:b@c:5432/d?sslmode=verify-ca&sslrootcert={quote(value, safe='') if escaped else value}"
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    said = run("postgres.sh", "dump", tmp_path / "out", told={"DATABASE_URL": url, "PATH": path})
+    assert said.startswith("postgresql://a:b@c:5432/d?sslmode=verify-ca&sslrootcert=/")
+    assert said.endswith("\n" + pem)
