@@ -42,6 +42,15 @@ lint: $(READY)  ## ruff and the direction of imports
 
 type: $(READY)  ## mypy --strict
 	$(BIN)/mypy
+	@# From inside: `pulumi` is the SDK there, and the program's own modules are top-level.
+	cd pulumi && ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache *.py backup/*.py
+
+deploy-dev:  ## `pulumi up` of the stack dev; docs/deploy.md says what it needs
+deploy-staging:  ## the same for staging
+deploy-prod:  ## the same for prod
+deploy-dev deploy-staging deploy-prod: $(READY)
+	@command -v pulumi >/dev/null || { echo "the Pulumi command line (>= 3.259) is missing: https://www.pulumi.com/docs/install"; exit 1; }
+	cd pulumi && pulumi up --stack $(@:deploy-%=%)
 
 bench: $(READY)  ## measure on this machine, as ratios; writes bench.json
 	@exec $(BIN)/python -m tests.bench
@@ -82,4 +91,5 @@ rollback: $(READY)  ## FUNCTION=process: everything back to the revision before,
 clean:  ## remove the virtual environment and caches; local state in .sspp/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache
 
-.PHONY: help setup run demo test lint type bench faults manifests secrets build canary promote rollback clean
+.PHONY: help setup run demo test lint type bench faults manifests secrets build canary promote rollback deploy-dev \
+  deploy-staging deploy-prod clean

@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 #: The server writes the snapshot to its own disk first; nothing but line breaks comes meanwhile.
@@ -25,7 +25,8 @@ class DumpError(Exception):
 def dump(url: str, file: Path) -> int:
     """Write the server's snapshot to ``file``; gives its size in bytes."""
     target = urlsplit(url)
-    with _connected(target) as connection, connection.makefile("rwb") as stream:
+    with _connected(target) as connection, connection.makefile("rwb") as pair:
+        stream = cast(IO[bytes], pair)  # what both ways have in common
         if target.password:
             user = [unquote(target.username)] if target.username else []
             _ask(stream, "AUTH", *user, unquote(target.password))
@@ -43,7 +44,7 @@ def _connected(target: SplitResult) -> socket.socket:
     )
 
 
-def _snapshot(stream: BinaryIO, file: Path) -> int:
+def _snapshot(stream: IO[bytes], file: Path) -> int:
     head = b"\n"
     while head == b"\n":
         head = stream.readline()
@@ -62,13 +63,13 @@ def _snapshot(stream: BinaryIO, file: Path) -> int:
     return size
 
 
-def _ask(stream: BinaryIO, *words: str) -> None:
+def _ask(stream: IO[bytes], *words: str) -> None:
     _send(stream, *words)
     if not (answer := stream.readline()).startswith(b"+OK"):
         raise DumpError(f"{words[0]}: {_fault(answer)}")
 
 
-def _send(stream: BinaryIO, *words: str) -> None:
+def _send(stream: IO[bytes], *words: str) -> None:
     parts = [b"*%d\r\n" % len(words)]
     for word in words:
         parts.append(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()))

@@ -1,0 +1,5 @@
+"""What the Pulumi engine runs."""
+
+from program import main
+
+main()

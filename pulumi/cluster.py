@@ -1,0 +1,122 @@
+"""The Kubernetes cluster: its control plane, its nodes, and its kubeconfig once they are Ready."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+
+import pulumi_kubernetes as k8s
+import pulumi_linode as linode
+import readiness
+from config import Stack
+from network import Network
+
+import pulumi
+
+#: Pools that are objects of their own carry it, so that the cluster leaves them alone.
+EXTERNAL_POOL_TAG = "sspp-own-pool"
+#: What tells the nodes that stay from those that come and go.
+POOL_LABEL = "sspp.io/pool"
+ADVICE = (
+    "Look at the cluster in Linode's Cloud Manager (nodes still provisioning, the account's limits), "
+    "then run `pulumi up` again; sspp:readyTimeoutMinutes gives it more time"
+)
+
+
+class Cluster(pulumi.ComponentResource):
+    """An LKE cluster with one fixed and one autoscaled pool.
+
+    ``kubernetes`` is the provider for everything in it, and can be used once the nodes are Ready; ``adopting`` is
+    another that may take over what is there. ``addresses`` are the public ones of the nodes that stay.
+    """
+
+    def __init__(self, stack: Stack, network: Network, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("sspp:infra:Cluster", "cluster", None, opts)
+        self.stack = stack
+        cluster = linode.LkeCluster(
+            "cluster",
+            label=stack.label,
+            region=stack.region,
+            k8s_version=stack.kubernetes_version,
+            tags=["sspp", stack.label],
+            external_pool_tags=[EXTERNAL_POOL_TAG],
+            control_plane=_control_plane(stack),
+            # One pool must be here. Its size is fixed: unrelated updates shrink and regrow one that scales itself.
+            pools=[
+                linode.LkeClusterPoolArgs(
+                    type=stack.system_pool.type,
+                    count=stack.system_pool.count,
+                    labels={POOL_LABEL: "system"},
+                    firewall_id=network.node_firewall_id,
+                )
+            ],
+            # Both exist only in the v4beta API.
+            tier="enterprise" if stack.tier == "enterprise" else None,
+            vpc_id=network.vpc_id if stack.tier == "enterprise" else None,
+            subnet_id=network.subnet_id if stack.tier == "enterprise" else None,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=stack.protect,
+                additional_secret_outputs=["kubeconfig"],
+                custom_timeouts=pulumi.CustomTimeouts(create="40m", update="60m"),
+            ),
+        )
+        workers = linode.LkeNodePool(
+            "workers",
+            cluster_id=cluster.id.apply(int),
+            type=stack.worker_pool.type,
+            node_count=stack.worker_pool.min,
+            autoscaler=linode.LkeNodePoolAutoscalerArgs(min=stack.worker_pool.min, max=stack.worker_pool.max),
+            labels={POOL_LABEL: "workers"},
+            firewall_id=network.node_firewall_id,
+            tags=[EXTERNAL_POOL_TAG, stack.label],
+            # The autoscaler's business from then on.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["node_count"]),
+        )
+        decoded = cluster.kubeconfig.apply(lambda text: base64.b64decode(text).decode("utf-8"))
+        self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
+            pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
+        )
+        self.addresses: pulumi.Output[list[str]] = pulumi.Output.unsecret(self.kubeconfig.apply(self._addresses))
+        self.kubernetes = self._connected("kubernetes", cluster, upsert=False)
+        self.adopting = self._connected("kubernetes-adopting", cluster, upsert=True)
+        self.register_outputs({"kubeconfig": self.kubeconfig})
+
+    async def _when_ready(self, kubeconfig: str) -> str:
+        """Hand on the kubeconfig once every node that is there from the start is Ready."""
+        if not pulumi.runtime.is_dry_run():
+            wanted = self.stack.system_pool.count + self.stack.worker_pool.min
+            look = partial(readiness.nodes_ready, readiness.Kubernetes(kubeconfig), wanted)
+            await readiness.until(look, self.stack.ready_timeout_minutes * 60, ADVICE)
+        return kubeconfig
+
+    async def _addresses(self, kubeconfig: str) -> list[str]:
+        look = partial(readiness.addresses, readiness.Kubernetes(kubeconfig), f"{POOL_LABEL}=system")
+        if pulumi.runtime.is_dry_run():
+            return await readiness.once(look)
+        return await readiness.until(look, readiness.ADDRESS_TIMEOUT_S, ADVICE)
+
+    def _connected(self, name: str, cluster: linode.LkeCluster, *, upsert: bool) -> k8s.Provider:
+        return k8s.Provider(
+            name,
+            kubeconfig=self.kubeconfig,
+            cluster_identifier=cluster.id,  # a rotated kubeconfig is no other cluster
+            enable_server_side_apply=True,
+            upsert_existing_objects=True if upsert else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _control_plane(stack: Stack) -> linode.LkeClusterControlPlaneArgs:
+    ipv4 = [network for network in stack.control_plane_acl if ":" not in network]
+    ipv6 = [network for network in stack.control_plane_acl if ":" in network]
+    acl = linode.LkeClusterControlPlaneAclArgs(
+        enabled=bool(stack.control_plane_acl),
+        addresses=[linode.LkeClusterControlPlaneAclAddressArgs(ipv4s=ipv4, ipv6s=ipv6)]
+        if stack.control_plane_acl
+        else None,
+    )
+    # High availability cannot be taken back; an enterprise cluster always has it and does not take the flag.
+    return linode.LkeClusterControlPlaneArgs(
+        acl=acl, high_availability=stack.high_availability if stack.tier == "standard" else None
+    )

@@ -1,0 +1,42 @@
+"""The Secrets the application's manifests name, and how their values come from one seed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from config import Stack
+
+#: Redis inside the cluster, as knative/base calls it.
+REDIS_HOST = "sspp-redis:6379"
+
+
+def derived(seed: str, purpose: str) -> str:
+    """A secret of 256 bits for one purpose: the same as long as the seed is, unguessable from any other."""
+    digest = hmac.digest(seed.encode(), f"sspp/{purpose}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
+    """The Secrets that need nothing but the configuration: name -> key -> value."""
+    seed = stack.seed.get_secret_value()
+    app = derived(seed, "redis/app")
+    return {
+        "sspp-redis": {
+            "REDIS_URL": f"redis://app:{app}@{REDIS_HOST}/0",
+            "app-password": app,
+            "keda-password": derived(seed, "redis/keda"),
+            "exporter-password": derived(seed, "redis/exporter"),
+        },
+        "sspp-delivery": {"SSPP_DELIVERY_TOKEN": derived(seed, "delivery")},
+        "sspp-operator": {"SSPP_OPERATOR_KEY": derived(seed, "operator")},
+        "sspp-smtp": {"SSPP_SMTP_URL": stack.smtp_url.get_secret_value()},
+    }
+
+
+def database_in_cluster(seed: str) -> Mapping[str, str]:
+    """The Secret of dev's own PostgreSQL, which knative/overlays/dev starts with this password."""
+    password = derived(seed, "postgres")
+    return {"DATABASE_URL": f"postgresql://sspp:{password}@sspp-postgres:5432/sspp", "password": password}

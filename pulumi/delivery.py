@@ -1,0 +1,132 @@
+"""How knative/overlays/<stack> gets into the cluster: by Argo CD, or applied from here. Never both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import objects
+import pulumi_kubernetes as k8s
+import versions
+import yaml
+from cluster import Cluster
+from config import Stack
+from objects import Object
+
+import pulumi
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def application(stack: Stack) -> Object:
+    """The one Application: what the repository says is what runs."""
+    source: Object = {
+        "repoURL": stack.repository,
+        "targetRevision": stack.revision,
+        "path": f"knative/overlays/{stack.name}",
+    }
+    if stack.image:
+        source["kustomize"] = {"images": [f"sspp={stack.image}"]}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": "sspp",
+            "namespace": "argocd",
+            # Deleting it deletes what it made.
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
+            "annotations": {"pulumi.com/waitFor": "jsonpath={.status.health.status}=Healthy"},
+        },
+        "spec": {
+            "project": "default",
+            "source": source,
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": stack.label},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "syncOptions": ["ServerSideApply=true"],
+                "retry": {"limit": 10, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "3m"}},
+            },
+        },
+    }
+
+
+def repository_secret(stack: Stack, token: str) -> Object:
+    """What Argo CD clones a private repository with."""
+    given = {"type": "git", "url": stack.repository, "username": "git", "password": token}
+    written = objects.secret("sspp-repository", "argocd", given)
+    written["metadata"]["labels"] = {"argocd.argoproj.io/secret-type": "repository"}
+    return written
+
+
+def argocd_values(stack: Stack) -> Object:
+    """Argo CD without what one Application does not need."""
+    return {
+        "dex": {"enabled": False},
+        "notifications": {"enabled": False},
+        "applicationSet": {"replicas": 0},
+        "server": {"replicas": stack.replicas},
+        "repoServer": {"replicas": stack.replicas},
+    }
+
+
+def directory(stack: Stack, folder: Path) -> Path:
+    """The overlay to apply: itself, or one in ``folder`` that only names the image.
+
+    The overlay's own name of the image is looked up in it, since a kustomization renames what it sees.
+    """
+    overlay = REPOSITORY / "knative" / "overlays" / stack.name
+    if not stack.image:
+        return overlay
+    images = yaml.safe_load((overlay / "kustomization.yaml").read_text("utf-8")).get("images", [])
+    seen = next((entry.get("newName", "sspp") for entry in images if entry["name"] == "sspp"), "sspp")
+    name, _, digest = stack.image.partition("@")
+    tag = ""
+    if ":" in name.rpartition("/")[2]:
+        name, _, tag = name.rpartition(":")
+    image = {"name": seen, "newName": name, **({"digest": digest} if digest else {"newTag": tag})}
+    target = folder / stack.name
+    target.mkdir(parents=True, exist_ok=True)
+    written = {"resources": [os.path.relpath(overlay, target)], "images": [image]}
+    (target / "kustomization.yaml").write_text(yaml.safe_dump(written), "utf-8")
+    return target
+
+
+class Delivery(pulumi.ComponentResource):
+    """The application."""
+
+    def __init__(
+        self, stack: Stack, cluster: Cluster, before: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__("sspp:platform:Delivery", "delivery", None, opts)
+        after = pulumi.ResourceOptions(parent=self, depends_on=list(before))
+        if stack.delivery == "direct":
+            k8s.kustomize.v2.Directory(
+                "overlay",
+                directory=os.path.relpath(directory(stack, REPOSITORY / ".cache" / "deploy")),
+                # The namespace is there already, with the Secrets in it.
+                opts=pulumi.ResourceOptions.merge(
+                    after, pulumi.ResourceOptions(provider=cluster.adopting, providers=[cluster.adopting])
+                ),
+            )
+        else:
+            self._argocd(stack, after)
+        self.register_outputs({})
+
+    def _argocd(self, stack: Stack, after: pulumi.ResourceOptions) -> None:
+        child = pulumi.ResourceOptions(parent=self)
+        own = objects.create("argocd", objects.namespace("argocd"), child)
+        inside = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[own]))
+        chart = objects.install("argocd", versions.ARGO_CD, "argocd", argocd_values(stack), inside)
+        needed: list[pulumi.Resource] = [chart]
+        if stack.repository_token:
+            token = stack.repository_token.get_secret_value()
+            needed.append(objects.create("repository", repository_secret(stack, token), inside))
+        objects.create(
+            "application",
+            application(stack),
+            pulumi.ResourceOptions.merge(
+                after,
+                pulumi.ResourceOptions(depends_on=needed, custom_timeouts=pulumi.CustomTimeouts(create="20m")),
+            ),
+        )

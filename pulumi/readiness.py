@@ -1,0 +1,165 @@
+"""When a new cluster can be worked with: its API answers, its nodes are Ready, its gateway has an address.
+
+An LKE cluster counts as created before any node is Ready, and nobody who runs ``pulumi up`` needs kubectl. So the
+kubeconfig is handed on only once the nodes are Ready: whatever uses it waits. A preview looks, and does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import json
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import yaml
+from pulumi.output import UNKNOWN
+
+import pulumi
+
+POLL_S = 5.0
+REQUEST_TIMEOUT_S = 10.0
+#: A NodeBalancer takes half a minute once its Service is there.
+ADDRESS_TIMEOUT_S = 600.0
+
+T = TypeVar("T")
+
+
+class NotYet(Exception):
+    """What is waited for is not there; says what is."""
+
+
+class Kubernetes:
+    """The API of the cluster a kubeconfig leads to: reading only, with Python's own library."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        told = yaml.safe_load(kubeconfig)
+        context = _named(told, "contexts", told["current-context"])["context"]
+        cluster = _named(told, "clusters", context["cluster"])["cluster"]
+        user = _named(told, "users", context["user"])["user"]
+        self.server: str = cluster["server"]
+        self._headers = {"authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        self._tls = _tls(cluster, user)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Read one object or list.
+
+        Raises:
+            NotYet: the API does not answer, or not with what was asked for.
+        """
+        target = urlsplit(self.server)
+        try:
+            connection = http.client.HTTPSConnection(
+                target.hostname or "", target.port or 443, timeout=REQUEST_TIMEOUT_S, context=self._tls
+            )
+            try:
+                connection.request("GET", target.path.rstrip("/") + path, headers=self._headers)
+                answer = connection.getresponse()
+                body = answer.read()
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as exc:
+            raise NotYet(
+                f"{self.server} does not answer ({exc}); is this machine in sspp:controlPlaneAcl, "
+                "and does the cluster still exist?"
+            ) from exc
+        if answer.status != http.client.OK:
+            raise NotYet(f"{self.server} answers {path} with {answer.status}")
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+
+def nodes_ready(kubernetes: Kubernetes, wanted: int) -> None:
+    """Return once ``wanted`` nodes are Ready."""
+    nodes = kubernetes.get("/api/v1/nodes")["items"]
+    ready = [node for node in nodes if _condition(node).get("status") == "True"]
+    if len(ready) >= wanted:
+        return
+    waiting = "; ".join(
+        f"{node['metadata']['name']}: {_condition(node).get('message', 'has not reported yet')}"
+        for node in nodes
+        if node not in ready
+    )
+    raise NotYet(f"{len(ready)} of {wanted} nodes are Ready" + (f" ({waiting})" if waiting else ""))
+
+
+def addresses(kubernetes: Kubernetes, selector: str) -> list[str]:
+    """The public IPv4 addresses of the nodes with the label ``selector`` (``name=value``), as networks."""
+    nodes = kubernetes.get(f"/api/v1/nodes?labelSelector={selector.replace('=', '%3D').replace('/', '%2F')}")["items"]
+    found = [
+        f"{address['address']}/32"
+        for node in nodes
+        for address in node.get("status", {}).get("addresses", [])
+        if address["type"] == "ExternalIP" and ":" not in address["address"]
+    ]
+    if not found:
+        raise NotYet(f"no node with {selector} has a public address")
+    return sorted(found)
+
+
+def gateway_address(kubernetes: Kubernetes, namespace: str, service: str) -> str:
+    """The public address of a Service of type LoadBalancer."""
+    found = kubernetes.get(f"/api/v1/namespaces/{namespace}/services/{service}")
+    for entry in found.get("status", {}).get("loadBalancer", {}).get("ingress", []):
+        if entry.get("ip"):
+            return str(entry["ip"])
+    raise NotYet(f"the Service {namespace}/{service} has no public address")
+
+
+async def until(
+    look: Callable[[], T],
+    timeout_s: float,
+    advice: str,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    poll_s: float = POLL_S,
+) -> T:
+    """Look until there is something to see, and give it.
+
+    Raises:
+        pulumi.RunError: not within ``timeout_s``; says what was there at last, and ``advice``.
+    """
+    deadline = clock() + timeout_s
+    while True:
+        try:
+            return await asyncio.to_thread(look)
+        except NotYet as exc:
+            if clock() >= deadline:
+                raise pulumi.RunError(f"gave up after {timeout_s / 60:g} minutes: {exc}. {advice}") from None
+            pulumi.log.info(f"waiting: {exc}", ephemeral=True)
+        await asyncio.sleep(poll_s)
+
+
+async def once(look: Callable[[], T]) -> T:
+    """Look, as a preview does: what is not there is not known yet."""
+    try:
+        return await asyncio.to_thread(look)
+    except NotYet as exc:
+        pulumi.log.warn(f"not looked any further: {exc}")
+        return UNKNOWN  # type: ignore[return-value] # an Output that holds it is itself not known
+
+
+def _condition(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    conditions = node.get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == "Ready"), {})
+
+
+def _named(told: Mapping[str, Any], kind: str, name: str) -> Any:
+    return next(entry for entry in told[kind] if entry["name"] == name)
+
+
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
+    authority = cluster.get("certificate-authority-data")
+    context = ssl.create_default_context(cadata=base64.b64decode(authority).decode("ascii") if authority else None)
+    if "client-certificate-data" in user:
+        with tempfile.NamedTemporaryFile() as file:  # only its owner can read it, and only for a moment
+            for part in ("client-certificate-data", "client-key-data"):
+                file.write(base64.b64decode(user[part]) + b"\n")
+            file.flush()
+            context.load_cert_chain(file.name)
+    return context

@@ -1,0 +1,191 @@
+"""Knative Serving with Kourier in front, and the wildcard certificate of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import objects
+import readiness
+import versions
+from cluster import ADVICE, Cluster
+from config import Stack
+from network import Network
+from objects import Object
+
+import pulumi
+
+NAMESPACE = "knative-serving"
+#: Where the operator puts the gateway, and what it calls it.
+GATEWAY = "kourier"
+CERTIFICATE = "gateway-certificate"
+#: Without a domain of one's own: names that lead nowhere, to be given in a Host header.
+NO_DOMAIN = "sspp.example.com"
+#: Their own budgets ask for 80 % of the pods, so below five replicas no node can ever be drained.
+BUDGETS = ("activator-pdb", "webhook-pdb", "3scale-kourier-gateway-pdb")
+ANNOTATION = "service.beta.kubernetes.io/linode-loadbalancer-"
+ACME = "https://acme-v02.api.letsencrypt.org/directory"
+
+
+def balancer_annotations(stack: Stack, firewall_id: pulumi.Input[str]) -> dict[str, Any]:
+    """What Linode's controller is told of the gateway's NodeBalancer."""
+    told = {
+        "default-protocol": "tcp",  # TLS ends in the gateway
+        "check-type": "connection",
+        "firewall-id": firewall_id,
+        "tags": f"sspp,{stack.label}",
+    }
+    return {ANNOTATION + name: value for name, value in told.items()}
+
+
+def knative_serving(stack: Stack, firewall_id: pulumi.Input[str]) -> Object:
+    """The KnativeServing the operator works from."""
+    config: dict[str, dict[str, str]] = {
+        "network": {
+            "ingress-class": "kourier.ingress.networking.knative.dev",
+            # One application a cluster: the service's name is enough, and one wildcard covers them all.
+            "domain-template": "{{.Name}}.{{.Domain}}",
+        },
+        "domain": {stack.domain or NO_DOMAIN: ""},
+        "deployment": {"default-affinity-type": "prefer-spread-revision-over-nodes"},
+    }
+    if stack.domain:
+        config["kourier"] = {"certs-secret-name": CERTIFICATE, "certs-secret-namespace": NAMESPACE}
+    return {
+        "apiVersion": "operator.knative.dev/v1beta1",
+        "kind": "KnativeServing",
+        "metadata": {
+            "name": "knative-serving",
+            "namespace": NAMESPACE,
+            "annotations": {"pulumi.com/waitFor": "condition=Ready"},
+        },
+        "spec": {
+            "version": stack.knative_version,
+            "ingress": {"kourier": {"enabled": True}, "istio": {"enabled": False}},
+            "config": config,
+            "high-availability": {"replicas": stack.replicas},
+            "podDisruptionBudgets": [{"name": name, "maxUnavailable": 1} for name in BUDGETS],
+            "services": [{"name": GATEWAY, "annotations": balancer_annotations(stack, firewall_id)}],
+        },
+    }
+
+
+def issuer(stack: Stack) -> Object:
+    """Let's Encrypt, shown by a DNS record that the domain is ours: only so does it sign wildcards."""
+    solver = stack.dns_solver or {"webhook": {"solverName": "linode", "groupName": "acme.slicen.me"}}
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "ClusterIssuer",
+        "metadata": {"name": "letsencrypt", "annotations": {"pulumi.com/waitFor": "condition=Ready"}},
+        "spec": {
+            "acme": {
+                "server": ACME,
+                "email": stack.email,
+                "privateKeySecretRef": {"name": "letsencrypt-account"},
+                "solvers": [{"dns01": dict(solver)}],
+            }
+        },
+    }
+
+
+def certificate(domain: str) -> Object:
+    """The gateway's certificate, renewed by cert-manager."""
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {
+            "name": CERTIFICATE,
+            "namespace": NAMESPACE,
+            "annotations": {"pulumi.com/waitFor": "condition=Ready"},
+        },
+        "spec": {
+            "secretName": CERTIFICATE,
+            "dnsNames": [f"*.{domain}", domain],
+            "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"},
+            "privateKey": {"rotationPolicy": "Always"},
+        },
+    }
+
+
+def keda_values(stack: Stack) -> Object:
+    """KEDA's chart: more than one of each where a node may be lost unseen."""
+    return {
+        "operator": {"replicaCount": stack.replicas},
+        "metricsServer": {"replicaCount": stack.replicas},
+        "webhooks": {"replicaCount": stack.replicas},
+        "podDisruptionBudget": {part: {"maxUnavailable": 1} for part in ("operator", "metricServer", "webhooks")},
+        "image": {"pullPolicy": "IfNotPresent"},
+    }
+
+
+class Serving(pulumi.ComponentResource):
+    """Knative, its gateway and KEDA; ``address`` is the gateway's public one."""
+
+    def __init__(self, stack: Stack, cluster: Cluster, network: Network, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("sspp:platform:Serving", "serving", None, opts)
+        self._stack = stack
+        child = pulumi.ResourceOptions(parent=self)
+        own = {
+            name: objects.create(name, objects.namespace(name), child)
+            for name in ("knative-operator", NAMESPACE, "keda")
+        }
+        operator = objects.install(
+            "knative-operator",
+            versions.KNATIVE_OPERATOR._replace(version=f"v{stack.knative_version}"),
+            "knative-operator",
+            {},
+            _after(child, own["knative-operator"]),
+        )
+        keda = objects.install(
+            "keda",
+            versions.KEDA._replace(version=stack.keda_version),
+            "keda",
+            keda_values(stack),
+            _after(child, own["keda"]),
+        )
+        before: list[pulumi.Resource] = [operator, own[NAMESPACE]]
+        if stack.domain:
+            before.append(self._certificate(stack, stack.domain, own[NAMESPACE]))
+        firewall_id = network.gateway_firewall_id.apply(str)
+        knative = objects.create("knative-serving", knative_serving(stack, firewall_id), _after(child, *before))
+        self.installed: list[pulumi.Resource] = [knative, keda]
+        installed = pulumi.Output.all(cluster.kubeconfig, knative.id)
+        address: pulumi.Output[str] = installed.apply(lambda both: self._gateway(both[0]))
+        self.address = pulumi.Output.unsecret(address)
+        self.register_outputs({"address": self.address})
+
+    def _certificate(self, stack: Stack, domain: str, where: pulumi.Resource) -> pulumi.Resource:
+        child = pulumi.ResourceOptions(parent=self)
+        own = objects.create("cert-manager", objects.namespace("cert-manager"), child)
+        values: Object = {"crds": {"enabled": True}, "replicaCount": stack.replicas}
+        manager = objects.install("cert-manager", versions.CERT_MANAGER, "cert-manager", values, _after(child, own))
+        before: list[pulumi.Resource] = [manager]
+        if not stack.dns_solver and stack.dns_token:
+            token = {"token": stack.dns_token.get_secret_value()}
+            objects.create(
+                "linode-credentials", objects.secret("linode-credentials", "cert-manager", token), _after(child, own)
+            )
+            solver: Object = {"image": {"tag": "v0.2.0"}, "deployment": {"logLevel": 2}}
+            before.append(
+                objects.install("linode-dns", versions.LINODE_DNS, "cert-manager", solver, _after(child, manager))
+            )
+        signer = objects.create("letsencrypt", issuer(stack), _after(child, *before))
+        # Kourier takes no request at all while the Secret it is told of is not there.
+        return objects.create(CERTIFICATE, certificate(domain), _after(child, signer, where))
+
+    async def _gateway(self, kubeconfig: str) -> str:
+        look = partial(readiness.gateway_address, readiness.Kubernetes(kubeconfig), NAMESPACE, GATEWAY)
+        if pulumi.runtime.is_dry_run():
+            return await readiness.once(look)
+        return await readiness.until(look, readiness.ADDRESS_TIMEOUT_S, ADVICE)
+
+
+def url(stack: Stack, service: str, address: str) -> Mapping[str, str]:
+    """Where a function answers, and what to call it by."""
+    host = f"{service}.{stack.domain or NO_DOMAIN}"
+    return {"url": f"https://{host}", "host": host} if stack.domain else {"url": f"http://{address}", "host": host}
+
+
+def _after(opts: pulumi.ResourceOptions, *before: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(before)))

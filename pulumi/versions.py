@@ -1,0 +1,92 @@
+"""What is installed, and which versions of it go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Chart(NamedTuple):
+    """A Helm chart, pinned; an empty repository means that ``name`` is an address."""
+
+    repository: str
+    name: str
+    version: str
+
+
+#: Knative's operator and KEDA have the version of what they install; the stack's configuration says which.
+KNATIVE_OPERATOR = Chart("https://knative.github.io/operator", "knative-operator", "v{knative}")
+KEDA = Chart("https://kedacore.github.io/charts", "keda", "{keda}")
+CERT_MANAGER = Chart("https://charts.jetstack.io", "cert-manager", "v1.21.1")
+ECK = Chart("https://helm.elastic.co", "eck-operator", "3.5.0")
+ARGO_CD = Chart("https://argoproj.github.io/argo-helm", "argo-cd", "10.1.1")
+LINODE_DNS = Chart(
+    "",
+    "https://github.com/slicen/cert-manager-webhook-linode/releases/download/v0.2.0/cert-manager-webhook-linode-v0.2.0.tgz",
+    "",
+)
+
+#: The 8.19 client talks to 8.x and 9.x; 8.19 is what is tested.
+ELASTICSEARCH = "8.19.21"
+
+#: Run by our own objects, by digest (docker-library/repo-info). Python and PostgreSQL's client carry the backups,
+#: HAProxy leads to the database.
+PYTHON_IMAGE = "python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b"
+POSTGRES_IMAGE = "postgres:17.11-bookworm@sha256:639ab7ceb90e13123085b741fb31ef493fba25463002f6da665352e7b534b652"
+HAPROXY_IMAGE = "haproxy:3.2.24-alpine3.24@sha256:686211da34aba401814bb109c813db6a579491bc8753bfd81b78cce7d1e02f7c"
+
+#: (component, minor) -> the oldest and the newest Kubernetes it works on. Knative refuses to start on an older one;
+#: KEDA is tested on these. Kourier has Knative's version. Sources: knative.dev/pkg/version, keda-docs cluster.md.
+NEEDS: dict[tuple[str, str], tuple[str, str | None]] = {
+    ("Knative", "1.21"): ("1.33", None),
+    ("Knative", "1.22"): ("1.34", None),
+    ("Knative", "1.23"): ("1.34", None),
+    ("KEDA", "2.20"): ("1.33", "1.35"),
+}
+
+
+def faults(kubernetes: str, knative: str, keda: str) -> list[str]:
+    """What does not go together, each with what to change; none when everything does."""
+    found = []
+    for component, version, setting in (("Knative", knative, "knativeVersion"), ("KEDA", keda, "kedaVersion")):
+        window = NEEDS.get((component, _minor(version)))
+        if window is None:
+            known = ", ".join(known for name, known in NEEDS if name == component)
+            found.append(f"{component} {version} is not known here: set sspp:{setting} to a release of {known}")
+        elif not _within(kubernetes, *window):
+            least, most = window
+            found.append(
+                f"{component} {version} needs Kubernetes {least} {f'to {most}' if most else 'or newer'}, not "
+                f"{kubernetes}: set sspp:kubernetesVersion to {_newest(knative, keda)}, or sspp:{setting}"
+            )
+    return found
+
+
+def offer_fault(wanted: str, offered: Iterable[str], knative: str, keda: str) -> str | None:
+    """What to change where LKE does not offer Kubernetes ``wanted``; None when it does."""
+    offered = sorted(set(offered), key=_key)
+    if wanted in offered:
+        return None
+    fitting = [version for version in offered if not faults(version, knative, keda)]
+    advice = f"set sspp:kubernetesVersion to {fitting[-1]}" if fitting else "none of them goes with the other versions"
+    return f"LKE offers Kubernetes {', '.join(offered) or 'in no version'}, not {wanted}: {advice}"
+
+
+def _newest(knative: str, keda: str) -> str:
+    """The newest Kubernetes that both go with, of those that stand in the table."""
+    windows = [NEEDS.get(("Knative", _minor(knative))), NEEDS.get(("KEDA", _minor(keda)))]
+    named = {version for window in NEEDS.values() for version in window if version}
+    fitting = [version for version in named if all(window and _within(version, *window) for window in windows)]
+    return max(fitting, key=_key, default="one that goes with both")
+
+
+def _within(version: str, least: str, most: str | None) -> bool:
+    return _key(least) <= _key(version) and (most is None or _key(version) <= _key(most))
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in version.split("."))

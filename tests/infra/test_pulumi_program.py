@@ -1,0 +1,616 @@
+"""The program, run whole under mocks: what it registers, with which options, and what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import shutil
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+import pulumi
+from tests.infra import pulumi_kubernetes_api, pulumi_program
+from tests.infra.pulumi_kubernetes_api import Api, node
+from tests.infra.pulumi_program import PROGRAM, SECRETS, Run, configuration
+from tests.servers import tls
+
+STACKS = ("dev", "staging", "prod")
+NAMES = Path(__file__).parent / "pulumi_names.json"
+SCHEMAS = PROGRAM.parents[1] / "shared" / "schemas"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tls.Certificate:
+    if not shutil.which("openssl"):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("openssl is needed to make certificates")
+    return tls.certificate(tmp_path_factory.mktemp("kubernetes"), "localhost")
+
+
+def five_nodes() -> list[dict[str, Any]]:
+    system = [node(f"system-{number}", address=f"198.51.100.{number}") for number in range(3)]
+    return [*system, *(node(f"worker-{number}", pool="workers", address="203.0.113.1") for number in range(2))]
+
+
+@pytest.fixture(scope="module")
+def cluster(certificate: tls.Certificate) -> Iterator[Api]:
+    with pulumi_kubernetes_api.running(Api(certificate, [five_nodes()])) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def stacks(cluster: Api) -> dict[str, Run]:
+    """Every stack, as `pulumi up` runs it."""
+    return {stack: pulumi_program.run(stack, configuration(stack), cluster.kubeconfig) for stack in STACKS}
+
+
+@pytest.fixture(params=STACKS)
+def up(request: pytest.FixtureRequest, stacks: dict[str, Run]) -> Run:
+    return stacks[request.param]
+
+
+@pytest.fixture
+def prod(stacks: dict[str, Run]) -> Run:
+    return stacks["prod"]
+
+
+# -- every stack
+
+
+def test_every_stack_goes_through(up: Run) -> None:
+    assert up.error is None
+    assert up.outputs["address"] == "198.51.100.7"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_first_preview_knows_nothing_of_the_cloud_and_registers_all_the_same(
+    stack: str, stacks: dict[str, Run]
+) -> None:
+    seen = pulumi_program.run(stack, configuration(stack), preview=True, unknown=True)
+    assert seen.error is None
+    assert names(seen) == names(stacks[stack])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_later_preview_looks_and_does_not_wait(stack: str, certificate: tls.Certificate) -> None:
+    with pulumi_kubernetes_api.running(Api(certificate, [[node("system-0", ready=False)]], ingress=[])) as api:
+        seen = pulumi_program.run(stack, configuration(stack), api.kubeconfig, preview=True)
+    assert seen.error is None
+    assert not isinstance(seen.outputs.get("address"), str)  # there is none yet
+
+
+def test_every_resource_has_a_provider_of_ours(up: Run) -> None:
+    ours = {one.name for one in up.resources if one.type.startswith("pulumi:providers:")}
+    for one in up.resources:
+        if one.custom and one.name not in ours:
+            kind, _, name = one.provider.partition("pulumi:providers:")[2].partition("::")
+            assert name.partition("::")[0] in ours, one
+            assert kind == one.type.partition(":")[0], one
+
+
+def test_what_holds_data_is_protected_and_nothing_else(up: Run) -> None:
+    protected = {one.type.rpartition(":")[2] for one in up.resources if one.protect}
+    database = {"DatabasePostgresqlV2"} if up.of("DatabasePostgresqlV2") else set()
+    assert protected == {"LkeCluster", "ObjectStorageBucket"} | database
+
+
+def test_protection_can_be_lifted_for_a_teardown(cluster: Api) -> None:
+    lifted = pulumi_program.run("dev", configuration("dev", protect="false"), cluster.kubeconfig)
+    assert not any(one.protect for one in lifted.resources)
+
+
+def test_a_released_name_is_never_lost(up: Run, request: pytest.FixtureRequest) -> None:
+    # A resource under another name is another resource: the old one would be deleted, with its data. Whoever renames
+    # one gives it an alias and adds the new name here.
+    stack = request.node.callspec.params["up"]
+    released = {tuple(pair) for pair in json.loads(NAMES.read_text("utf-8"))[stack]}
+    assert released == names(up)
+
+
+def names(run: Run) -> set[tuple[str, str]]:
+    return {(one.type, one.name) for one in run.resources}
+
+
+def test_no_value_of_a_secret_is_registered_in_the_clear(up: Run) -> None:
+    for one in up.resources:
+        shown = json.dumps(clear(one.inputs), default=str)
+        for secret in [*SECRETS.values(), "p/w@d", "kube-token"]:
+            assert secret not in shown, (one.name, secret)
+
+
+def clear(value: Any) -> Any:
+    """What of ``value`` is not marked as secret."""
+    if isinstance(value, dict):
+        if value.get(pulumi.runtime.rpc._special_sig_key) == pulumi.runtime.rpc._special_secret_sig:
+            return "[secret]"
+        return {key: clear(inner) for key, inner in value.items()}
+    return [clear(inner) for inner in value] if isinstance(value, list) else value
+
+
+def opened(value: Any) -> Any:
+    """``value`` with its secrets laid open."""
+    if isinstance(value, dict):
+        if pulumi.runtime.rpc._special_sig_key in value:
+            return opened(value["value"])
+        return {key: opened(inner) for key, inner in value.items()}
+    return [opened(inner) for inner in value] if isinstance(value, list) else value
+
+
+# -- the cluster
+
+
+def test_one_fixed_pool_is_in_the_cluster_and_the_other_scales_by_itself(prod: Run) -> None:
+    cluster, workers = prod.one("LkeCluster"), prod.one("LkeNodePool")
+    (system,) = cluster.inputs["pools"]
+    assert (system["count"], system["labels"]) == (3, {"sspp.io/pool": "system"})
+    assert "autoscaler" not in system
+    assert cluster.inputs["externalPoolTags"][0] in workers.inputs["tags"]
+    assert workers.inputs["autoscaler"] == {"min": 2, "max": 8}
+    assert workers.ignore_changes == ("nodeCount",)
+    assert cluster.secret_outputs == ("kubeconfig",)
+
+
+def test_prods_control_plane_is_highly_available_and_lets_in_whom_it_was_told(prod: Run) -> None:
+    assert prod.one("LkeCluster").inputs["controlPlane"] == {
+        "highAvailability": True,
+        "acl": {"enabled": True, "addresses": [{"ipv4s": ["203.0.113.7/32"], "ipv6s": ["2001:db8::/48"]}]},
+    }
+
+
+def test_devs_control_plane_has_no_list(stacks: dict[str, Run]) -> None:
+    assert stacks["dev"].one("LkeCluster").inputs["controlPlane"] == {
+        "highAvailability": False,
+        "acl": {"enabled": False},
+    }
+
+
+def test_what_only_the_beta_api_knows_is_only_said_to_it(up: Run, cluster: Api) -> None:
+    standard = up.one("LkeCluster").inputs
+    assert not {"tier", "subnetId", "vpcId"} & set(standard)
+    assert not up.calls[0][1].get("tier")
+    told = configuration("staging", tier="enterprise") | {"linode:apiVersion": "v4beta"}
+    enterprise = pulumi_program.run("staging", told, cluster.kubeconfig)
+    assert enterprise.error is None
+    inputs = enterprise.one("LkeCluster").inputs
+    assert (inputs["tier"], inputs["vpcId"], inputs["subnetId"]) == ("enterprise", 4711, 4711)
+    assert enterprise.calls[0][1]["tier"] == "enterprise"
+    assert enterprise.one("DatabasePostgresqlV2").inputs["privateNetwork"]["publicAccess"] is False
+    assert enterprise.of("DatabaseAccessControls") == []
+
+
+def test_the_api_may_be_another(cluster: Api) -> None:
+    told = configuration("dev") | {"linode:url": "http://127.0.0.1:9/v4"}
+    assert (
+        pulumi_program.run("dev", told, cluster.kubeconfig).one("providers:linode").inputs["url"] == told["linode:url"]
+    )
+
+
+def test_a_version_lke_does_not_offer_is_refused_before_anything_is_created(up: Run) -> None:
+    refused = pulumi_program.run("dev", configuration("dev"), offered=("1.33", "1.34"))
+    assert isinstance(refused.error, pulumi.RunError)
+    assert "set sspp:kubernetesVersion to 1.34" in str(refused.error)
+    assert {one.type for one in refused.resources} == {"pulumi:providers:linode"}
+
+
+def test_a_wrong_configuration_is_refused_before_anything_is_created() -> None:
+    refused = pulumi_program.run("prod", configuration("prod", controlPlaneAcl=None, seed=None))
+    assert isinstance(refused.error, pulumi.RunError)
+    assert "sspp:controlPlaneAcl" in str(refused.error)
+    assert "sspp:seed" in str(refused.error)
+    assert refused.resources == []
+
+
+# -- waiting for it
+
+
+@pytest.fixture
+def readiness() -> Iterator[Any]:
+    with pulumi_program.on_path():
+        yield importlib.import_module("readiness")
+
+
+def test_nothing_is_put_into_the_cluster_before_its_nodes_are_ready(
+    certificate: tls.Certificate, readiness: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness.until, "__kwdefaults__", {**readiness.until.__kwdefaults__, "poll_s": 0.01})
+    late = [[], [node("system-0", ready=False, says="cni not initialised")], [node("system-0"), node("worker-0")]]
+    with pulumi_kubernetes_api.running(Api(certificate, late)) as api:
+        done = pulumi_program.run("dev", configuration("dev"), api.kubeconfig)
+    assert done.error is None
+    assert len([path for path in api.asked if path == "/api/v1/nodes"]) == 3
+    created = [one.type for one in done.resources]
+    assert created.index("pulumi:providers:kubernetes") > created.index("linode:index/lkeNodePool:LkeNodePool")
+
+
+def test_when_nodes_do_not_come_it_says_what_to_look_at_and_touches_no_kubernetes(
+    certificate: tls.Certificate, readiness: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = iter(range(1000))
+    slow = {**readiness.until.__kwdefaults__, "poll_s": 0.01, "clock": lambda: next(hours) * 3600}
+    monkeypatch.setattr(readiness.until, "__kwdefaults__", slow)
+    broken = node("lke-1", ready=False, says="container runtime network not ready")
+    with pulumi_kubernetes_api.running(Api(certificate, [[broken]])) as api:
+        done = pulumi_program.run("dev", configuration("dev"), api.kubeconfig)
+    said = str(done.error)
+    assert "gave up after 20 minutes: 0 of 2 nodes are Ready (lke-1: container runtime network not ready)" in said
+    assert "Cloud Manager" in said
+    assert "sspp:readyTimeoutMinutes" in said
+    assert not [one for one in done.resources if one.type.startswith("kubernetes:")]
+
+
+@pytest.fixture
+def kubernetes(cluster: Api, readiness: Any) -> Any:
+    return readiness.Kubernetes(cluster.kubeconfig)
+
+
+def test_the_addresses_are_those_of_the_nodes_that_stay(readiness: Any, kubernetes: Any) -> None:
+    found = readiness.addresses(kubernetes, "sspp.io/pool=system")
+    assert found == ["198.51.100.0/32", "198.51.100.1/32", "198.51.100.2/32"]
+
+
+def test_a_control_plane_that_does_not_answer_points_at_the_list_of_who_may_ask(
+    certificate: tls.Certificate, readiness: Any
+) -> None:
+    with pulumi_kubernetes_api.running(Api(certificate, [[]])) as api:
+        kubeconfig = api.kubeconfig
+    with pytest.raises(readiness.NotYet, match="sspp:controlPlaneAcl"):
+        readiness.nodes_ready(readiness.Kubernetes(kubeconfig), 1)
+
+
+def test_another_clusters_certificate_is_not_taken(cluster: Api, readiness: Any, tmp_path: Path) -> None:
+    other = yaml.safe_load(cluster.kubeconfig)
+    stranger = Api(tls.certificate(tmp_path, "localhost")).kubeconfig
+    other["clusters"][0]["cluster"]["certificate-authority-data"] = yaml.safe_load(stranger)["clusters"][0]["cluster"][
+        "certificate-authority-data"
+    ]
+    with pytest.raises(readiness.NotYet, match="certificate verify failed"):
+        readiness.nodes_ready(readiness.Kubernetes(yaml.safe_dump(other)), 1)
+
+
+def test_a_gateway_without_an_address_is_waited_for(certificate: tls.Certificate, readiness: Any) -> None:
+    missing = pytest.raises(readiness.NotYet, match="knative-serving/kourier has no public address")
+    with pulumi_kubernetes_api.running(Api(certificate, [[]], ingress=[])) as api, missing:
+        readiness.gateway_address(readiness.Kubernetes(api.kubeconfig), "knative-serving", "kourier")
+
+
+def test_what_is_there_at_last_is_given(readiness: Any) -> None:
+    seen = iter([False, False, True])
+
+    def look() -> str:
+        if not next(seen):
+            raise readiness.NotYet("nothing yet")
+        return "there"
+
+    assert asyncio.run(readiness.until(look, 60, "", poll_s=0)) == "there"
+
+
+# -- the network, the bucket
+
+
+def test_the_nodes_take_nothing_from_outside(prod: Run) -> None:
+    firewall = prod.one("Firewall", "node-firewall").inputs
+    assert (firewall["inboundPolicy"], firewall["outboundPolicy"]) == ("DROP", "ACCEPT")
+    for rule in firewall["inbounds"]:
+        if rule["protocol"] != "ICMP":
+            assert rule["ipv4s"] in (["192.168.128.0/17"], ["192.168.255.0/24"])
+            assert "ipv6s" not in rule
+
+
+def test_the_gateway_is_open_for_tls_only_where_there_is_a_certificate(stacks: dict[str, Run]) -> None:
+    ports = {
+        stack: [rule["ports"] for rule in run.one("Firewall", "gateway-firewall").inputs["inbounds"]]
+        for stack, run in stacks.items()
+    }
+    assert ports == {"dev": ["80"], "staging": ["80"], "prod": ["443"]}
+
+
+def test_the_domain_leads_to_the_gateway(prod: Run) -> None:
+    assert prod.one("Domain", "zone").inputs["domain"] == "sspp.example.com"
+    record = prod.one("DomainRecord").inputs
+    assert (record["name"], record["recordType"], record["target"]) == ("*", "A", "198.51.100.7")
+    assert opened(prod.outputs["ingest"])["url"] == "https://ingest.sspp.example.com"
+
+
+def test_the_bucket_expires_its_objects_and_is_opened_by_a_key_for_it_alone(up: Run) -> None:
+    bucket, key = up.one("ObjectStorageBucket").inputs, up.one("ObjectStorageKey").inputs
+    assert "corsEnabled" not in bucket  # newer endpoints refuse it even when it is false
+    assert bucket["acl"] == "private"
+    (rule,) = bucket["lifecycleRules"]
+    assert (rule["enabled"], rule["expiration"]["days"]) == (True, 30)
+    (access,) = key["bucketAccesses"]
+    assert (access["bucketName"], access["permissions"]) == (bucket["label"], "read_write")
+
+
+# -- Knative, KEDA, TLS
+
+
+def test_kourier_is_the_gateway_and_its_balancer_has_the_firewall(up: Run) -> None:
+    spec = up.one("KnativeServing").spec
+    assert spec["version"] == "1.23.0"
+    assert spec["ingress"]["kourier"]["enabled"] is True
+    assert spec["config"]["network"]["ingress-class"] == "kourier.ingress.networking.knative.dev"
+    (service,) = spec["services"]
+    assert service["name"] == "kourier"
+    assert service["annotations"]["service.beta.kubernetes.io/linode-loadbalancer-firewall-id"] == "4711"
+    assert all(isinstance(value, str) for value in service["annotations"].values())
+    assert up.one("KnativeServing").inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+
+
+def test_a_node_can_always_be_drained(stacks: dict[str, Run]) -> None:
+    for stack, replicas in (("dev", 1), ("prod", 2)):
+        spec = stacks[stack].one("KnativeServing").spec
+        assert spec["high-availability"] == {"replicas": replicas}
+        budgets = {budget["name"]: budget["maxUnavailable"] for budget in spec["podDisruptionBudgets"]}
+        assert budgets == {"activator-pdb": 1, "webhook-pdb": 1, "3scale-kourier-gateway-pdb": 1}
+        keda = stacks[stack].one("Release", "keda-chart").inputs["values"]
+        assert keda["podDisruptionBudget"]["operator"] == {"maxUnavailable": 1}
+
+
+def test_charts_are_pinned_and_have_a_namespace_of_their_own(prod: Run) -> None:
+    charts = {one.inputs["name"]: one.inputs for one in prod.of("helm.sh/v3:Release")}
+    assert charts["keda"]["version"] == "2.20.2"
+    assert charts["knative-operator"]["version"] == "v1.23.0"
+    for name, chart in charts.items():
+        assert chart.get("version") or "/v0.2.0/" in chart["chart"], name
+        assert prod.of(":Namespace"), name
+        assert prod.one(":Namespace", chart["namespace"])
+
+
+def test_the_gateway_has_its_certificate_before_it_is_told_of_it(prod: Run) -> None:
+    certificate = prod.one("Certificate")
+    assert certificate.spec["dnsNames"] == ["*.sspp.example.com", "sspp.example.com"]
+    assert prod.one("KnativeServing").spec["config"]["kourier"] == {
+        "certs-secret-name": certificate.spec["secretName"],
+        "certs-secret-namespace": "knative-serving",
+    }
+    assert certificate.name in prod.one("KnativeServing").depends_on
+    assert certificate.inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert "letsencrypt" in certificate.depends_on
+
+
+def test_another_dns_solver_takes_the_place_of_linodes(cluster: Api) -> None:
+    solver = {"cloudflare": {"apiTokenSecretRef": {"name": "cf", "key": "token"}}}
+    run = pulumi_program.run(
+        "prod", configuration("prod", dnsSolver=json.dumps(solver), dnsToken=None), cluster.kubeconfig
+    )
+    assert run.one("ClusterIssuer").spec["acme"]["solvers"] == [{"dns01": solver}]
+    assert not [one for one in run.of("Release") if one.name == "linode-dns-chart"]
+
+
+def test_without_a_domain_there_is_no_certificate_manager(stacks: dict[str, Run]) -> None:
+    assert not [one for one in stacks["dev"].resources if "cert-manager" in one.type or one.name == "cert-manager"]
+
+
+# -- the data stores and the Secrets
+
+#: Names both sides rely on: knative/ refers to these.
+KEYS = {
+    "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password"},
+    "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
+    "sspp-operator": {"SSPP_OPERATOR_KEY"},
+    "sspp-smtp": {"SSPP_SMTP_URL"},
+    "sspp-backup": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"},
+}
+
+
+def secrets(run: Run) -> dict[str, dict[str, str]]:
+    """Name -> keys and values of every Secret in the application's namespace."""
+    return {
+        one.inputs["metadata"]["name"]: opened(one.inputs["stringData"])
+        for one in run.of(":Secret")
+        if one.inputs["metadata"]["namespace"].startswith("sspp-")
+    }
+
+
+def test_the_secrets_the_manifests_name_are_there(up: Run, request: pytest.FixtureRequest) -> None:
+    managed = request.node.callspec.params["up"] != "dev"
+    expected = KEYS | {"sspp-database": {"DATABASE_URL"} if managed else {"DATABASE_URL", "password"}}
+    if managed:
+        expected["sspp-elasticsearch"] = {"ELASTICSEARCH_URL"}
+    found = {name: set(keys) for name, keys in secrets(up).items()}
+    assert {name: found.get(name) for name in expected} == expected
+
+
+def test_every_secret_is_its_own_and_stays_as_long_as_the_seed(stacks: dict[str, Run], cluster: Api) -> None:
+    redis = secrets(stacks["dev"])["sspp-redis"]
+    passwords = [value for key, value in redis.items() if key.endswith("password")]
+    assert len({*passwords, *secrets(stacks["dev"])["sspp-delivery"].values()}) == 4
+    assert redis["REDIS_URL"] == f"redis://app:{redis['app-password']}@sspp-redis:6379/0"
+    again = pulumi_program.run("dev", configuration("dev"), cluster.kubeconfig)
+    other = pulumi_program.run("dev", configuration("dev", seed="t" * 64), cluster.kubeconfig)
+    assert secrets(again)["sspp-redis"] == redis
+    assert not set(secrets(other)["sspp-redis"].values()) & set(redis.values())
+
+
+def test_the_database_is_reached_through_the_relay_and_known_by_its_authority(prod: Run) -> None:
+    url = urlsplit(secrets(prod)["sspp-database"]["DATABASE_URL"])
+    assert (url.hostname, url.port, url.path) == ("sspp-database", 5432, "/defaultdb")
+    assert (url.username, url.password) == ("akmadmin", "p%2Fw%40d")
+    told = parse_qs(url.query)
+    assert told["sslmode"] == ["verify-ca"]
+    (authority,) = told["sslrootcert"]
+    assert urlsafe_b64decode(authority.removeprefix("data:")).startswith(b"-----BEGIN CERTIFICATE-----")
+    assert (
+        "server primary db.example.net:12345\n" in prod.one("ConfigMap", "sspp-database").inputs["data"]["haproxy.cfg"]
+    )
+
+
+def test_the_database_lets_in_the_nodes_that_stay_and_the_relay_runs_there(prod: Run) -> None:
+    access = prod.one("DatabaseAccessControls").inputs
+    assert access["allowLists"] == ["198.51.100.0/32", "198.51.100.1/32", "198.51.100.2/32"]
+    assert "allowLists" not in prod.one("DatabasePostgresqlV2").inputs
+    assert prod.one("DatabasePostgresqlV2").ignore_changes == ("allowLists",)
+    relay = prod.one("Deployment", "sspp-database").spec
+    assert relay["replicas"] == 2
+    assert relay["template"]["spec"]["nodeSelector"] == {"sspp.io/pool": "system"}
+
+
+def test_the_database_is_made_while_the_cluster_is(prod: Run) -> None:
+    created = [one.type.rpartition(":")[2] for one in prod.resources]
+    assert created.index("DatabasePostgresqlV2") < created.index("kubernetes")
+
+
+def test_elasticsearch_has_a_user_that_may_do_what_the_application_does(prod: Run) -> None:
+    spec = prod.one("Elasticsearch").spec
+    assert spec["nodeSets"][0]["count"] == 3
+    role = json.loads(secrets(prod)["sspp-search-role"]["roles.yml"])["sspp"]
+    assert role["indices"] == [{"names": ["sspp*"], "privileges": ["all"]}]
+    user = secrets(prod)["sspp-search-user"]
+    url = urlsplit(secrets(prod)["sspp-elasticsearch"]["ELASTICSEARCH_URL"])
+    assert (url.username, url.password, url.port) == (user["username"], user["password"], 9200)
+    assert url.hostname == f"{prod.one('Elasticsearch').inputs['metadata']['name']}-es-http"
+
+
+def test_dev_brings_its_own_database(stacks: dict[str, Run]) -> None:
+    secret = secrets(stacks["dev"])["sspp-database"]
+    assert secret["DATABASE_URL"] == f"postgresql://sspp:{secret['password']}@sspp-postgres:5432/sspp"
+    assert not stacks["dev"].of("DatabasePostgresqlV2")
+
+
+# -- our own pods
+
+
+def pods(run: Run) -> list[dict[str, Any]]:
+    deployments = [one.spec["template"] for one in run.of(":Deployment")]
+    jobs = [one.spec["jobTemplate"]["spec"]["template"] for one in run.of(":CronJob")]
+    return [*deployments, *jobs]
+
+
+def test_our_pods_may_do_nothing_they_need_not(prod: Run) -> None:
+    assert len(pods(prod)) == 5
+    for pod in pods(prod):
+        assert pod["metadata"]["labels"]["app.kubernetes.io/part-of"] == "sspp"
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        for container in [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert container["resources"]["limits"]["memory"]
+            assert "@sha256:" in container["image"]
+
+
+def test_backups_run_by_themselves_and_restores_only_when_asked(up: Run) -> None:
+    jobs = {one.inputs["metadata"]["name"]: one.spec for one in up.of(":CronJob")}
+    assert {name: job["suspend"] for name, job in jobs.items()} == {
+        "backup-redis": False,
+        "backup-postgres": False,
+        "restore-redis": True,
+        "restore-postgres": True,
+    }
+    for job in jobs.values():
+        assert job["concurrencyPolicy"] == "Forbid"
+
+
+def test_the_cronjobs_run_the_scripts_that_are_rehearsed(prod: Run) -> None:
+    scripts = prod.one("ConfigMap", "sspp-backup-scripts").inputs["data"]
+    assert scripts == {path.name: path.read_text("utf-8") for path in (PROGRAM / "backup").iterdir() if path.is_file()}
+    called = set()
+    for job in prod.of(":CronJob"):
+        pod = job.spec["jobTemplate"]["spec"]["template"]["spec"]
+        for container in [*pod["initContainers"], *pod["containers"]]:
+            called |= {Path(word).name for word in container["command"] if word.startswith("/scripts/")}
+            named = {entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"] if "valueFrom" in entry}
+            # Nobody knows both the data's passwords and the bucket's key.
+            assert named in ({"sspp-backup"}, {"sspp-redis", "sspp-database"})
+    assert called == set(scripts)
+
+
+# -- the application
+
+
+def test_argo_cd_watches_the_overlay_of_the_stack_and_nothing_else_applies_it(prod: Run) -> None:
+    application = prod.one("Application")
+    source = application.spec["source"]
+    assert (source["path"], source["targetRevision"]) == ("knative/overlays/prod", "main")
+    assert (PROGRAM.parent / "knative").is_dir()
+    assert application.spec["destination"]["namespace"] == "sspp-prod"
+    assert not prod.of("kustomize/v2:Directory")
+
+
+def test_a_stack_may_apply_the_overlay_itself_and_then_has_no_argo_cd(stacks: dict[str, Run]) -> None:
+    dev = stacks["dev"]
+    overlay = dev.one("kustomize/v2:Directory")
+    assert not dev.of("Application")
+    assert not [one for one in dev.resources if "argocd" in one.name]
+    # Its Namespace is there already.
+    assert "::kubernetes-adopting::" in overlay.provider
+
+
+def test_the_application_comes_when_all_it_needs_is_there(prod: Run) -> None:
+    before = set(prod.one("Application").depends_on)
+    assert {"argocd-chart", "knative-serving", "keda-chart", "sspp-redis", "secret-sspp-database"} <= before
+    assert {"elasticsearch-sspp", "postgres-access", "sspp-prod"} <= before
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("registry.example.com/sspp:1.2.3", {"newName": "registry.example.com/sspp", "newTag": "1.2.3"}),
+        ("localhost:5000/sspp@sha256:" + "a" * 64, {"newName": "localhost:5000/sspp", "digest": "sha256:" + "a" * 64}),
+        ("localhost:5000/sspp", None),
+    ],
+)
+def test_the_image_is_named_in_one_place(
+    image: str, expected: dict[str, str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overlay = tmp_path / "knative" / "overlays" / "dev"
+    overlay.mkdir(parents=True)
+    (overlay / "kustomization.yaml").write_text("images: [{name: sspp, newName: dev.local/sspp}]", "utf-8")
+    with pulumi_program.on_path():
+        config, delivery = importlib.import_module("config"), importlib.import_module("delivery")
+    told = {key.partition(":")[2]: value for key, value in configuration("dev").items()}
+    if expected is None:
+        with pytest.raises(config.ConfigError, match="sspp:image"):
+            config.parse({**told, "name": "dev", "image": image})
+        return
+    monkeypatch.setattr(delivery, "REPOSITORY", tmp_path)
+    stack = config.parse({**told, "name": "dev", "image": image})
+    target = delivery.directory(stack, tmp_path / "cache")
+    written = yaml.safe_load((target / "kustomization.yaml").read_text("utf-8"))
+    assert (target / written["resources"][0]).resolve() == overlay
+    assert written["images"] == [{"name": "dev.local/sspp", **expected}]
+    assert delivery.application(stack)["spec"]["source"]["kustomize"] == {"images": [f"sspp={image}"]}
+
+
+# -- the custom resources, against their own schemas
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema"),
+    [
+        ("KnativeServing", "operator.knative.dev_v1beta1_knativeserving.json"),
+        ("Application", "argoproj.io_v1alpha1_application.json"),
+    ],
+)
+def test_custom_resources_are_what_their_definitions_say(prod: Run, kind: str, schema: str) -> None:
+    if not (SCHEMAS / schema).exists():
+        pytest.skip(f"{schema} is not part of this repository, and {SCHEMAS} is not there")
+    definition = closed(json.loads((SCHEMAS / schema).read_text("utf-8"))["schema"])
+    for run in [prod.one(kind)]:
+        jsonschema.validate(
+            opened({key: run.inputs[key] for key in ("apiVersion", "kind", "metadata", "spec")}), definition
+        )
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"spec": {"odd": 1}}, definition)
+
+
+def closed(schema: Any) -> Any:
+    """The schema with unknown fields refused."""
+    if isinstance(schema, list):
+        return [closed(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    shut = {key: closed(inner) for key, inner in schema.items()}
+    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        shut.setdefault("additionalProperties", False)
+    return shut
