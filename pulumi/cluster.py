@@ -27,7 +27,7 @@ class Cluster(pulumi.ComponentResource):
     """An LKE cluster with one fixed and one autoscaled pool.
 
     ``kubernetes`` is the provider for everything in it, and can be used once the nodes are Ready; ``adopting`` is
-    another that may take over what is there. ``addresses`` are the public ones of the nodes that stay.
+    another that may take over what is there.
     """
 
     def __init__(self, stack: Stack, network: Network, opts: pulumi.ResourceOptions) -> None:
@@ -77,7 +77,6 @@ class Cluster(pulumi.ComponentResource):
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
         )
-        self.addresses: pulumi.Output[list[str]] = pulumi.Output.unsecret(self.kubeconfig.apply(self._addresses))
         self.kubernetes = self._connected("kubernetes", cluster, upsert=False)
         self.adopting = self._connected("kubernetes-adopting", cluster, upsert=True)
         self.register_outputs({"kubeconfig": self.kubeconfig})
@@ -89,6 +88,10 @@ class Cluster(pulumi.ComponentResource):
             look = partial(readiness.nodes_ready, readiness.Kubernetes(kubeconfig), wanted)
             await readiness.until(look, self.stack.ready_timeout_minutes * 60, ADVICE)
         return kubeconfig
+
+    def addresses(self) -> pulumi.Output[list[str]]:
+        """The public addresses of the nodes that stay, as networks."""
+        return pulumi.Output.unsecret(self.kubeconfig.apply(self._addresses))
 
     async def _addresses(self, kubeconfig: str) -> list[str]:
         look = partial(readiness.addresses, readiness.Kubernetes(kubeconfig), f"{POOL_LABEL}=system")

@@ -48,6 +48,7 @@ def haproxy_config(host: str, port: int) -> str:
   maxconn 1000
 resolvers cluster
   parse-resolv-conf
+  accepted_payload_size 8192
   hold valid 10s
 defaults
   mode tcp
@@ -292,7 +293,7 @@ class Databases(pulumi.ComponentResource):
         if managed:
             secret = {"DATABASE_URL": self._relay(stack, managed.server)}
             if stack.tier == "standard":
-                self.installed.append(managed.admit(cluster.addresses))
+                self.installed.append(managed.admit(cluster.addresses()))
         self._create(objects.secret("sspp-database", stack.label, secret))
         if stack.search:
             self._search(stack, stack.search)

@@ -111,28 +111,21 @@ def gateway_address(kubernetes: Kubernetes, namespace: str, service: str) -> str
     raise NotYet(f"the Service {namespace}/{service} has no public address")
 
 
-async def until(
-    look: Callable[[], T],
-    timeout_s: float,
-    advice: str,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    poll_s: float = POLL_S,
-) -> T:
+async def until(look: Callable[[], T], timeout_s: float, advice: str) -> T:
     """Look until there is something to see, and give it.
 
     Raises:
         pulumi.RunError: not within ``timeout_s``; says what was there at last, and ``advice``.
     """
-    deadline = clock() + timeout_s
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             return await asyncio.to_thread(look)
         except NotYet as exc:
-            if clock() >= deadline:
+            if time.monotonic() >= deadline:
                 raise pulumi.RunError(f"gave up after {timeout_s / 60:g} minutes: {exc}. {advice}") from None
             pulumi.log.info(f"waiting: {exc}", ephemeral=True)
-        await asyncio.sleep(poll_s)
+        await asyncio.sleep(POLL_S)
 
 
 async def once(look: Callable[[], T]) -> T:

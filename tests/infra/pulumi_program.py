@@ -1,24 +1,28 @@
-"""The Pulumi program, run under mocks in a process of the tests' own: what it registers, and with which options.
+"""The Pulumi program, run whole under mocks: what it registers, and with which options.
 
-The cluster's Kubernetes API is a real HTTPS server, so that the readiness gate does here what it does there.
+Each run is a process of its own (``python -m tests.infra.pulumi_program``), as with the engine: the SDK keeps threads,
+event loops and its settings for as long as its process lives.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
+import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pulumi.runtime import mocks, settings
+from pulumi.output import Unknown
+from pulumi.runtime import mocks, rpc, settings
 from typing_extensions import override
 
 import pulumi
@@ -51,7 +55,6 @@ class Registered:
     name: str
     inputs: Mapping[str, Any]
     provider: str
-    parent: str
     protect: bool
     ignore_changes: tuple[str, ...]
     depends_on: tuple[str, ...]
@@ -71,7 +74,8 @@ class Run:
     resources: list[Registered] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    error: BaseException | None = None
+    refused: str = ""
+    crashed: str = ""
 
     def of(self, kind: str) -> list[Registered]:
         """Every resource whose type ends with ``kind``."""
@@ -130,14 +134,12 @@ class Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:
         answer = super().RegisterResource(request)
         if request.type != "pulumi:pulumi:Stack":
-            inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
             self.run.resources.append(
                 Registered(
                     type=request.type,
                     name=request.name,
-                    inputs=inputs,
+                    inputs=plain(rpc.deserialize_properties(request.object)),
                     provider=request.provider or next(iter(request.providers.values()), ""),
-                    parent=request.parent,
                     protect=request.protect,
                     ignore_changes=tuple(request.ignoreChanges),
                     depends_on=tuple(urn.rpartition("::")[2] for urn in request.dependencies),
@@ -149,9 +151,20 @@ class Monitor(mocks.MockMonitor):
 
     @override
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        if request.urn.endswith("pulumi:pulumi:Stack::sspp-" + pulumi.get_stack()):
-            self.run.outputs = pulumi.runtime.rpc.deserialize_properties(request.outputs)
+        if "pulumi:pulumi:Stack::" in request.urn:
+            self.run.outputs = plain(rpc.deserialize_properties(request.outputs))
         return super().RegisterResourceOutputs(request)
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON: what is not known as ``{"$unknown": true}``, secrets as ``{"$secret": ...}``."""
+    if isinstance(value, Unknown):
+        return {"$unknown": True}
+    if isinstance(value, dict):
+        if rpc._special_sig_key in value:
+            return {"$secret": plain(value["value"])}
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def configuration(stack: str, **changes: str | None) -> dict[str, str]:
@@ -188,29 +201,73 @@ def run(
     unknown: bool = False,
     offered: tuple[str, ...] = ("1.33", "1.34", "1.35"),
 ) -> Run:
-    """Run the whole program as ``pulumi up`` (or ``preview``) does, against mocks."""
+    """Run the whole program as ``pulumi up`` (or ``preview``) does, against mocks; its clock runs 600 times as fast.
+
+    Args:
+        kubeconfig: of the cluster Linode is taken to have made.
+        unknown: the cloud has made nothing yet, so what only it knows is not known.
+        offered: the versions of Kubernetes LKE has.
+    """
+    scenario = {
+        "stack": stack,
+        "told": dict(told),
+        "kubeconfig": kubeconfig,
+        "preview": preview,
+        "unknown": unknown,
+        "offered": offered,
+    }
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "LINODE_"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.infra.pulumi_program"],
+        cwd=PROGRAM.parent,
+        env=env,
+        input=json.dumps(scenario),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    resources = [
+        Registered(**{key: tuple(value) if isinstance(value, list) else value for key, value in one.items()})
+        for one in found.pop("resources")
+    ]
+    return Run(resources=resources, **found)
+
+
+def main() -> None:
+    """Run one scenario from the standard input; the last line of the output is what came of it."""
+    scenario = json.load(sys.stdin)
     done = Run()
-    cloud = Cloud(done, kubeconfig, list(offered), unknown)
+    cloud = Cloud(done, scenario["kubeconfig"], scenario["offered"], scenario["unknown"])
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    pulumi.runtime.set_all_config(scenario["told"])
+    mocks.set_mocks(
+        cloud, project="sspp", stack=scenario["stack"], preview=scenario["preview"], monitor=Monitor(cloud)
+    )
+    settings.ROOT.set(None)  # the program's own stack takes the place of the mocks'
+    try:
+        with on_path():
+            import readiness
 
-    def program() -> None:
-        runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__")
+            ticks = itertools.count(step=60)
+            readiness.POLL_S, readiness.time.monotonic = 0.1, lambda: float(next(ticks))
+            loop.run_until_complete(pulumi.runtime.run_in_stack(program))
+    except pulumi.RunError as exc:
+        done.refused = str(exc)
+    except Exception as exc:  # noqa: BLE001 - tests look at it
+        done.crashed = repr(exc)
+    print(json.dumps(asdict(done)))  # noqa: T201 - to the test that started us
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's threads have nothing more to say
 
-    def engine() -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        pulumi.runtime.set_all_config(dict(told))
-        settings.ROOT.set(None)
-        mocks.set_mocks(cloud, project="sspp", stack=stack, preview=preview, monitor=Monitor(cloud))
-        settings.ROOT.set(None)  # the program's own stack takes the place of the mocks'
-        try:
-            with on_path():
-                loop.run_until_complete(pulumi.runtime.run_in_stack(program))
-        except Exception as exc:  # noqa: BLE001 - what the program is refused with is what tests look at
-            done.error = exc
-        finally:
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-            asyncio.set_event_loop(None)
 
-    copy_context().run(engine)
-    return done
+def program() -> None:
+    """What the engine runs."""
+    runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
