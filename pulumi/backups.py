@@ -49,6 +49,23 @@ def cron_jobs(stack: Stack) -> list[Object]:
     ]
 
 
+def openings(stack: Stack) -> list[Object]:
+    """What the Jobs may reach: both stores where they run in the cluster, the bucket, and the store lets them in."""
+    backup, stores = objects.pods("backup"), objects.pods("redis", "postgres")
+    ports = [{"protocol": "TCP", "port": 6379}, {"protocol": "TCP", "port": 5432}]
+    bucket = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]}
+    inside = {"to": [{"podSelector": stores}], "ports": ports}
+    return [
+        objects.policy(stack.label, "backup-to-stores", backup, {"egress": [inside, bucket]}),
+        objects.policy(
+            stack.label,
+            "stores-from-backup",
+            stores,
+            {"ingress": [{"from": [{"podSelector": backup}], "ports": ports}]},
+        ),
+    ]
+
+
 def _python(name: str, *words: str) -> Object:
     return _container(name, versions.PYTHON_IMAGE, ["python", "-I", f"/scripts/{words[0]}", *words[1:]])
 
@@ -148,6 +165,6 @@ class Backups(pulumi.ComponentResource):
             "data": scripts(),
         }
         objects.create("backup-scripts", held, child)
-        for written in cron_jobs(stack):
+        for written in [*cron_jobs(stack), *openings(stack)]:
             objects.create(written["metadata"]["name"], written, child)
         self.register_outputs({})

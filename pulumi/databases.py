@@ -128,7 +128,7 @@ def relay(stack: Stack, config: pulumi.Input[str], port: pulumi.Input[int]) -> l
 def _relay_openings(stack: Stack, port: pulumi.Input[int]) -> list[Object]:
     """The namespace is closed: the parts may reach the relay, the relay its database and names."""
     clients = {"matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(CLIENTS)}]}
-    itself = {"matchLabels": objects.labels("database")}
+    itself = objects.pods("database")
     door = [{"protocol": "TCP", "port": RELAY_PORT}]
     outside = {
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
@@ -143,19 +143,12 @@ def _relay_openings(stack: Stack, port: pulumi.Input[int]) -> list[Object]:
         ]
     }
     return [
-        _policy(stack, RELAY, itself, {"ingress": [{"from": [{"podSelector": clients}], "ports": door}]}),
-        _policy(stack, f"from-{RELAY}", itself, {"egress": [outside, names]}),
-        _policy(stack, f"to-{RELAY}", clients, {"egress": [{"to": [{"podSelector": itself}], "ports": door}]}),
+        objects.policy(stack.label, RELAY, itself, {"ingress": [{"from": [{"podSelector": clients}], "ports": door}]}),
+        objects.policy(stack.label, f"from-{RELAY}", itself, {"egress": [outside, names]}),
+        objects.policy(
+            stack.label, f"to-{RELAY}", clients, {"egress": [{"to": [{"podSelector": itself}], "ports": door}]}
+        ),
     ]
-
-
-def _policy(stack: Stack, name: str, selector: Object, rules: Object) -> Object:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": stack.label},
-        "spec": {"podSelector": selector, "policyTypes": [key.capitalize() for key in rules], **rules},
-    }
 
 
 def elasticsearch(stack: Stack, search: Search) -> Object:
@@ -317,7 +310,8 @@ class Databases(pulumi.ComponentResource):
             versions.ECK,
             "elastic-system",
             values,
-            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[own])),
+            # It is given rights in the application's namespace, so that has to be there.
+            pulumi.ResourceOptions.merge(self._at_home, pulumi.ResourceOptions(depends_on=[own])),
         )
         secrets = [self._create(written) for written in search_secrets(stack)]
         self._create(elasticsearch(stack, search), operator, *secrets)

@@ -88,3 +88,22 @@ def secret(name: str, where: str, data: Mapping[str, Any], kind: str = "Opaque")
 def labels(component: str) -> dict[str, str]:
     """What every pod of ours carries; the NetworkPolicies in knative/ go by it."""
     return {"app.kubernetes.io/part-of": "sspp", "app.kubernetes.io/component": component}
+
+
+def pods(*components: str) -> Object:
+    """A selector of our pods by what they are."""
+    return {"matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(components)}]}
+
+
+def policy(where: str, name: str, selector: Object, rules: Object) -> Object:
+    """Openings in the namespace ``where``, in which everything is closed; policies add up.
+
+    Args:
+        rules: ``ingress`` or ``egress``, each a list of rules.
+    """
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": where},
+        "spec": {"podSelector": selector, "policyTypes": [key.capitalize() for key in rules], **rules},
+    }

@@ -517,6 +517,36 @@ def test_the_cronjobs_run_the_scripts_that_are_rehearsed(prod: Run) -> None:
     assert called == set(scripts)
 
 
+def test_backups_reach_the_stores_and_the_bucket(up: Run) -> None:
+    out = up.one("NetworkPolicy", "backup-to-stores").spec["egress"]
+    assert [[port["port"] for port in rule["ports"]] for rule in out] == [[6379, 5432], [443]]
+    assert up.one("NetworkPolicy", "stores-from-backup").spec["policyTypes"] == ["Ingress"]
+
+
+def test_our_objects_are_what_kubernetes_says(prod: Run) -> None:
+    try:
+        import kubernetes_validate
+    except ModuleNotFoundError:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("kubernetes-validate is not installed")
+    ours = [one for one in prod.resources if one.type.startswith("kubernetes:") and "apiVersion" in one.inputs]
+    built_in = [one for one in ours if one.type.partition(":")[2].partition("/")[0] in BUILT_IN]
+    assert len(built_in) > 20
+    for one in built_in:
+        kubernetes_validate.validate(whole(opened(one.inputs)), "1.35", strict=True)
+
+
+BUILT_IN = {"core", "apps", "batch", "policy", "networking.k8s.io"}
+
+
+def whole(value: Any) -> Any:
+    """Whole numbers as such: on their way through the engine all numbers become floating."""
+    if isinstance(value, dict):
+        return {key: whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 # -- the application
 
 
