@@ -26,8 +26,7 @@ ADVICE = (
 class Cluster(pulumi.ComponentResource):
     """An LKE cluster with one fixed and one autoscaled pool.
 
-    ``kubernetes`` is the provider for everything in it, and can be used once the nodes are Ready; ``adopting`` is
-    another that may take over what is there.
+    ``kubernetes`` is the provider for everything in it, and can be used once the nodes are Ready.
     """
 
     def __init__(self, stack: Stack, network: Network, opts: pulumi.ResourceOptions) -> None:
@@ -77,8 +76,8 @@ class Cluster(pulumi.ComponentResource):
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
         )
-        self.kubernetes = self._connected("kubernetes", cluster, upsert=False)
-        self.adopting = self._connected("kubernetes-adopting", cluster, upsert=True)
+        self._identifier = cluster.id
+        self.kubernetes = self._connected("kubernetes", cluster.id)
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     async def _when_ready(self, kubeconfig: str) -> str:
@@ -99,13 +98,17 @@ class Cluster(pulumi.ComponentResource):
             return await readiness.once(look)
         return await readiness.until(look, readiness.ADDRESS_TIMEOUT_S, ADVICE)
 
-    def _connected(self, name: str, cluster: linode.LkeCluster, *, upsert: bool) -> k8s.Provider:
+    def adopting(self) -> k8s.Provider:
+        """Another provider, which may take over what is there already."""
+        return self._connected("kubernetes-adopting", self._identifier, upsert=True)
+
+    def _connected(self, name: str, identifier: pulumi.Output[str], *, upsert: bool | None = None) -> k8s.Provider:
         return k8s.Provider(
             name,
             kubeconfig=self.kubeconfig,
-            cluster_identifier=cluster.id,  # a rotated kubeconfig is no other cluster
+            cluster_identifier=identifier,  # a rotated kubeconfig is no other cluster
             enable_server_side_apply=True,
-            upsert_existing_objects=True if upsert else None,
+            upsert_existing_objects=upsert,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -113,13 +116,12 @@ class Cluster(pulumi.ComponentResource):
 def _control_plane(stack: Stack) -> linode.LkeClusterControlPlaneArgs:
     ipv4 = [network for network in stack.control_plane_acl if ":" not in network]
     ipv6 = [network for network in stack.control_plane_acl if ":" in network]
+    # Closed to all others as soon as there is a list.
     acl = linode.LkeClusterControlPlaneAclArgs(
-        enabled=bool(stack.control_plane_acl),
-        addresses=[linode.LkeClusterControlPlaneAclAddressArgs(ipv4s=ipv4, ipv6s=ipv6)]
-        if stack.control_plane_acl
-        else None,
+        enabled=True, addresses=[linode.LkeClusterControlPlaneAclAddressArgs(ipv4s=ipv4, ipv6s=ipv6)]
     )
     # High availability cannot be taken back; an enterprise cluster always has it and does not take the flag.
     return linode.LkeClusterControlPlaneArgs(
-        acl=acl, high_availability=stack.high_availability if stack.tier == "standard" else None
+        acl=acl if stack.control_plane_acl else None,
+        high_availability=stack.high_availability if stack.tier == "standard" else None,
     )

@@ -213,6 +213,8 @@ def _tls(stack: Stack) -> Iterator[tuple[str, str]]:
 def _managed(stack: Stack) -> Iterator[tuple[str, str]]:
     if not stack.database:
         yield "database", "sspp:database is missing: set its type, nodes and version"
+    if stack.database and stack.database.nodes == 2 and stack.database.type.startswith("g6-standard"):
+        yield "database", "sspp:database: two nodes need a dedicated type, g6-dedicated-2 for one"
     if not stack.search:
         yield "search", "sspp:search is missing: set its nodes, memory and storage"
 

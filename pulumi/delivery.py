@@ -101,12 +101,12 @@ class Delivery(pulumi.ComponentResource):
         super().__init__("sspp:platform:Delivery", "delivery", None, opts)
         after = pulumi.ResourceOptions(parent=self, depends_on=list(before))
         if stack.delivery == "direct":
+            adopting = cluster.adopting()  # the namespace is there already, with the Secrets in it
             k8s.kustomize.v2.Directory(
                 "overlay",
                 directory=os.path.relpath(directory(stack, REPOSITORY / ".cache" / "deploy")),
-                # The namespace is there already, with the Secrets in it.
                 opts=pulumi.ResourceOptions.merge(
-                    after, pulumi.ResourceOptions(provider=cluster.adopting, providers=[cluster.adopting])
+                    after, pulumi.ResourceOptions(provider=adopting, providers=[adopting])
                 ),
             )
         else:

@@ -81,7 +81,7 @@ def secret(name: str, where: str, data: Mapping[str, Any], kind: str = "Opaque")
         "kind": "Secret",
         "metadata": {"name": name, "namespace": where},
         "type": kind,
-        "stringData": {key: pulumi.Output.secret(value) for key, value in data.items()},
+        "stringData": dict(data),  # the SDK keeps it secret
     }
 
 

@@ -63,7 +63,11 @@ def build(stack: Stack) -> None:
     cluster = Cluster(stack, network, in_cloud)
     inside = pulumi.ResourceOptions(providers=[cloud, cluster.kubernetes])
     of_cluster = pulumi.ResourceOptions(provider=cluster.kubernetes)
-    home = objects.create(stack.label, objects.namespace(stack.label), of_cluster)
+    home = objects.create(
+        stack.label,
+        objects.namespace(stack.label),
+        pulumi.ResourceOptions.merge(of_cluster, pulumi.ResourceOptions(protect=stack.protect)),  # Redis' volume
+    )
     secrets = [
         objects.create(
             name,

@@ -26,6 +26,8 @@ POLL_S = 5.0
 REQUEST_TIMEOUT_S = 10.0
 #: A NodeBalancer takes half a minute once its Service is there.
 ADDRESS_TIMEOUT_S = 600.0
+#: For what can do without.
+PATIENCE_S = 120.0
 
 T = TypeVar("T")
 

@@ -148,7 +148,12 @@ class Serving(pulumi.ComponentResource):
         if stack.domain:
             before.append(self._certificate(stack, stack.domain, own[NAMESPACE]))
         firewall_id = network.gateway_firewall_id.apply(str)
-        knative = objects.create("knative-serving", knative_serving(stack, firewall_id), _after(child, *before))
+        patient = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"))
+        knative = objects.create(
+            "knative-serving",
+            knative_serving(stack, firewall_id),
+            pulumi.ResourceOptions.merge(_after(child, *before), patient),
+        )
         self.installed: list[pulumi.Resource] = [knative, keda]
         installed = pulumi.Output.all(cluster.kubeconfig, knative.id)
         address: pulumi.Output[str] = installed.apply(lambda both: self._gateway(both[0]))
@@ -172,13 +177,22 @@ class Serving(pulumi.ComponentResource):
             )
         signer = objects.create("letsencrypt", issuer(stack), _after(child, *before))
         # Kourier takes no request at all while the Secret it is told of is not there.
-        return objects.create(CERTIFICATE, certificate(domain), _after(child, signer, where))
+        patient = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="20m"))
+        return objects.create(
+            CERTIFICATE, certificate(domain), pulumi.ResourceOptions.merge(_after(child, signer, where), patient)
+        )
 
     async def _gateway(self, kubeconfig: str) -> str:
         look = partial(readiness.gateway_address, readiness.Kubernetes(kubeconfig), NAMESPACE, GATEWAY)
         if pulumi.runtime.is_dry_run():
             return await readiness.once(look)
-        return await readiness.until(look, readiness.ADDRESS_TIMEOUT_S, ADVICE)
+        if self._stack.domain:
+            return await readiness.until(look, readiness.ADDRESS_TIMEOUT_S, ADVICE)
+        try:  # nothing here depends on it, so it may come later
+            return await readiness.until(look, readiness.PATIENCE_S, ADVICE)
+        except pulumi.RunError as exc:
+            pulumi.log.warn(f"{exc}; the next `pulumi up` shows the address")
+            return ""
 
 
 def url(stack: Stack, service: str, address: str) -> Mapping[str, str]:

@@ -102,6 +102,7 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("dev", {"protect": "maybe"}, "sspp:protect is wrong"),
         ("dev", {"image": "sspp"}, "sspp:image is wrong"),
         ("staging", {"database": '{"type": "g6-standard-1", "nodes": 1, "version": "18"}'}, "sspp:database.version"),
+        ("staging", {"database": '{"type": "g6-standard-1", "nodes": 2, "version": "17"}'}, "need a dedicated"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_with_what_to_change(

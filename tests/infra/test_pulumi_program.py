@@ -98,7 +98,9 @@ def test_every_resource_has_a_provider_of_ours(up: Run) -> None:
 def test_what_holds_data_is_protected_and_nothing_else(up: Run) -> None:
     protected = {one.type.rpartition(":")[2] for one in up.resources if one.protect}
     database = {"DatabasePostgresqlV2"} if up.of("DatabasePostgresqlV2") else set()
-    assert protected == {"LkeCluster", "ObjectStorageBucket"} | database
+    assert protected == {"LkeCluster", "ObjectStorageBucket", "Namespace"} | database
+    (home,) = [one for one in up.of(":Namespace") if one.protect]
+    assert home.name.startswith("sspp-")
 
 
 def test_protection_can_be_lifted_for_a_teardown(cluster: Api) -> None:
@@ -163,16 +165,15 @@ def test_prods_control_plane_is_highly_available_and_lets_in_whom_it_was_told(pr
 
 
 def test_devs_control_plane_has_no_list(stacks: dict[str, Run]) -> None:
-    assert stacks["dev"].one("LkeCluster").inputs["controlPlane"] == {
-        "highAvailability": False,
-        "acl": {"enabled": False},
-    }
+    assert stacks["dev"].one("LkeCluster").inputs["controlPlane"] == {"highAvailability": False}
 
 
-def test_what_only_the_beta_api_knows_is_only_said_to_it(up: Run, cluster: Api) -> None:
-    standard = up.one("LkeCluster").inputs
-    assert not {"tier", "subnetId", "vpcId"} & set(standard)
+def test_a_standard_cluster_is_told_nothing_only_the_beta_api_knows(up: Run) -> None:
+    assert not {"tier", "subnetId", "vpcId"} & set(up.one("LkeCluster").inputs)
     assert not up.calls[0][1].get("tier")
+
+
+def test_an_enterprise_cluster_meets_its_database_in_the_vpc(cluster: Api) -> None:
     told = configuration("staging", tier="enterprise") | {"linode:apiVersion": "v4beta"}
     enterprise = pulumi_program.run("staging", told, cluster.kubeconfig)
     assert (enterprise.refused, enterprise.crashed) == ("", "")
@@ -268,6 +269,16 @@ def test_a_gateway_without_an_address_is_waited_for(certificate: tls.Certificate
     missing = pytest.raises(readiness.NotYet, match="knative-serving/kourier has no public address")
     with pulumi_kubernetes_api.running(Api(certificate, [[]], ingress=[])) as api, missing:
         readiness.gateway_address(readiness.Kubernetes(api.kubeconfig), "knative-serving", "kourier")
+
+
+@pytest.mark.parametrize(("stack", "refused"), [("dev", False), ("prod", True)])
+def test_a_gateway_that_gets_no_address_matters_where_names_lead_to_it(
+    stack: str, refused: bool, certificate: tls.Certificate
+) -> None:
+    with pulumi_kubernetes_api.running(Api(certificate, [five_nodes()], ingress=[])) as api:
+        done = pulumi_program.run(stack, configuration(stack), api.kubeconfig)
+    assert ("knative-serving/kourier has no public address" in done.refused) is refused
+    assert done.crashed == ""
 
 
 def test_what_is_there_at_last_is_given(readiness: Any, monkeypatch: pytest.MonkeyPatch) -> None:
