@@ -17,6 +17,12 @@ import pulumi
 
 SCRIPTS = Path(__file__).parent / "backup"
 FOLDER = "/backup"
+#: What the steps are told, by Secret.
+KEYS = {
+    "sspp-redis": ("REDIS_URL",),
+    "sspp-database": ("DATABASE_URL",),
+    "sspp-backup": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"),
+}
 #: Neither PostgreSQL's nor Python's image needs a user of its own; Redis' data belongs to 999.
 USER = 999
 #: The volume of Redis' StatefulSet in knative/base.
@@ -35,7 +41,13 @@ def cron_jobs(stack: Stack) -> list[Object]:
     redis = f"{FOLDER}/redis.rdb"
     postgres = f"{FOLDER}/postgres.dump"
     return [
-        _cron_job(stack, "backup-redis", REDIS_AT, _python("dump", "dump_redis.py", redis), _put(redis, "redis")),
+        _cron_job(
+            stack,
+            "backup-redis",
+            REDIS_AT,
+            _python("dump", "sspp-redis", "dump_redis.py", redis),
+            _put(redis, "redis"),
+        ),
         _cron_job(stack, "backup-postgres", POSTGRES_AT, _postgres("dump", postgres), _put(postgres, "postgres")),
         _cron_job(stack, "restore-postgres", None, _get("postgres", postgres), _postgres("restore", postgres)),
         _cron_job(
@@ -43,7 +55,7 @@ def cron_jobs(stack: Stack) -> list[Object]:
             "restore-redis",
             None,
             _get("redis", redis),
-            _python("restore", "restore_redis.py", redis, "/data"),
+            _python("restore", None, "restore_redis.py", redis, "/data"),
             volume=REDIS_VOLUME,
         ),
     ]
@@ -66,30 +78,27 @@ def openings(stack: Stack) -> list[Object]:
     ]
 
 
-def _python(name: str, *words: str) -> Object:
-    return _container(name, versions.PYTHON_IMAGE, ["python", "-I", f"/scripts/{words[0]}", *words[1:]])
+def _python(name: str, secret: str | None, script: str, *words: str) -> Object:
+    return _container(name, versions.PYTHON_IMAGE, secret, ["python", "-I", f"/scripts/{script}", *words])
 
 
 def _postgres(verb: str, file: str) -> Object:
-    return _container(verb, versions.POSTGRES_IMAGE, ["sh", "/scripts/postgres.sh", verb, file])
+    return _container(verb, versions.POSTGRES_IMAGE, "sspp-database", ["sh", "/scripts/postgres.sh", verb, file])
 
 
 def _put(file: str, name: str) -> Object:
-    return _python("put", "store.py", "put", file, name)
+    return _python("put", "sspp-backup", "store.py", "put", file, name)
 
 
 def _get(name: str, file: str) -> Object:
-    return _python("get", "store.py", "get", name, file, "$(MOMENT)")
+    return _python("get", "sspp-backup", "store.py", "get", name, file, "$(MOMENT)")
 
 
-def _container(name: str, image: str, command: list[str]) -> Object:
-    told = {"REDIS_URL": "sspp-redis", "DATABASE_URL": "sspp-database"}
-    bucket = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET")
+def _container(name: str, image: str, secret: str | None, command: list[str]) -> Object:
+    """One step of a Job; it is told what ``secret`` holds for it and of no other."""
     env: list[Object] = [{"name": "TMPDIR", "value": FOLDER}, {"name": "MOMENT", "value": "latest"}]
-    if name in {"put", "get"}:
-        env += [_from_secret(key, "sspp-backup") for key in bucket]
-    else:
-        env += [_from_secret(key, secret) for key, secret in told.items()]
+    for key in KEYS.get(secret or "", ()):
+        env.append({"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
     return {
         "name": name,
         "image": image,
@@ -103,10 +112,6 @@ def _container(name: str, image: str, command: list[str]) -> Object:
             {"name": "backup", "mountPath": FOLDER},
         ],
     }
-
-
-def _from_secret(key: str, secret: str) -> Object:
-    return {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
 def _cron_job(

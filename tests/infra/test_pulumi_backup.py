@@ -1,17 +1,24 @@
-"""A restore, rehearsed: the very scripts the CronJobs run, against real servers, through a bucket and back."""
+"""A restore, rehearsed: the very commands of the CronJobs, against real servers, through a bucket and back.
+
+Not rehearsed here: the images they run in, Kubernetes' part of it, and Linode's bucket (S3's PUT and GET are served
+by pulumi_bucket.py, the signature is checked against Amazon's own example).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -25,7 +32,7 @@ from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.local import postgres, valkey
-from tests.infra import pulumi_bucket
+from tests.infra import pulumi_bucket, pulumi_program
 from tests.infra.pulumi_bucket import Bucket
 from tests.integration.test_signal_store import signal
 
@@ -67,6 +74,34 @@ def run(script: str, *arguments: object, told: dict[str, str], expect: int = 0) 
     )
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def jobs() -> dict[str, Mapping[str, Any]]:
+    """The pods of the CronJobs, as prod has them."""
+    with pulumi_program.on_path():
+        backups, config = importlib.import_module("backups"), importlib.import_module("config")
+    told = {key.partition(":")[2]: value for key, value in pulumi_program.configuration("prod").items()}
+    written = backups.cron_jobs(config.parse({**told, "name": "prod"}))
+    return {job["metadata"]["name"]: job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in written}
+
+
+def perform(pod: Mapping[str, Any], volumes: Mapping[str, Path], told: Mapping[str, str]) -> None:
+    """Run a pod's containers one after the other: their commands and what they are told, but not their images.
+
+    Args:
+        volumes: mount path -> the folder that stands for it.
+        told: what all the Secrets hold; a container gets what it asks for.
+    """
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"] if mount["mountPath"] != "/scripts"]
+        _, script, *words = [word for word in container["command"] if word != "-I"]
+        for mount in mounts:
+            words = [re.sub(rf"^{mount}(?=/|$)", str(volumes[mount]), word) for word in words]
+        for name, value in ((entry["name"], entry.get("value")) for entry in container["env"]):
+            words = [word.replace(f"$({name})", str(value)) for word in words]
+        asked = {entry["name"] for entry in container["env"] if "valueFrom" in entry}
+        run(Path(script).name, *words, told={key: value for key, value in told.items() if key in asked})
 
 
 # -- the bucket
@@ -163,7 +198,7 @@ def test_what_cannot_be_done_ends_the_job_with_a_sentence(
 
 
 def test_redis_comes_back_with_its_events_groups_and_due_retries(
-    redis_url: str, bucket: Bucket, tmp_path: Path
+    redis_url: str, bucket: Bucket, jobs: Mapping[str, Any], tmp_path: Path
 ) -> None:
     with closing(connect_redis(redis_url)) as client:
         channel = Channel(client, "events", 0, "one")
@@ -183,12 +218,13 @@ def test_redis_comes_back_with_its_events_groups_and_due_retries(
     target = urlsplit(redis_url)
     url = f"redis://backup:{quote('se cret')}@127.0.0.1:{target.port}/0"
 
-    run("dump_redis.py", tmp_path / "redis.rdb", told={"REDIS_URL": url})
-    run("store.py", "put", tmp_path / "redis.rdb", "redis", told=bucket.environment)
-    run("store.py", "get", "redis", tmp_path / "back.rdb", told=bucket.environment)
-    home = tmp_path / "new"
+    home, old, new = tmp_path / "home", tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
     valkey.prepare(home)
-    run("restore_redis.py", tmp_path / "back.rdb", home / "valkey", told={})
+    told = {"REDIS_URL": url, "DATABASE_URL": "", **bucket.environment}
+    perform(jobs["backup-redis"], {"/backup": old}, told)
+    perform(jobs["restore-redis"], {"/backup": new, "/data": home / "valkey"}, told)
 
     with valkey.running(home) as restored, closing(connect_redis(restored)) as client:
         assert state(client) == before
@@ -257,18 +293,24 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_postgresql_comes_back_on_a_new_server(
-    database: Database, database_url: str, new_server: str, bucket: Bucket, tmp_path: Path
+    database: Database,
+    database_url: str,
+    new_server: str,
+    bucket: Bucket,
+    jobs: Mapping[str, Any],
+    tmp_path: Path,
 ) -> None:
     PostgresTenants(database).put("acme-inc", "Acme")
     PostgresTenants(database).put("other", "Other")
     PostgresSignalStore(database).record([signal(number) for number in range(50)])
     before = contents(database_url)
 
-    run("postgres.sh", "dump", tmp_path / "dump", told={"DATABASE_URL": database_url})
-    run("store.py", "put", tmp_path / "dump", "postgres", told=bucket.environment)
-    run("store.py", "get", "postgres", tmp_path / "back", told=bucket.environment)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    perform(jobs["backup-postgres"], {"/backup": old}, {"DATABASE_URL": database_url, **bucket.environment})
     for _ in range(2):  # a restore may be repeated
-        run("postgres.sh", "restore", tmp_path / "back", told={"DATABASE_URL": new_server})
+        perform(jobs["restore-postgres"], {"/backup": new}, {"DATABASE_URL": new_server, **bucket.environment})
 
     assert contents(new_server) == before
     assert before["signals"] == 50
