@@ -32,7 +32,19 @@ class Cluster(pulumi.ComponentResource):
     def __init__(self, stack: Stack, network: Network, opts: pulumi.ResourceOptions) -> None:
         super().__init__("sspp:infra:Cluster", "cluster", None, opts)
         self.stack = stack
-        cluster = linode.LkeCluster(
+        cluster = self._cluster(stack, network)
+        workers = self._workers(stack, network, cluster.id.apply(int))
+        decoded = cluster.kubeconfig.apply(lambda text: base64.b64decode(text).decode("utf-8"))
+        self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
+            pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
+        )
+        self._identifier = cluster.id
+        self.kubernetes = self._connected("kubernetes", cluster.id)
+        self.register_outputs({"kubeconfig": self.kubeconfig})
+
+    def _cluster(self, stack: Stack, network: Network) -> linode.LkeCluster:
+        enterprise = stack.tier == "enterprise"
+        return linode.LkeCluster(
             "cluster",
             label=stack.label,
             region=stack.region,
@@ -50,9 +62,9 @@ class Cluster(pulumi.ComponentResource):
                 )
             ],
             # Both exist only in the v4beta API.
-            tier="enterprise" if stack.tier == "enterprise" else None,
-            vpc_id=network.vpc_id if stack.tier == "enterprise" else None,
-            subnet_id=network.subnet_id if stack.tier == "enterprise" else None,
+            tier="enterprise" if enterprise else None,
+            vpc_id=network.vpc_id if enterprise else None,
+            subnet_id=network.subnet_id if enterprise else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=stack.protect,
@@ -60,9 +72,11 @@ class Cluster(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create="40m", update="60m"),
             ),
         )
-        workers = linode.LkeNodePool(
+
+    def _workers(self, stack: Stack, network: Network, cluster_id: pulumi.Input[int]) -> linode.LkeNodePool:
+        return linode.LkeNodePool(
             "workers",
-            cluster_id=cluster.id.apply(int),
+            cluster_id=cluster_id,
             type=stack.worker_pool.type,
             node_count=stack.worker_pool.min,
             autoscaler=linode.LkeNodePoolAutoscalerArgs(min=stack.worker_pool.min, max=stack.worker_pool.max),
@@ -72,13 +86,6 @@ class Cluster(pulumi.ComponentResource):
             # The autoscaler's business from then on.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["node_count"]),
         )
-        decoded = cluster.kubeconfig.apply(lambda text: base64.b64decode(text).decode("utf-8"))
-        self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
-            pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
-        )
-        self._identifier = cluster.id
-        self.kubernetes = self._connected("kubernetes", cluster.id)
-        self.register_outputs({"kubeconfig": self.kubeconfig})
 
     async def _when_ready(self, kubeconfig: str) -> str:
         """Hand on the kubeconfig once every node that is there from the start is Ready."""
