@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import json
 import os
@@ -440,9 +441,14 @@ def test_the_database_is_reached_through_the_relay_and_known_by_its_authority(pr
     assert told["sslmode"] == ["verify-ca"]
     (authority,) = told["sslrootcert"]
     assert urlsafe_b64decode(authority.removeprefix("data:")).startswith(b"-----BEGIN CERTIFICATE-----")
-    assert (
-        "server primary db.example.net:12345\n" in prod.one("ConfigMap", "sspp-database").inputs["data"]["haproxy.cfg"]
-    )
+
+
+def test_another_way_to_the_database_is_another_relay(prod: Run) -> None:
+    haproxy = prod.one("ConfigMap", "sspp-database").inputs["data"]["haproxy.cfg"]
+    assert "server primary db.example.net:12345\n" in haproxy
+    # HAProxy reads its configuration once.
+    annotations = prod.one("Deployment", "sspp-database").spec["template"]["metadata"]["annotations"]
+    assert annotations == {"sspp.io/config": hashlib.sha256(haproxy.encode()).hexdigest()}
 
 
 def test_the_database_lets_in_the_nodes_that_stay_and_the_relay_runs_there(prod: Run) -> None:
