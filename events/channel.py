@@ -173,6 +173,11 @@ class Channel:
         """Create the stream and its group from the beginning, unless they exist."""
         self._run("ensure", [self._stream], [GROUP, CONSUMER_GONE_MS])
 
+    def publish(self, event: bytes) -> None:
+        """Append an event of the platform's own; what senders bring is the front door's to admit."""
+        with translated():
+            self._redis.xadd(self._stream, {"event": event})
+
     def read(self, count: int, block_ms: int) -> list[Entry]:
         """Take up to ``count`` new entries, waiting up to ``block_ms`` for the first; 0 does not wait."""
         with translated():

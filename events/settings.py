@@ -83,7 +83,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "api": ("DATABASE_URL", "REDIS_URL"),
     "dispatcher": ("REDIS_URL", "SSPP_TARGET_URL"),
     "migrate": ("DATABASE_URL", "REDIS_URL"),
-    "tick": ("SSPP_TARGET_URL", "SSPP_DELIVERY_TOKEN"),
+    "tick": ("REDIS_URL",),
 }
 
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})

@@ -21,8 +21,9 @@ def _function() -> BatchFunction:
     told = settings.read(os.environ, require=settings.REQUIRED["process"])
     log.configure(told.log_level)
     store = PostgresSignalStore(Database(told.database_url))
-    # What is there by now stays; the collector need not walk through it while batches come and go.
+    # What is there by now stays, and a batch's objects go by themselves: the collector has little to look for.
     gc.freeze()
+    gc.set_threshold(20_000)
     return BatchFunction(
         "process",
         handle=lambda messages: handler.process(messages, store),

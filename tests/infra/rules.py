@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from datetime import timedelta
+from itertools import chain, product
 from typing import Any
 from urllib.parse import urlsplit
 
 from events import keyspace
 from events.settings import NAMES, REQUIRED
 from events.subscription import SUBSCRIPTIONS
+from functions.process.handler import TICK_EVERY
 from functions.server import ASYNCHRONOUS, FUNCTIONS, THREADS
-from functions.tick import EVERY_MINUTES
 from tests.infra.admission import Rule
 from tests.infra.manifests import (
     KNATIVE_SERVICE,
@@ -35,6 +36,7 @@ LOCAL_ONLY = {
     "SSPP_HOME": "where `make run` keeps its state",
     "INGEST_PORT": "where `make run` puts the front door",
     "API_PORT": "where `make run` puts the API",
+    "SSPP_FAILPOINTS": "tests kill processes with it",
     "PORT": "Knative sets it for functions; the dispatchers' default is what their probes ask",
 }
 #: Settings that only stacks with an Elasticsearch name.
@@ -290,11 +292,11 @@ def openings_are_used(found: list[Object]) -> Iterator[str]:
 
 
 def clocks_agree(found: list[Object]) -> Iterator[str]:
-    """The tick is named by the quarter of an hour it is started in."""
+    """The tick is named by the hour it is started in."""
     [tick] = [each for each in of_kind(found, ("batch/v1", "CronJob")) if each["metadata"]["name"] == "sspp-tick"]
-    if tick["spec"]["schedule"] != f"*/{EVERY_MINUTES} * * * *":
+    if (tick["spec"]["schedule"], TICK_EVERY) != ("0 * * * *", timedelta(hours=1)):
         yield "functions/tick.py and the schedule differ"
-    if tick["spec"]["startingDeadlineSeconds"] >= EVERY_MINUTES * 60:
+    if tick["spec"]["startingDeadlineSeconds"] >= TICK_EVERY.total_seconds():
         yield "a tick may start so late that it carries the next one's name"
 
 
@@ -331,8 +333,9 @@ def _triggers(scaled: Object, channel: str, partitions: int, namespace: str) -> 
     found = {
         (each["type"], each["metadata"].get("stream") or each["metadata"].get("listName")) for each in spec["triggers"]
     }
-    expected = {("redis-streams", keyspace.stream_key(channel, n)) for n in range(partitions)}
-    expected |= {("redis", keyspace.retry_key(channel, n)) for n in range(partitions)}
+    lanes = list(product(range(partitions), keyspace.LANES))
+    expected = {("redis-streams", keyspace.stream_key(channel, *lane)) for lane in lanes}
+    expected |= {("redis", keyspace.retry_key(channel, *lane)) for lane in lanes}
     for kind, key in sorted(expected - found):
         yield f"{named(scaled)}: no trigger of type {kind} watches {key}"
     for kind, key in sorted(found - expected):

@@ -188,8 +188,7 @@ def test_an_event_goes_all_the_way_through_the_deployed_parts(platform, mailbox)
 
 def test_the_clock_reaches_the_function(platform):
     done = platform.run("tick")
-    # Until process knows ticks it refuses them by name, which takes the same way.
-    assert done.returncode == 0 or "the target answers 422" in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="smtpd left Python with 3.12; the image has 3.11")

@@ -1,100 +1,57 @@
-"""``python -m functions.tick`` against a server that answers as a function does."""
+"""``python -m functions.tick`` with a real Redis: one event an hour, which process understands."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from events import channel, cloudevent
+from events.channel import Channel
+from functions import tick
 from functions.local import ports
+from functions.process.handler import TICK, TICK_EVERY
 
 ROOT = Path(__file__).parents[2]
-TAKEN = json.dumps({"results": [{"status": 200}]})
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-@dataclass
-class Answering:
-    """What it says, and what it was asked."""
-
-    url: str = ""
-    requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = field(default_factory=list)
-
-
-@contextmanager
-def answering(status: int, body: str) -> Iterator[Answering]:
-    seen = Answering()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            events = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            seen.requests.append(({name.lower(): value for name, value in self.headers.items()}, events))
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        seen.url = f"http://127.0.0.1:{server.server_port}/"
-        yield seen
-        server.shutdown()
-        thread.join()
-
-
-def run(url: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "SSPP_TARGET_URL": url, "SSPP_DELIVERY_TOKEN": "t0ken"}
+def run(**told: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], **told}
     argv = [sys.executable, "-m", "functions.tick"]
     return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_tick_is_delivered_as_a_batch_of_one_with_the_dispatchers_credential():
-    with answering(200, TAKEN) as server:
-        done = run(server.url)
+def test_a_tick_waits_in_the_channel_for_process(redis_url):
+    done = run(REDIS_URL=redis_url)
     assert done.returncode == 0, done.stderr
-    [(headers, [event])] = server.requests
-    assert headers["content-type"] == "application/cloudevents-batch+json"
-    assert headers["authorization"] == "Bearer t0ken"
-    assert event["type"] == "io.sspp.tick"
-    assert event["time"][14:] in {"00:00Z", "15:00Z", "30:00Z", "45:00Z"}
+    with channel.connect(redis_url) as client:
+        events = Channel(client, "events", 0, "a")
+        events.ensure()
+        (entry,) = events.read(10, 0)
+    event = cloudevent.parse(entry.event).event
+    assert (event.type, event.extension("sspptenant")) == (TICK, None)
+    at = event.occurred_at()
+    assert at is not None
+    assert timedelta() <= datetime.now(UTC) - at < TICK_EVERY
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "says"),
-    [
-        (503, "", "tick: target is unavailable"),
-        (504, "activator request timeout", "tick: target is unavailable"),
-        (200, "hello", "tick: target is unavailable"),
-        (200, json.dumps({"results": [{"status": 500}]}), "tick: target is unavailable"),
-        (401, "only the dispatcher may deliver", "tick: the target answers 401: only the dispatcher may deliver"),
-        (200, json.dumps({"results": [{"status": 422, "detail": "no"}]}), "tick: the target answers 422: no"),
-    ],
-)
-def test_a_tick_nobody_took_fails_the_job_with_a_sentence(status, body, says):
-    with answering(status, body) as server:
-        done = run(server.url)
-    assert (done.returncode, done.stderr.strip()) == (1, says)
-    assert "t0ken" not in done.stderr
+@pytest.mark.parametrize("late_s", [0, 1, 3599])
+def test_the_tick_of_an_hour_is_the_same_however_late_its_job_starts(late_s):
+    when = tick.scheduled(NOON + timedelta(seconds=late_s))
+    assert tick.event(when) == tick.event(NOON)
+    assert tick.event(when) != tick.event(NOON + TICK_EVERY)
 
 
-def test_a_target_that_is_away_fails_the_job_with_a_sentence():
-    done = run(f"http://127.0.0.1:{ports.free(1)[0]}/")
-    assert (done.returncode, done.stderr.strip()) == (1, "tick: target is unavailable")
+def test_a_redis_that_is_away_fails_the_job_with_a_sentence():
+    done = run(REDIS_URL=f"redis://:s3cret@127.0.0.1:{ports.free(1)[0]}/0")
+    assert (done.returncode, done.stderr.strip()) == (1, "tick: Redis is unavailable")
 
 
 def test_settings_that_are_missing_are_named():
-    done = run("")
-    assert (done.returncode, done.stderr.strip()) == (1, "tick: SSPP_TARGET_URL is required")
+    done = run()
+    assert (done.returncode, done.stderr.strip()) == (1, "tick: REDIS_URL is required")
