@@ -53,6 +53,7 @@ class System:
     folder: Path
     env: Mapping[str, str]
     key: str
+    http: httpx.Client
     functions: dict[str, Activator] = field(default_factory=dict)
     dispatchers: dict[str, Keda] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
@@ -76,7 +77,7 @@ class System:
         headers = {"content-type": "application/cloudevents-batch+json", "x-api-key": self.key}
         url = f"{self.functions['ingest'].url}/v1/events"
         until(
-            lambda: httpx.post(url, json=batch, headers=headers, timeout=20).status_code == 202,
+            lambda: self.http.post(url, json=batch, headers=headers).status_code == 202,
             within_s=30,
             what="a batch is accepted",
         )
@@ -144,9 +145,10 @@ def deployment(
     key = new_key(os.urandom(RANDOM_BYTES))
     tenants.ensure_demo(database_url=database_url, redis_url=redis_url, api_key=key)
     stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SSPP_SMTP_URL": "smtp://127.0.0.1:9"}
-    system = System(folder, {**stores, "SSPP_DELIVERY_TOKEN": TOKEN, **TIMEOUTS, **env}, key)
-    timeout_s = float(system.env["SSPP_FUNCTION_TIMEOUT_SECONDS"])
+    told = {**stores, "SSPP_DELIVERY_TOKEN": TOKEN, **TIMEOUTS, **env}
+    timeout_s = float(told["SSPP_FUNCTION_TIMEOUT_SECONDS"])
     with ExitStack() as stack:
+        system = System(folder, told, key, stack.enter_context(httpx.Client(timeout=20)))
         for name in ("ingest", *(SUBSCRIPTIONS[channel].function for channel in channels)):
             made = Activator(
                 system.template("functions.server", name, grace_s=timeout_s),
