@@ -431,7 +431,6 @@ _LEADS_TO = {
 _ANSWERS = {
     6379: "redis",
     5432: "postgres",
-    10000: "postgres",
     9200: "elasticsearch",
     8081: "gateway",
     25: "mail",

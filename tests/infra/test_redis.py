@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_keda_sees_how_much_is_waiting(port):
         assert keda.eval(KEDA_COUNTS, 1, RETRY) == 0  # there is no such key yet
         app.zadd(RETRY, {"parked": 1})
         assert keda.eval(KEDA_COUNTS, 1, RETRY) == 1
+
+
+def test_a_backup_gets_the_snapshot_a_replica_would_get(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain, plain.makefile("rwb") as both:
+        for command in (f"AUTH app {deployed.PASSWORDS['app']}", "REPLCONF rdb-only 1", "SYNC"):
+            both.write(f"{command}\r\n".encode())
+            both.flush()
+            answer = next(line for line in iter(both.readline, b"") if line.strip())  # it may keep us waiting
+            assert answer == b"+OK\r\n" if command != "SYNC" else answer.startswith(b"$")
 
 
 def test_the_exporter_sees_how_redis_is(port):
