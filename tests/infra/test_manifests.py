@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -106,6 +107,40 @@ def test_only_the_front_door_of_prod_never_sleeps(stack):
 def test_the_deployed_version_is_this_one(stack):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert {container["image"].rpartition(":")[2] for _, container in ours(objects(stack))} == {version}
+
+
+def replicas(scaled: Object, waiting: int, running: int) -> int:
+    """How many pods the autoscaler wants. Source: kubernetes, pkg/controller/podautoscaler/replica_calculator.go."""
+    [trigger] = [each for each in scaled["spec"]["triggers"] if each["type"] == "redis-streams"]
+    behavior = scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    up, down = float(behavior["scaleUp"]["tolerance"]), float(behavior["scaleDown"]["tolerance"])
+    each = int(trigger["metadata"]["streamLength"])
+    if 1 - down <= waiting / (each * running) <= 1 + up:
+        return running
+    return max(1, min(math.ceil(waiting / each), scaled["spec"]["maxReplicaCount"]))
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "wanted"),
+    [
+        (1, 1, 1),
+        (1, 100, 1),
+        (1, 101, 2),
+        (1, 350, 4),
+        (1, 100_000, 5),
+        (2, 200, 2),
+        (2, 201, 3),
+        (2, 150, 2),
+        (2, 20, 2),
+        (2, 19, 1),
+        (5, 50, 5),
+        (5, 49, 1),
+        (5, 0, 1),
+    ],
+)
+def test_more_than_100_waiting_a_dispatcher_is_one_more_and_under_10_are_fewer(running, waiting, wanted):
+    found = [each for each in objects("prod") if each["kind"] == "ScaledObject"]
+    assert {replicas(each, waiting, running) for each in found} == {wanted}
 
 
 #: Broken manifests that the API server refuses: unknown and misspelt fields, wrong types.
