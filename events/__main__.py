@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -53,6 +54,7 @@ def _run(subscription: Subscription, told: settings.Settings, stopping: threadin
         health.served(told.host, told.port, {"redis": lanes[0].channel.ping}),
         ThreadPoolExecutor(len(lanes)) as threads,
     ):
+        gc.freeze()  # what is there by now stays; the collector need not walk through it while batches come and go
         log.Log("dispatcher").info("started", channel=subscription.channel, port=told.port)
         running = [threads.submit(lane.run, stopping) for lane in lanes]
         wait(running, return_when=FIRST_EXCEPTION)

@@ -101,11 +101,11 @@ def translated() -> Iterator[None]:
     """Turn what redis-py raises into this platform's errors."""
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError, OSError) as exc:
+    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.SlotNotCoveredError, OSError) as exc:
         raise Unavailable("Redis") from exc
     except redis.ResponseError as exc:
-        # Error replies inside a script arrive with the script's position appended, so the code is looked for.
-        if str(exc).startswith(PASSING) or isinstance(exc, redis.exceptions.OutOfMemoryError):
+        # redis-py takes the codes it knows off the text and keeps them beside it.
+        if (exc.status_code or str(exc)).startswith(PASSING):
             raise Unavailable("Redis") from exc
         raise
 

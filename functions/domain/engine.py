@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache, partial
 from uuid import UUID
 
 from functions.domain import score
@@ -56,11 +55,9 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
             sums[slot] = sums.get(slot, 0) + amount
             changes.sums[account][slot] += amount
         if event.tenant_id in asked:
-            names = asked[event.tenant_id]
-            facts = _facts(names, signal, sums)
-            earlier = cache(partial(_facts, names, signal, {**sums, slot: sums.get(slot, 0) - amount}))
+            facts = _facts(asked[event.tenant_id], signal, sums)
             for rule in state.rules[event.tenant_id]:
-                _ask(rule, signal, facts, earlier, state, changes)
+                _ask(rule, signal, facts, amount, state, changes)
     return changes
 
 
@@ -95,18 +92,25 @@ def _facts(names: Iterable[str], signal: Signal, sums: Mapping[Slot, int]) -> Ma
     return {name: _FACTS[name](signal, sums) for name in names}
 
 
+def _earlier(rule: Rule, signal: Signal, amount: int, state: State) -> Mapping[str, object]:
+    """The facts without the ``amount`` that the signal has added."""
+    slot, _ = score.contribution(signal.event.kind, signal.event.occurred_at)
+    sums = state.sums[signal.event.tenant_id, signal.event.account_id]
+    return _facts(rule.condition.asks, signal, {**sums, slot: sums.get(slot, 0) - amount})
+
+
 def _ask(
     rule: Rule,
     signal: Signal,
     facts: Mapping[str, object],
-    earlier: Callable[[], Mapping[str, object]],
+    amount: int,
     state: State,
     changes: Changes,
 ) -> None:
     """Ask one rule about the account of ``signal``; begin or end its episode.
 
-    An account cools down in silence, when nobody asks. So an open episode is asked about twice: without what
-    this event adds, to see whether it had ended, and with it.
+    An account cools down in silence, when nobody asks. So an open episode is asked about twice: without the
+    ``amount`` this event adds, to see whether it had ended, and with it.
     """
     event = signal.event
     at = event.received_at
@@ -116,7 +120,7 @@ def _ask(
     if not holds and not before.open:
         return
     cooldown = timedelta(hours=rule.definition.cooldownHours)
-    ended = holds and before.open and not rule.condition.holds(earlier())
+    ended = holds and before.open and not rule.condition.holds(_earlier(rule, signal, amount, state))
     after = (before.after(False, at, cooldown) if ended else before).after(holds, at, cooldown)
     if after == before:
         return

@@ -621,6 +621,23 @@ def test_a_full_server_takes_nothing_in_and_can_be_drained(real):
     assert waiting(world, "signals") == [b"s"]
 
 
+def test_a_server_that_only_reads_is_unavailable_until_it_writes_again(redis_url):
+    with channel.connect(redis_url) as client:
+        world = Redis(client)
+        events = world.channel()
+        events.ensure()
+        world.publish(b"1")
+        entries = read(events)
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        try:
+            for attempt in (events.ensure, lambda: read(events), lambda: events.settle([(entries[0], Done())])):
+                with pytest.raises(Unavailable):
+                    attempt()
+        finally:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+        assert events.settle([(entry, Done()) for entry in entries]) == 1
+
+
 def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     per_lane = (keyspace.stream_key, keyspace.retry_key, keyspace.parked_key)
     keys = [key(name, 7, lane) for name in CHANNELS for lane in keyspace.LANES for key in per_lane]

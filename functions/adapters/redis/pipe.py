@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import hiredis
 
@@ -88,7 +88,7 @@ class RedisPipe:
                 _Connection,
                 target.hostname or "127.0.0.1",
                 target.port or 6379,
-                ssl=ssl.create_default_context() if target.scheme == "rediss" else None,
+                ssl=self._trust(),
             )
             try:
                 await self._greet(connection)
@@ -96,6 +96,12 @@ class RedisPipe:
                 connection.abort()
                 raise
         return connection
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Whom to believe: ``ssl_ca_certs`` of the URL, a file, else the machine's own authorities."""
+        if self._target.scheme != "rediss":
+            return None
+        return ssl.create_default_context(cafile=dict(parse_qsl(self._target.query)).get("ssl_ca_certs"))
 
     async def _greet(self, connection: _Connection) -> None:
         for command in self._greeting():
