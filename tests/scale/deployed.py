@@ -1,37 +1,22 @@
-"""What is deployed: the ScaledObjects by which KEDA wakes the dispatchers."""
+"""What is deployed: the ScaledObjects by which KEDA wakes the dispatchers, out of the rendered dev overlay."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from events import keyspace
-
-PARTITIONS = 1
-
-
-def triggers(channel: str) -> list[dict[str, Any]]:
-    """``spec.triggers`` of the ScaledObject of a channel's dispatcher; every value is a string, as KEDA has it.
-
-    The stream's length counts what waits and what is delivered but not settled, the sorted set the parked retries.
-    """
-    streams = [keyspace.stream_key(channel, number, lane) for number in range(PARTITIONS) for lane in keyspace.LANES]
-    retries = [keyspace.retry_key(channel, number, lane) for number in range(PARTITIONS) for lane in keyspace.LANES]
-    return [
-        *(_trigger("redis-streams", f"stream-{at}", stream=key, streamLength="100") for at, key in enumerate(streams)),
-        *(_trigger("redis", f"retries-{at}", listName=key, listLength="100") for at, key in enumerate(retries)),
-    ]
+from tests.infra.manifests import SCALED_OBJECT, objects, of_kind
 
 
 def scaled_object(channel: str) -> dict[str, Any]:
     """``spec`` of the ScaledObject of a channel's dispatcher."""
-    return {"pollingInterval": 2, "cooldownPeriod": 60, "maxReplicaCount": 1, "triggers": triggers(channel)}
+    (found,) = [
+        each for each in of_kind(objects("dev"), SCALED_OBJECT) if each["metadata"]["name"] == f"dispatcher-{channel}"
+    ]
+    spec: dict[str, Any] = found["spec"]
+    return spec
 
 
-def _trigger(kind: str, name: str, **metadata: str) -> dict[str, Any]:
-    address = {"address": "sspp-redis.sspp.svc.cluster.local:6379", "username": "keda"}
-    return {
-        "type": kind,
-        "name": name,
-        "metadata": address | metadata,
-        "authenticationRef": {"name": "sspp-redis"},
-    }
+def triggers(channel: str) -> list[dict[str, Any]]:
+    """Its triggers; every value is a string, as KEDA has it."""
+    found: list[dict[str, Any]] = scaled_object(channel)["triggers"]
+    return found
