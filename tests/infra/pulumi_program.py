@@ -1,13 +1,15 @@
 """The Pulumi program, run whole under mocks: what it registers, and with which options.
 
-Each run is a process of its own (``python -m tests.infra.pulumi_program``), as with the engine: the SDK keeps threads,
-event loops and its settings for as long as its process lives.
+Each run is a process of its own, as with the engine: the SDK keeps threads, event loops and its settings for as long
+as its process lives. ``python -m tests.infra.pulumi_program`` loads the SDKs once and forks one for each run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import base64
+import importlib
 import itertools
 import json
 import os
@@ -17,8 +19,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import yaml
 from pulumi.output import Unknown
@@ -201,7 +204,7 @@ def run(
     unknown: bool = False,
     offered: tuple[str, ...] = ("1.33", "1.34", "1.35"),
 ) -> Run:
-    """Run the whole program as ``pulumi up`` (or ``preview``) does, against mocks; its clock runs 600 times as fast.
+    """Run the whole program as ``pulumi up`` (or ``preview``) does, against mocks.
 
     Args:
         kubeconfig: of the cluster Linode is taken to have made.
@@ -216,19 +219,10 @@ def run(
         "unknown": unknown,
         "offered": offered,
     }
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "LINODE_"))}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.infra.pulumi_program"],
-        cwd=PROGRAM.parent,
-        env=env,
-        input=json.dumps(scenario),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    stdin, stdout = _engine()
+    stdin.write(json.dumps(scenario) + "\n")
+    stdin.flush()
+    found = json.loads(stdout.readline())
     resources = [
         Registered(**{key: tuple(value) if isinstance(value, list) else value for key, value in one.items()})
         for one in found.pop("resources")
@@ -236,9 +230,39 @@ def run(
     return Run(resources=resources, **found)
 
 
-def main() -> None:
-    """Run one scenario from the standard input; the last line of the output is what came of it."""
-    scenario = json.load(sys.stdin)
+@cache
+def _engine() -> tuple[IO[str], IO[str]]:
+    """The process that has the SDKs loaded and forks one for each run."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "LINODE_"))}
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.infra.pulumi_program"],
+        cwd=PROGRAM.parent,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    atexit.register(process.communicate)  # it ends with its input
+    return process.stdin, process.stdout
+
+
+def serve() -> None:
+    """Run each scenario of the standard input, a line, in a process of its own; it answers with a line."""
+    with on_path():
+        importlib.import_module("program")
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            perform(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        if status:
+            answer(Run(crashed=f"the process ended with {status}"))
+
+
+def perform(scenario: Mapping[str, Any]) -> NoReturn:
+    """Run one scenario; its clock runs 600 times as fast."""
     done = Run()
     cloud = Cloud(done, scenario["kubeconfig"], scenario["offered"], scenario["unknown"])
     loop = asyncio.new_event_loop()
@@ -248,20 +272,23 @@ def main() -> None:
         cloud, project="sspp", stack=scenario["stack"], preview=scenario["preview"], monitor=Monitor(cloud)
     )
     settings.ROOT.set(None)  # the program's own stack takes the place of the mocks'
+    readiness, ticks = sys.modules["readiness"], itertools.count(step=60)
+    readiness.POLL_S, readiness.time.monotonic = 0.1, lambda: float(next(ticks))
     try:
         with on_path():
-            import readiness
-
-            ticks = itertools.count(step=60)
-            readiness.POLL_S, readiness.time.monotonic = 0.1, lambda: float(next(ticks))
             loop.run_until_complete(pulumi.runtime.run_in_stack(program))
     except pulumi.RunError as exc:
         done.refused = str(exc)
     except Exception as exc:  # noqa: BLE001 - tests look at it
         done.crashed = repr(exc)
-    print(json.dumps(asdict(done)))  # noqa: T201 - to the test that started us
-    sys.stdout.flush()
+    answer(done)
     os._exit(0)  # the SDK's threads have nothing more to say
+
+
+def answer(done: Run) -> None:
+    """Tell the test what came of it."""
+    sys.stdout.write(json.dumps(asdict(done)) + "\n")
+    sys.stdout.flush()
 
 
 def program() -> None:
@@ -270,4 +297,4 @@ def program() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -443,6 +443,15 @@ def test_the_database_is_reached_through_the_relay_and_known_by_its_authority(pr
     assert urlsafe_b64decode(authority.removeprefix("data:")).startswith(b"-----BEGIN CERTIFICATE-----")
 
 
+def test_the_relay_is_open_to_those_who_ask_and_out_to_the_database_alone(prod: Run) -> None:
+    inwards = prod.one("NetworkPolicy", "sspp-database").spec["ingress"]
+    (clients,) = inwards[0]["from"][0]["podSelector"]["matchExpressions"]
+    assert clients["values"] == ["process", "index", "notify", "api", "migrate", "backup"]
+    database, names = prod.one("NetworkPolicy", "from-sspp-database").spec["egress"]
+    assert database["ports"] == [{"protocol": "TCP", "port": 12345}]  # the one Linode drew
+    assert names["to"][0]["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
+
+
 def test_another_way_to_the_database_is_another_relay(prod: Run) -> None:
     haproxy = prod.one("ConfigMap", "sspp-database").inputs["data"]["haproxy.cfg"]
     assert "server primary db.example.net:12345\n" in haproxy
