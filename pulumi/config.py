@@ -62,7 +62,8 @@ class Database(Told):
 
     type: DatabaseType
     nodes: Literal[1, 2, 3]
-    version: Literal["15", "16", "17"]  # what the client that backs it up reads
+    # What the client that backs it up reads; `config set --path` makes a number of it.
+    version: Annotated[Literal["15", "16", "17"], BeforeValidator(str)]
 
 
 class Search(Told):

@@ -113,6 +113,11 @@ def test_what_cannot_work_is_refused_with_what_to_change(
     assert len(said.splitlines()) == 2, said  # this one fault and nothing else
 
 
+def test_a_version_may_be_a_number(config: ModuleType) -> None:
+    given = told("staging", database='{"type": "g6-standard-1", "nodes": 1, "version": 16}')
+    assert config.parse(given).database.version == "16"
+
+
 def test_every_fault_is_named_at_once_and_no_secret_with_it(config: ModuleType) -> None:
     said = refusal(
         config, "prod", seed="hush", region=None, controlPlaneAcl=None, kubernetesVersion="1.33", workerPool="{}x"
