@@ -196,9 +196,11 @@ class Serving(pulumi.ComponentResource):
 
 
 def url(stack: Stack, service: str, address: str) -> Mapping[str, str]:
-    """Where a function answers, and what to call it by."""
+    """Where a function answers, and what to call it by; empty while the gateway has no address."""
     host = f"{service}.{stack.domain or NO_DOMAIN}"
-    return {"url": f"https://{host}", "host": host} if stack.domain else {"url": f"http://{address}", "host": host}
+    if stack.domain:
+        return {"url": f"https://{host}", "host": host}
+    return {"url": f"http://{address}", "host": host} if address else {}
 
 
 def _after(opts: pulumi.ResourceOptions, *before: pulumi.Resource) -> pulumi.ResourceOptions:
