@@ -25,7 +25,7 @@ from tests.bench import cores
 from tests.infra import deployed, image
 from tests.infra.deployed import PASSWORDS, Deployed
 from tests.infra.image import Image, StepFailed
-from tests.infra.manifests import ours
+from tests.infra.manifests import ROOT, STACKS, objects, ours
 from tests.servers import smtp
 from tests.servers.parts import until
 from tests.servers.smtp import Mailbox
@@ -95,6 +95,19 @@ def platform(
 
 def test_the_image_adds_no_more_to_its_base_than_promised(built):
     assert 50_000_000 < built.size() <= MOST
+
+
+def test_the_base_is_pinned_by_digest_and_the_user_is_the_manifests():
+    steps = image.parse((ROOT / "Dockerfile").read_text("utf-8"))
+    stages = [step.rest.split(" AS ") for step in steps if step.name == "FROM"]
+    names = {name for _, *given in stages for name in given}
+    bases = [base for base, *_ in stages if base not in names]
+    assert bases
+    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base) for base in bases)
+    [user] = [step.rest for step in steps if step.name == "USER"]
+    for stack in STACKS:
+        contexts = [container.get("securityContext", {}) for _, container in ours(objects(stack))]
+        assert {f"{each.get('runAsUser', 10001)}:{each.get('runAsGroup', 10001)}" for each in contexts} == {user}
 
 
 @pytest.mark.parametrize(
