@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -70,9 +69,9 @@ class Image:
 
     def size(self) -> int:
         """Bytes that the image adds to its base."""
-        files = (path.lstat() for place in ("opt/sspp", "usr") for path in (self.root / place).rglob("*"))
-        base = _size(Path(sysconfig.get_path("stdlib")), _is_library_source)
-        return sum(found.st_size for found in files if stat.S_ISREG(found.st_mode)) - base
+        files = (path for place in ("opt/sspp", "usr") for path in (self.root / place).rglob("*"))
+        added = sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
+        return added - sum(path.stat().st_size for path in _library_sources())
 
 
 def confined(argv: Sequence[str], user: str) -> list[str]:
@@ -155,32 +154,28 @@ def ignored(path: Path, patterns: Sequence[str]) -> bool:
     return out
 
 
-def _base(root: Path) -> None:
-    """What the base image brings: Python's library without compiled files, as the official image has it."""
+#: What the official image, or the Dockerfile, removes of Python's library.
+_REMOVED = {"site-packages", "dist-packages", "ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo"}
+_REMOVED |= {"test", "tests", "idle_test"}
+
+
+def _library_sources() -> list[Path]:
+    """Python's own library as the image has it."""
     library = Path(sysconfig.get_path("stdlib"))
-    for path in library.rglob("*.py"):
-        if _is_library_source(path.relative_to(library)):
-            target = root / "usr/local/lib/python3.11" / path.relative_to(library)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+    return [path for path in library.rglob("*.py") if not _REMOVED & set(path.relative_to(library).parts)]
+
+
+def _base(root: Path) -> None:
+    """What the base image brings: Python, and its library without compiled files, as the official image has it."""
+    library = Path(sysconfig.get_path("stdlib"))
+    for path in _library_sources():
+        target = root / "usr/local/lib/python3.11" / path.relative_to(library)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
     (root / "bin").mkdir()
     python = root / "bin" / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', "utf-8")
     python.chmod(0o755)
-
-
-#: What the official image, or the Dockerfile, removes of it.
-_REMOVED = {"site-packages", "dist-packages", "ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo"}
-_REMOVED |= {"test", "tests", "idle_test", "__pycache__"}
-
-
-def _is_library_source(path: Path) -> bool:
-    return path.suffix == ".py" and not _REMOVED & set(path.parts)
-
-
-def _size(folder: Path, counts: object) -> int:
-    assert callable(counts)
-    return sum(path.stat().st_size for path in folder.rglob("*.py") if counts(path.relative_to(folder)))
 
 
 def _copy(words: Sequence[str], workdir: Path) -> None:

@@ -98,7 +98,7 @@ def ours(found: list[Object]) -> Iterator[tuple[Pod, Object]]:
     """Every container of our own image."""
     for pod in pods(found):
         for container in pod.containers:
-            if container["command"][:1] == ["python"] if "command" in container else False:
+            if container.get("command", [])[:1] == ["python"]:
                 yield pod, container
 
 

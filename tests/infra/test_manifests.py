@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from tests.infra import admission, rules, schemas
-from tests.infra.manifests import ROOT, STACKS, Object, objects, ours, rendered
+from tests.infra.manifests import ROOT, STACKS, Object, named, objects, ours, rendered
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
-with_schemas = pytest.mark.skipif(not schemas.FOLDER.is_dir(), reason=f"no schemas in {schemas.FOLDER}")
 
 #: What a mutation puts in place of a field to take it away.
 GONE: Any = object()
@@ -50,10 +49,11 @@ def faults(found: list[Object], table: tuple[Callable[[list[Object]], Any], ...]
 
 
 @every_stack
-@with_schemas
 def test_every_object_is_what_the_api_server_takes(stack):
-    found = {f"{each['kind']} {each['metadata']['name']}": schemas.fault(each) for each in objects(stack)}
+    found = {named(each): schemas.fault(each) for each in objects(stack) if schemas.known(each)}
     assert {name: fault for name, fault in found.items() if fault} == {}
+    if len(found) < len(objects(stack)):
+        pytest.skip(f"no schemas of custom resources in {schemas.FOLDER}; all others were checked")
 
 
 @every_stack
@@ -165,11 +165,12 @@ UNACCEPTABLE: list[Mutation] = [
 ]
 
 
-@with_schemas
 @pytest.mark.parametrize("mutation", UNACCEPTABLE, ids=lambda mutation: f"{mutation[0]} {mutation[1]}")
 def test_unknown_fields_and_wrong_types_are_refused(mutation):
     before = objects("dev")
     [broken] = [each for each in changed("dev", mutation) if each not in before]
+    if not schemas.known(broken):
+        pytest.skip(f"no schemas of custom resources in {schemas.FOLDER}")
     assert schemas.fault(broken)
 
 
