@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.local.parts import ROOT
-from tests.bench import coldstart, cores, delivery, frontdoor, processing
+from tests.bench import coldstart, cores, delivery, fairness, frontdoor, processing
 from tests.bench.figure import Figure
 
 
@@ -60,7 +60,7 @@ def main() -> None:
 
 def _measure(console: Console, folder: Path, told: argparse.Namespace) -> list[Figure]:
     found: list[Figure] = []
-    for name in ("door", "processing", "delivery", "start"):
+    for name in ("door", "processing", "delivery", "fairness", "start"):
         (folder / name).mkdir()
     with console.status("measuring the front door"):
         found += frontdoor.measure(folder / "door", rounds=told.rounds, seconds=told.seconds)
@@ -68,6 +68,8 @@ def _measure(console: Console, folder: Path, told: argparse.Namespace) -> list[F
         found += processing.measure(folder / "processing", rounds=told.rounds)
     with console.status("measuring deliveries"):
         found += delivery.measure(folder / "delivery", rounds=min(told.rounds, 3), backlog=told.backlog)
+    with console.status("measuring fairness"):
+        found += fairness.measure(folder / "fairness", rounds=min(told.rounds, 3), seconds=told.seconds)
     with console.status("measuring cold starts"):
         found += coldstart.measure(folder / "start", rounds=told.rounds)
     return found
