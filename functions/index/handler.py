@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from events import cloudevent
-from events.cloudevent import CloudEvent, Message
+from events.cloudevent import CloudEvent
 from events.delivery import Result
 from events.errors import Refused
 from events.failpoint import reach
@@ -34,13 +34,13 @@ class _Row(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-def index(messages: Sequence[Message], search: SearchIndex) -> list[Result]:
+def index(events: Sequence[CloudEvent], search: SearchIndex) -> list[Result]:
     """Index a batch.
 
     Raises:
         Unavailable: some may be indexed; the same batch again makes it whole.
     """
-    read = [_document(message.event) for message in messages]
+    read = [_document(event) for event in events]
     search.put([document for document in read if isinstance(document, SignalDocument)])
     reach("index.written")
     return [Result(status=200) if isinstance(document, SignalDocument) else refusal(document) for document in read]

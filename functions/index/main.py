@@ -21,7 +21,7 @@ def _function() -> BatchFunction:
     search = search_index(told)
     return BatchFunction(
         "index",
-        handle=lambda messages: handler.index(messages, search),
+        handle=lambda events: handler.index(events, search),
         pings={"search": search.ping},
         token=told.delivery_token,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from events.cloudevent import CloudEvent, Message
+from events.cloudevent import CloudEvent
 from events.delivery import Result
 from events.errors import Refused
 from events.failpoint import reach
@@ -17,13 +17,13 @@ from functions.web.batch import refusal
 log = Log("notify")
 
 
-def notify(messages: Sequence[Message], store: NoticeStore, sender: Sender) -> list[Result]:
+def notify(events: Sequence[CloudEvent], store: NoticeStore, sender: Sender) -> list[Result]:
     """Send a batch of notices.
 
     Raises:
         Unavailable: the store went away; those sent before it did are on record and are not sent again.
     """
-    return [_deliver(message.event, store, sender) for message in messages]
+    return [_deliver(event, store, sender) for event in events]
 
 
 def _deliver(event: CloudEvent, store: NoticeStore, sender: Sender) -> Result:

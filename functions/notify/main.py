@@ -24,7 +24,7 @@ def _function() -> BatchFunction:
     sender = SmtpSender(told.smtp_url, told.mail_from)
     return BatchFunction(
         "notify",
-        handle=lambda messages: handler.notify(messages, store, sender),
+        handle=lambda events: handler.notify(events, store, sender),
         pings={"postgresql": store.ping},
         token=told.delivery_token,
     )

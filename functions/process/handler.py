@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from events.cloudevent import Message
+from events.cloudevent import CloudEvent
 from events.delivery import Reply, Result
 from events.errors import Refused
 from events.failpoint import reach
@@ -31,28 +31,27 @@ TICK_EVERY = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
-def process(messages: Sequence[Message], store: SignalStore) -> list[Result]:
+def process(events: Sequence[CloudEvent], store: SignalStore) -> list[Result]:
     """Record a batch and answer each event with the signal and the notices it led to, a tick with forgotten ones.
 
     Raises:
         Unavailable: nothing was recorded; the same batch again is safe.
     """
-    own = store.own_event_types(_tenants_with_own_types(messages))
-    read = [_read(message, own) for message in messages]
+    own = store.own_event_types(_tenants_with_own_types(events))
+    read = [_read(event, own) for event in events]
     recorded = store.record([signal for signal in read if isinstance(signal, Signal)])
     reach("process.committed")
     return [_result(what, recorded, store) for what in read]
 
 
-def _tenants_with_own_types(messages: Sequence[Message]) -> set[str]:
+def _tenants_with_own_types(events: Sequence[CloudEvent]) -> set[str]:
     """The tenants of events whose type is not the platform's; of most batches there are none to ask about."""
-    unknown = (message.event for message in messages if message.event.type not in EVENT_TYPES)
+    unknown = (event for event in events if event.type not in EVENT_TYPES)
     return {tenant for event in unknown if (tenant := event.extension(TENANT))}
 
 
-def _read(message: Message, own: Mapping[str, Mapping[str, OwnEventType]]) -> Signal | datetime | Refused:
+def _read(event: CloudEvent, own: Mapping[str, Mapping[str, OwnEventType]]) -> Signal | datetime | Refused:
     """What an event means: a signal, a moment of the clock, or nothing."""
-    event = message.event
     tenant = event.extension(TENANT)
     if event.type == TICK and tenant is None and (at := event.occurred_at()):
         return at

@@ -26,7 +26,7 @@ def _function() -> BatchFunction:
     gc.set_threshold(20_000)
     return BatchFunction(
         "process",
-        handle=lambda messages: handler.process(messages, store),
+        handle=lambda events: handler.process(events, store),
         pings={"postgresql": store.ping},
         token=told.delivery_token,
     )

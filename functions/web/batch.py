@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import flask
 
 from events import cloudevent, health, metrics
-from events.cloudevent import Message
+from events.cloudevent import CloudEvent
 from events.delivery import BatchAnswer, Result
 from events.errors import Refused, Unavailable
 from events.health import Ping
@@ -20,7 +20,7 @@ log = Log("function")
 #: More than any subscription sends at once.
 MAX_BATCH = 1000
 
-Handle = Callable[[Sequence[Message]], Sequence[Result]]
+Handle = Callable[[Sequence[CloudEvent]], Sequence[Result]]
 
 
 class BatchFunction:
@@ -70,13 +70,13 @@ class BatchFunction:
         """Work through a batch; a single event is a batch of one whose result is also the answer's status."""
         content_type = request.headers.get("content-type", "")
         single = cloudevent.media_type(content_type) != cloudevent.BATCH
-        messages: list[Message | Refused]
+        events: list[CloudEvent | Refused]
         if single:
             headers = ((name.lower(), value) for name, value in request.headers.items())
-            messages = [cloudevent.parse_request(content_type, headers, request.get_data())]
+            events = [cloudevent.parse_request(content_type, headers, request.get_data()).event]
         else:
-            messages = cloudevent.parse_batch(request.get_data(), limit=MAX_BATCH)
-        results = _results(messages, self._handle)
+            events = cloudevent.parse_events(request.get_data(), limit=MAX_BATCH)
+        results = _results(events, self._handle)
         self._count("done")
         body = BatchAnswer(results=results).as_json()
         return (results[0].status if single else 200), {"content-type": "application/json"}, body
@@ -90,10 +90,10 @@ def refusal(error: Refused) -> Result:
     return Result(status=error.status, detail=str(problem.fields(error)["detail"]))
 
 
-def _results(messages: Sequence[Message | Refused], handle: Handle) -> list[Result]:
+def _results(events: Sequence[CloudEvent | Refused], handle: Handle) -> list[Result]:
     """Hand over what could be read and put the results back in the order of the batch."""
-    handled = iter(handle([message for message in messages if isinstance(message, Message)]))
-    return [next(handled) if isinstance(message, Message) else refusal(message) for message in messages]
+    handled = iter(handle([event for event in events if isinstance(event, CloudEvent)]))
+    return [next(handled) if isinstance(event, CloudEvent) else refusal(event) for event in events]
 
 
 def _not_found() -> tuple[int, str, bytes]:

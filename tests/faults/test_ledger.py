@@ -41,10 +41,10 @@ def ledger(database_url: str) -> Ledger:
     with closing(Database(database_url)) as database:
         PostgresTenants(database).put(TENANT, "Acme")
         PostgresTenants(database).put_rule(TENANT, DEMO_RULE, DEMO_RULE_DEFINITION)
-        results = process(_messages(raws), PostgresSignalStore(database))
+        results = process(_events(raws), PostgresSignalStore(database))
         replies = [reply for result in results for reply in result.replies]
-        signals = [json.dumps(reply.event).encode() for reply in replies if reply.channel == "signals"]
-        index(_messages(signals), PostgresSearchIndex(database))
+        signals = [reply.event.encode() for reply in replies if reply.channel == "signals"]
+        index(_events(signals), PostgresSearchIndex(database))
     with closing(connect(database_url)) as connection:
         connection.run("UPDATE notices SET sent_at = now()")
     book = Ledger()
@@ -57,9 +57,9 @@ def ledger(database_url: str) -> Ledger:
     return book
 
 
-def _messages(raws: Sequence[bytes]) -> list[cloudevent.Message]:
-    read = cloudevent.parse_batch(cloudevent.join_batch(raws), limit=100)
-    return [message for message in read if isinstance(message, cloudevent.Message)]
+def _events(raws: Sequence[bytes]) -> list[cloudevent.CloudEvent]:
+    read = cloudevent.parse_events(cloudevent.join_batch(raws), limit=100)
+    return [event for event in read if isinstance(event, cloudevent.CloudEvent)]
 
 
 def audited(ledger: Ledger, database_url: str, *statements: str, exempt: bool = False) -> Audit:

@@ -48,7 +48,7 @@ def deliver(store: PostgresSignalStore, type_: str, at: datetime, **stamps: str)
         "data": {"accountId": "globex"},
         **stamps,
     }
-    (result,) = process([cloudevent.parse(json.dumps(event).encode())], store)
+    (result,) = process([cloudevent.parse(json.dumps(event).encode()).event], store)
     return result
 
 

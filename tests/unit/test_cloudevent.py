@@ -26,6 +26,7 @@ from events.cloudevent import (
     media_type,
     parse,
     parse_batch,
+    parse_events,
     parse_request,
     pointer,
     serialise,
@@ -426,6 +427,44 @@ def test_an_item_that_is_wrong_costs_no_other():
     refusal = found[3]
     assert isinstance(refusal, Refused)
     assert pointers(refusal) == ["/data"]
+
+
+def told(item: object) -> object:
+    """What can be compared of an event or of a refusal."""
+    return (item.title, item.status, item.faults) if isinstance(item, Refused) else item
+
+
+ODD = st.sampled_from(
+    [
+        b"{}",
+        b"7",
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t","Upper":1}',
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":{}}',
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1e999}',
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":"\\u0000"}',
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1,"data_base64":"AA=="}',
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t","id":"2"}',
+    ]
+)
+
+
+@given(st.lists(JSON.map(lambda data: document(data=data)) | ODD, max_size=6), st.integers(1, 6))
+def test_a_batch_whose_bytes_nobody_needs_is_read_alike(raws, limit):
+    body = join_batch(raws)
+    try:
+        expected = [item if isinstance(item, Refused) else item.event for item in parse_batch(body, limit=limit)]
+    except Refused as refusal:
+        with pytest.raises(Refused, match=refusal.title):
+            parse_events(body, limit=limit)
+    else:
+        assert list(map(told, parse_events(body, limit=limit))) == list(map(told, expected))
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"{}", b"null", b"[{}", b"[1,]", b"\xff"])
+def test_what_is_no_batch_is_refused_alike(body):
+    for read in (parse_batch, parse_events):
+        with pytest.raises(Refused, match="Malformed batch"):
+            read(body, limit=10)
 
 
 # --- what the platform adds
