@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ class Image:
     def command(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs ``argv`` as a container would: read-only, unprivileged.
 
-        Without root it is this user, whose own tree :func:`build` has made read-only.
+        Where we may not do that it is this user, whose own tree :func:`build` has made read-only.
         """
         program = shutil.which(argv[0], path=self.env["PATH"])
         assert program, f"the image has no {argv[0]}"
@@ -75,11 +76,21 @@ class Image:
 
 
 def confined(argv: Sequence[str], user: str) -> list[str]:
-    """The command line that runs ``argv`` where it can write nothing, as ``user`` (``uid:gid``), where we are root."""
-    if os.geteuid() != 0:
-        return list(argv)
+    """The command line that runs ``argv`` where it can write nothing, as ``user`` (``uid:gid``), if we may do that."""
+    return [*_confinement(user), *argv] if can_confine() else list(argv)
+
+
+@cache
+def can_confine() -> bool:
+    """Whether we are root, and not in a container that keeps us from mounting."""
+    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("setpriv"):
+        return False
+    return subprocess.run([*_confinement("10001:10001"), "true"], capture_output=True, check=False).returncode == 0
+
+
+def _confinement(user: str) -> list[str]:
     uid, gid = user.split(":")
-    return ["unshare", "--mount", "sh", "-c", _CONFINED.format(uid=uid, gid=gid), "sh", *argv]
+    return ["unshare", "--mount", "sh", "-c", _CONFINED.format(uid=uid, gid=gid), "sh"]
 
 
 def parse(text: str) -> list[Step]:
@@ -98,7 +109,7 @@ def build(root: Path) -> Image:
     image = Image(root=root, env={}, user="0:0", workdir=root)
     for step in parse((ROOT / "Dockerfile").read_text("utf-8")):
         image = _after(step.name, moved(step.rest, root), image)
-    if os.geteuid() != 0:
+    if not can_confine():
         _run("chmod -R a-w opt", replace(image, workdir=root))
     return image
 
