@@ -55,7 +55,7 @@ def _options(function: str, told: settings.Settings) -> dict[str, Any]:
         "bind": f"{told.host}:{told.port}",
         "workers": 1,
         "worker_class": "functions.ingest.worker.Worker" if asynchronous else "gthread",
-        "threads": 1 if asynchronous else THREADS,
+        "threads": 1 if asynchronous else THREADS + 1,  # one for probes, which must not wait for work
         "keepalive": 120,  # above the 90 s of Knative's proxy, so that it is never the one surprised
         "timeout": int(told.function_timeout_s),  # a worker stuck for longer is replaced
         "graceful_timeout": 30,  # what a drain may take
