@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.faults.ledger import Audit, Ledger, audit
 from tests.faults.load import Load
@@ -115,11 +116,7 @@ def perform(stage: Stage, fault: Fault, *, events: int, seed: int, long: bool) -
         recovery_s = _recovered(stage, load)
         scene.more(0.2)
         load.finish()
-    within_s = REST_S + events / SLOWEST
-    try:
-        until(stage.drained, within_s=within_s, what="every channel is empty")
-    except AssertionError as exc:
-        ledger.complain(str(exc))
+    _come_to_rest(stage, ledger, REST_S + events / SLOWEST)
     found = audit(
         ledger,
         stage.database_url,
@@ -141,12 +138,28 @@ def _load(load: Load) -> Iterator[Load]:
         load.close()
 
 
+def _come_to_rest(stage: Stage, ledger: Ledger, within_s: float) -> None:
+    """Wait until nothing is left to be done."""
+    try:
+        until(lambda: _standing(stage, ledger) and stage.drained(), within_s=within_s, what="every channel is empty")
+    except AssertionError as exc:
+        ledger.complain(str(exc))
+
+
 def _recovered(stage: Stage, load: Load) -> float:
     """Seconds until an event that is sent now has gone all the way, behind all that waits."""
     over = time.monotonic()
     tenant, id_ = load.canary()
-    until(lambda: stage.indexed(tenant, id_), within_s=REST_S, what="an event goes all the way again")
+    there = partial(stage.indexed, tenant, id_)
+    until(lambda: _standing(stage, load.ledger) and there(), within_s=REST_S, what="an event goes all the way again")
     return time.monotonic() - over
+
+
+def _standing(stage: Stage, ledger: Ledger) -> bool:
+    """Start every part again that has ended by itself, which none may, and tell of it."""
+    for ended in stage.start_ended():
+        ledger.complain(ended)
+    return True
 
 
 def _buried(stage: Stage, scene: Scene) -> list[str]:

@@ -135,6 +135,16 @@ class Stage:
         for part in [self.parts[name] for name in names or self.parts]:
             until(part.ready, within_s=60, what=f"{part.name} is ready")
 
+    def start_ended(self) -> list[str]:
+        """Start every part again that has ended, as whatever runs it does; a sentence for each."""
+        ended = []
+        for part in self.parts.values():
+            if part.process is not None and part.process.poll() is not None:
+                ended.append(f"{part.name} {process.end_of(part.process.returncode)}")
+                part.kill()
+                part.start()
+        return ended
+
     def spare(self, name: str) -> Part:
         """Start one more of a part."""
         port = ports.free(1)[0]
