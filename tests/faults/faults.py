@@ -363,17 +363,20 @@ def scaled(name: str, scene: Scene) -> None:
 
 
 FAULTS: tuple[Fault, ...] = (
-    *(Fault(f"killed at {place}", partial(killed_at, place)) for place in sorted(PLACES)),
-    Fault("any part killed", killed_at_random),
-    Fault("all killed at once", everything_killed),
+    *(
+        Fault(f"killed at {place}", partial(killed_at, place), mails_again=place.startswith("notify"))
+        for place in sorted(PLACES)
+    ),
+    Fault("any part killed", killed_at_random, mails_again=True),
+    Fault("all killed at once", everything_killed, mails_again=True),
     Fault("redis killed always", partial(redis_killed, "always")),
     Fault("redis killed everysec", partial(redis_killed, "everysec")),
     Fault("full memory", full_memory),
     Fault("full disk always", partial(full_disk, "always")),
     Fault("full disk everysec", partial(full_disk, "everysec")),
-    Fault("postgres down", postgres_down),
-    Fault("postgres out of connections", out_of_connections),
-    Fault("postgres lock held", lock_held),
+    Fault("postgres down", postgres_down, mails_again=True),
+    Fault("postgres out of connections", out_of_connections, mails_again=True),
+    Fault("postgres lock held", lock_held, mails_again=True),
     Fault("duplicate storm", duplicate_storm),
     Fault("poison", poison),
     Fault("zombie dispatcher", zombie_dispatcher),
@@ -383,11 +386,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("clock jumps", clock_jumps),
     Fault("dispatcher scaled 0-1-0", partial(scaled, "events")),
     Fault("process scaled 0-1-0", partial(scaled, "process")),
-    Fault("postgres slow", partial(slow, "postgres", 0.1), wired=True),
-    Fault("postgres hangs", partial(hangs, "postgres"), wired=True),
+    Fault("postgres slow", partial(slow, "postgres", 0.1), wired=True, mails_again=True),
+    Fault("postgres hangs", partial(hangs, "postgres"), wired=True, mails_again=True),
     Fault("search down", search_down, wired=True),
     Fault("search slow", partial(slow, "search", 1.0), wired=True),
     Fault("search hangs", partial(hangs, "search"), wired=True),
     Fault("search partial errors", search_partial, wired=True),
-    Fault("1 % resets, 40 ms", bad_network, wired=True),
+    Fault("1 % resets, 40 ms", bad_network, wired=True, mails_again=True),
 )

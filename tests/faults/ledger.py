@@ -222,4 +222,6 @@ def _compare_notices(
         found.wrong.append(f"{len(told.keys() - due)} notices of accounts that did not meet the rule")
     found.add_lost("notices on record as sent", sum(row["sent_at"] is None for row in rows))
     found.add_lost("mails", sum(row["id"] not in mails for row in rows))
+    if unasked := mails.keys() - {row["id"] for row in rows}:
+        found.wrong.append(f"{len(unasked)} mails of notices that are not there")
     found.mails_again = sum(mails.get(row["id"], 1) - 1 for row in rows)

@@ -19,9 +19,10 @@ from tests.faults.ledger import SOURCE, Ledger
 
 BATCH = 100
 SENDERS = 4
-#: Consecutive events of a tenant fall on this many accounts, then on the next ones: rules are met all the time.
+#: Events fall on this many accounts of their tenant; after so many events another account takes the place of the
+#: oldest one, so that in every batch some account meets its tenant's rule.
 ACCOUNTS_AT_ONCE = 10
-EVENTS_PER_ACCOUNT = 100
+EVENTS_A_STEP = 100
 #: How long a sender goes on trying one request.
 PATIENCE_S = 120.0
 
@@ -133,7 +134,7 @@ class Load:
             return size
 
     def _new(self, tenant: str, chance: random.Random, size: int) -> list[Event]:
-        era = self._taken // (ACCOUNTS_AT_ONCE * EVENTS_PER_ACCOUNT * len(self.keys))
+        oldest = self._taken // EVENTS_A_STEP
         return [
             {
                 "specversion": "1.0",
@@ -141,7 +142,7 @@ class Load:
                 "source": SOURCE,
                 "type": kind,
                 "data": {
-                    "accountId": f"account-{era * ACCOUNTS_AT_ONCE + chance.randrange(ACCOUNTS_AT_ONCE)}",
+                    "accountId": f"account-{oldest + chance.randrange(ACCOUNTS_AT_ONCE)}",
                     "contactId": f"contact-{chance.randrange(50)}",
                     "metadata": {"note": "as said on the phone", "interactionCount": chance.randrange(6)},
                 },

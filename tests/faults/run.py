@@ -68,11 +68,14 @@ class Fault:
         name: for the table and ``--only``.
         act: breaks something and mends it again.
         wired: it needs proxies between the parts.
+        mails_again: it may come between the mail server's yes and our commit, after which a mail is sent again under
+            the same Message-ID.
     """
 
     name: str
     act: Callable[[Scene], None]
     wired: bool = False
+    mails_again: bool = False
 
 
 @dataclass
@@ -126,6 +129,8 @@ def perform(stage: Stage, fault: Fault, *, events: int, seed: int, long: bool) -
         exempt=lambda at: any(first <= at <= last for first, last in scene.excused),
     )
     found.wrong += stage.rest() + _buried(stage, scene)
+    if not fault.mails_again:
+        found.add_doubled("mails", found.mails_again)
     stage.clear()
     return Outcome(fault.name, found, recovery_s, time.monotonic() - began)
 

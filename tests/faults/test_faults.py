@@ -69,7 +69,7 @@ def together(run: str, faults: Sequence[Fault]) -> Fault:
             scene.more()
             fault.act(scene)
 
-    return Fault(run, act, wired=faults[0].wired)
+    return Fault(run, act, faults[0].wired, any(fault.mails_again for fault in faults))
 
 
 @pytest.mark.slow
