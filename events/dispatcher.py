@@ -221,6 +221,8 @@ class Dispatcher:
 
     def _withheld(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> list[Entry]:
         """What would be buried while the line is stopped: it stays where it is until the function is mended."""
+        if not outcomes:
+            return []
         verdicts = [(cloudevent.tenant_of(entry.event), isinstance(outcome, Bury)) for entry, outcome in outcomes]
         stopped = self.line.stopped_by(verdicts) and not self.channel.buries_all()
         metrics.LINE_STOPPED.labels(self.channel.name).set(stopped)
