@@ -97,7 +97,6 @@ class Dispatcher:
             return 0
         try:
             entries = self._take(size, stopping)
-            reach("dispatcher.read")
             settled = self._carry(entries, stopping) if entries else 0
         finally:
             found_nothing = self.breaker.left()
@@ -135,6 +134,7 @@ class Dispatcher:
 
     def _carry(self, entries: Sequence[Entry], stopping: threading.Event) -> int:
         """Deliver, settle what got a verdict and give back the rest."""
+        reach("dispatcher.read")
         with self._flying(), metrics.BATCH_SECONDS.labels(self.channel.name).time():
             delivered, rest = self._deliver(entries, stopping)
             reach("dispatcher.delivered")
