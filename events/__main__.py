@@ -72,7 +72,7 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
     target = Target(
         told.target_url, token=told.delivery_token, timeout_s=told.delivery_timeout_s, connections=connections
     )
-    breaker, line = Breaker(time.monotonic), Line(subscription.stop_share)
+    breaker, line = Breaker(time.monotonic), Line(subscription.stop_share, time.monotonic)
     policy = replace(subscription.retry, delays_s=retry.schedule(told.retry_schedule))
     throttle = Throttle(1, lambda: time.monotonic() / REMINDED_S)
     found: list[Dispatcher] = []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic_core import to_json
+
 from events import cloudevent, metrics
 from events.breaker import HOLD_FIRST_S, HOLD_MAX_S, Breaker
 from events.channel import Bury, Channel, Done, Entry, Outcome, Park
 from events.delivery import Delivered
-from events.errors import Unavailable
+from events.errors import Refused, Unavailable
 from events.failpoint import reach
 from events.line import Line
 from events.log import Log
@@ -27,6 +30,10 @@ BLOCK_MS = 500
 SWEEP_S = 1.0
 #: An entry handed out this often without a verdict is delivered alone: it may be what kills its dispatcher.
 SUSPECT = 3
+#: As many bytes of events as one request carries, unless one event alone is larger.
+REQUEST_BYTES = 8 * 1024 * 1024
+#: The type of the event a dead letter shows where what was in the stream was none.
+UNREADABLE = "io.sspp.unreadable"
 #: How long a stopped line waits before it looks whether the function has been mended.
 LINE_HOLD_S = 30.0
 
@@ -75,6 +82,7 @@ class Dispatcher:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _sweep_due_s: float = 0.0
     _in_flight: int = 0
+    _probe_new: bool = False
 
     def run(self, stopping: threading.Event) -> None:
         """Carry events until ``stopping`` is set; what is in flight is finished and settled first."""
@@ -84,6 +92,7 @@ class Dispatcher:
                 self.channel.ensure()
                 while not stopping.is_set():
                     self.run_once(stopping)
+                    hold_s = 0.0
                 return
             except Unavailable as exc:
                 hold_s = min(HOLD_MAX_S, hold_s * 2 or 0.25)
@@ -105,8 +114,16 @@ class Dispatcher:
         return settled
 
     def _take(self, size: int, stopping: threading.Event) -> list[Entry]:
-        """Read what is next: due retries first, then what another dispatcher left behind, then what is new."""
-        entries = self._sweep(size) or self.channel.read(size, 0 if self.breaker.probing() else BLOCK_MS)
+        """Read what is next: due retries first, then what another dispatcher left behind, then what is new.
+
+        A probe asks with either in turn, so that what fails does not keep what would not from being tried.
+        """
+        if self.breaker.probing():
+            self._probe_new = not self._probe_new
+            if self._probe_new and (new := self.channel.read(size, 0)):
+                return new
+            return self._sweep(size) or self.channel.read(size, 0)
+        entries = self._sweep(size) or self.channel.read(size, BLOCK_MS)
         if entries and len(entries) < size and self._in_flight:
             stopping.wait(self.subscription.linger_s)
             entries += self.channel.read(size - len(entries), 0)
@@ -166,21 +183,19 @@ class Dispatcher:
         """Deliver a batch, split while it fails without verdicts, so that a poison event ends up alone.
 
         Gives what came of each, and those that were not offered: the target was away, or there was a stop.
-        Neither costs an attempt.
+        Neither costs an attempt. What failed along with others and got no verdict of its own before another may
+        take it over is in neither: it stays pending, and is handed out again.
         """
         delivered = [(entry, Delivered(_NEVER_ANSWERED)) for entry in entries if entry.handed > SUSPECT]
-        batches = [[entry] for entry in entries if entry.handed == SUSPECT]
-        batches.insert(0, [entry for entry in entries if entry.handed < SUSPECT])
-        batches = [batch for batch in batches if batch]
+        batches = [(batch, False) for batch in _requests(entries)]
+        over_s = self.now_s() + self.claim_idle_ms / 2000
         while batches:
-            batch = batches.pop(0)
+            batch, failed_before = batches.pop(0)
             try:
                 answer = self.target.deliver([entry.event for entry in batch])
             except Unavailable as exc:
-                metrics.TARGET_UP.labels(self.channel.name).set(0)
-                hold_s = self.breaker.opened(exc.retry_after_s)
-                log.warning("target_away", channel=self.channel.name, hold_s=hold_s)
-                batches.insert(0, batch)
+                self._away(exc)
+                batches.insert(0, (batch, failed_before))
                 break
             metrics.TARGET_UP.labels(self.channel.name).set(1)
             self.breaker.closed()
@@ -191,10 +206,18 @@ class Dispatcher:
             else:
                 log.warning("batch_split", channel=self.channel.name, size=len(batch), status=answer.status)
                 half = len(batch) // 2
-                batches[:0] = [batch[:half], batch[half:]]
+                batches[:0] = [(batch[:half], True), (batch[half:], True)]
             if stopping.is_set():
+                return delivered, [entry for batch, _ in batches for entry in batch]
+            if self.now_s() > over_s:
                 break
-        return delivered, [entry for batch in batches for entry in batch]
+        return delivered, [entry for batch, failed in batches if not failed for entry in batch]
+
+    def _away(self, exc: Unavailable) -> None:
+        """Leave the target alone: for a moment when it was there just now, as long as it asks when it still is not."""
+        metrics.TARGET_UP.labels(self.channel.name).set(0)
+        hold_s = self.breaker.opened(exc.retry_after_s if self.breaker.probing() else 0.0)
+        log.warning("target_away", channel=self.channel.name, hold_s=hold_s)
 
     def _outcome(self, entry: Entry, delivered: Delivered) -> Outcome:
         """Decide what becomes of one entry."""
@@ -223,7 +246,12 @@ class Dispatcher:
         """What would be buried while the line is stopped: it stays where it is until the function is mended."""
         if not outcomes:
             return []
-        verdicts = [(cloudevent.tenant_of(entry.event), isinstance(outcome, Bury)) for entry, outcome in outcomes]
+        # Only how events end: with retries before each burial, burials would never be most of all verdicts.
+        verdicts = [
+            (cloudevent.tenant_of(entry.event), isinstance(outcome, Bury))
+            for entry, outcome in outcomes
+            if not isinstance(outcome, Park)
+        ]
         stopped = self.line.stopped_by(verdicts) and not self.channel.buries_all()
         metrics.LINE_STOPPED.labels(self.channel.name).set(stopped)
         if not stopped:
@@ -258,9 +286,39 @@ class Dispatcher:
     def _dead_letter(self, entry: Entry, verdict: Verdict) -> bytes:
         """The event with Knative's error attributes; transport errors count as 500 there."""
         return cloudevent.stamp(
-            entry.event,
+            self._readable(entry),
             knativeerrordest=self.destination,
             knativeerrorcode=500 if verdict.status == NO_ANSWER else verdict.status,
             # No attribute may hold control characters; with one of them nobody could read the event any more.
             knativeerrordata="".join(char if char.isprintable() else " " for char in verdict.detail),
         )
+
+    def _readable(self, entry: Entry) -> bytes:
+        """The event; what is none becomes the data of one, so that whoever looks at the letter can read it."""
+        try:
+            return cloudevent.parse(entry.event).raw
+        except Refused:
+            return to_json(
+                {
+                    "specversion": "1.0",
+                    "id": entry.id,
+                    "source": f"/sspp/{self.channel.name}",
+                    "type": UNREADABLE,
+                    "data_base64": b64encode(entry.event).decode(),
+                }
+            )
+
+
+def _requests(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """What goes into one request each: suspects alone, the others together up to :data:`REQUEST_BYTES`."""
+    requests: list[list[Entry]] = [[]]
+    size = 0
+    for entry in entries:
+        if entry.handed >= SUSPECT:
+            continue
+        if requests[-1] and size + len(entry.event) > REQUEST_BYTES:
+            requests.append([])
+            size = 0
+        requests[-1].append(entry)
+        size += len(entry.event)
+    return [each for each in requests if each] + [[entry] for entry in entries if entry.handed == SUSPECT]

@@ -78,8 +78,8 @@ def add(commands: Commands) -> None:
         "allow",
         _allow,
         "Let whatever fails in a channel become a dead letter, for a while",
-        more="Where most of what a channel carries would become dead letters, none does: a broken deploy is\n"
-        "taken for the reason, and the events wait until it is mended. Where the events are the reason, allow it.",
+        more="Where most of what a channel carries would become dead letters, none does: the reason is\n"
+        "taken to be a broken deploy, and the events wait. Where it is the events, allow it.",
         example="sspp dead-letters allow events --for 1h",
     )
     allow.add_argument("channel", choices=CHANNELS, help="where they fail")

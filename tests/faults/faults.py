@@ -256,15 +256,28 @@ def _poison(tenant: str) -> list[dict[str, bytes]]:
 
 
 def poison(scene: Scene) -> None:
-    """Entries in every channel that no function can work with."""
+    """Entries in every channel that no function can work with: ahead of a whole batch, then among the others."""
     entries = _poison(next(iter(scene.load.keys)))
     scene.chance.shuffle(entries)
-    scene.poison.update(dict.fromkeys(keyspace.CHANNELS, len(entries)))
+    scene.poison.update(dict.fromkeys(keyspace.CHANNELS, len(entries) * 2))
+    until(scene.stage.drained, within_s=120, what="every channel is empty")
+    scene.stage.freeze("events")
+    for entry in entries:
+        _publish(scene, entry)
+    answered = len(scene.load.ledger.acknowledged) + 2 * SUBSCRIPTIONS["events"].batch
+    scene.load.more(3 * SUBSCRIPTIONS["events"].batch)
+    until(lambda: len(scene.load.ledger.acknowledged) > answered, within_s=60, what="enough follows")
+    scene.stage.thaw("events")
+    for entry in entries:
+        _publish(scene, entry)
+        scene.more(0.02)
+
+
+def _publish(scene: Scene, entry: dict[str, bytes]) -> None:
+    """Put an entry into every channel, past ingest."""
     with scene.stage.client() as client:
-        for entry in entries:
-            for name in keyspace.CHANNELS:
-                client.xadd(keyspace.stream_key(name, 0), entry)  # type: ignore[arg-type] # its dict is invariant
-            scene.more(0.02)
+        for name in keyspace.CHANNELS:
+            client.xadd(keyspace.stream_key(name, 0), entry)  # type: ignore[arg-type] # its dict is invariant
 
 
 def zombie_dispatcher(scene: Scene) -> None:

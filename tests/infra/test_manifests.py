@@ -111,7 +111,7 @@ def test_the_deployed_version_is_this_one(stack):
 
 def replicas(scaled: Object, waiting: int, running: int) -> int:
     """How many pods the autoscaler wants. Source: kubernetes, pkg/controller/podautoscaler/replica_calculator.go."""
-    [trigger] = [each for each in scaled["spec"]["triggers"] if each["type"] == "redis-streams"]
+    [trigger] = [each for each in scaled["spec"]["triggers"] if each["name"] == "stream-0"]
     behavior = scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     up, down = float(behavior["scaleUp"]["tolerance"]), float(behavior["scaleDown"]["tolerance"])
     each = int(trigger["metadata"]["streamLength"])

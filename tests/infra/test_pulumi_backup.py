@@ -206,7 +206,7 @@ def test_redis_comes_back_with_its_events_groups_and_due_retries(
         for number in range(20):
             client.xadd(keyspace.stream_key("events", 0), {"event": f'{{"id":"{number}"}}'})
         delivered = channel.read(5, 1)
-        channel.settle([(delivered[0], Park(due_ms=5_000, attempts=1, first_ms=1_000))])
+        channel.settle([(delivered[0], Park(wait_ms=5_000, attempts=1, first_ms=1_000))])
         client.set("sspp:{0}:seen:acme:1", b"\x00\xffhash", ex=1000)
         client.acl_setuser(
             "backup",
@@ -230,7 +230,7 @@ def test_redis_comes_back_with_its_events_groups_and_due_retries(
         assert state(client) == before
         assert 0 < client.ttl("sspp:{0}:seen:acme:1") <= 1000
         # Another dispatcher takes over what the lost one had, and what comes after the restore is kept too.
-        assert len(Channel(client, "events", 0, "two").claim(10, 0)) == 4
+        assert len(Channel(client, "events", 0, "two").claim(10, 0).entries) == 4
         client.xadd(keyspace.stream_key("events", 0), {"event": "{}"})
     with valkey.running(home) as restored, closing(connect_redis(restored)) as client:
         assert client.xlen(keyspace.stream_key("events", 0)) == before["depth"] + 1
@@ -243,7 +243,8 @@ def state(client: redis.Redis) -> dict[str, object]:
         "depth": client.xlen(stream),
         "entries": client.xrange(stream),
         "group": client.xpending(stream, keyspace.GROUP)["pending"],
-        "parked": client.zrange(keyspace.retry_key("events", 0), 0, -1, withscores=True),
+        "retries": client.zrange(keyspace.retry_key("events", 0), 0, -1, withscores=True),
+        "parked": client.hgetall(keyspace.parked_key("events", 0)),
         "seen": client.get("sspp:{0}:seen:acme:1"),
     }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -87,7 +89,7 @@ class House:
             channel=FakeChannel(self.broker, "events", consumer),  # type: ignore[arg-type] # keeps the same contract
             target=target,
             breaker=self.breaker,
-            line=Line(0.5),
+            line=Line(0.5, lambda: self.broker.now_ms / 1000),
             subscription=Subscription(channel="events", function="process", retry=RetryPolicy()),
             batch=self.batch,
             claim_idle_ms=60_000,
@@ -325,11 +327,11 @@ def test_while_a_target_is_away_the_events_stay_in_the_stream_and_cost_no_attemp
     assert [(entry.event, entry.attempts, entry.handed) for entry in another] == [(event(1), 0, 1), (event(2), 0, 1)]
 
 
-@pytest.mark.parametrize(("asked_s", "waited_s"), [(0, 0.1), (3, 3), (3600, HOLD_MAX_S)])
-def test_a_target_that_is_away_may_say_when_it_is_back_within_reason(asked_s, waited_s):
-    here = house(Away(1, asked_s), 1)
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(0, 0.2), (3, 3), (3600, HOLD_MAX_S)])
+def test_a_target_that_is_still_away_may_say_when_it_is_back_within_reason(asked_s, waited_s):
+    here = house(Away(2, asked_s), 1)
     here.until_settled()
-    assert here.stopping.waits == [waited_s]
+    assert here.stopping.waits == [HOLD_FIRST_S, waited_s]
 
 
 def test_an_outage_longer_than_every_retry_leaves_no_dead_letter():
@@ -523,7 +525,81 @@ def test_without_dead_letters_what_is_given_up_is_dropped():
     assert here.left() == (0, 0, 0)
 
 
+def test_good_events_behind_withheld_ones_are_delivered_and_let_the_line_go_on():
+    here = house(refused(lambda e: b"bad" in e))
+    for number in range(600):
+        here.broker.add("events", event(number, "bad"))
+    here.broker.add("events", event(9999))
+    while here.left() != (0, 0, 600):
+        here.once()
+    assert sum(here.stopping.waits) <= 12 * LINE_HOLD_S
+
+
+def test_a_target_that_hangs_fills_no_dead_letters():
+    here = house(lambda _: Verdict(NO_ANSWER, "ReadTimeoutError"), *range(1000), batch=50)
+    for _ in range(900):
+        here.once()
+        here.pass_s(1)
+    assert here.left()[2] == 0
+
+
+# --- requests
+
+
+def test_a_request_carries_no_more_bytes_than_one_should():
+    here = house(everything_is_taken)
+    large = event(1)[:-1] + b',"data":"' + b"x" * 3_000_000 + b'"}'
+    for _ in range(5):
+        here.broker.add("events", large)
+    assert here.once() == 5
+    assert [len(batch) for batch in here.target.offered] == [2, 2, 1]
+
+
+def test_splitting_a_batch_ends_before_another_may_take_it_over():
+    here = house(everything_is_taken, *range(8))
+
+    def hangs(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        here.pass_s(25)
+        return Verdict(NO_ANSWER, "ReadTimeoutError")
+
+    here.target.says = hangs
+    assert here.once() == 0
+    assert len(here.target.offered) == 2
+    assert here.left() == (8, 0, 0)
+    handed = {entry.handed for entry in FakeChannel(here.broker, "events", "b").claim(10, 0).entries}
+    assert handed == {2}
+
+
+@pytest.mark.parametrize("raw", [b"not JSON at all", b"{}", b"[1]", b"", b"\xff\x00"])
+def test_what_is_no_event_is_buried_whole_in_one_that_can_be_read(raw):
+    here = house(refused(lambda _: True))
+    here.broker.add("events", raw)
+    here.once()
+    (letter,) = here.stream.dead
+    dead = parse(letter.event).event
+    assert b64decode(dead.data_base64 or "") == raw
+    assert dead.extension("knativeerrorcode") == "400"
+
+
 # --- the loop
+
+
+def test_trouble_with_redis_long_ago_does_not_lengthen_the_next_pause(monkeypatch):
+    here = house()
+    reads = count(1)
+    real = here.dispatcher.channel.read
+
+    def read(most: int, block_ms: int) -> list[Entry]:
+        number = next(reads)
+        if number > 400:
+            here.stopping.set()
+        if number % 50 == 0:
+            raise Unavailable("memory")
+        return real(most, block_ms)
+
+    monkeypatch.setattr(here.dispatcher.channel, "read", read)
+    here.dispatcher.run(here.stopping)
+    assert set(here.stopping.waits) == {0, 0.25}
 
 
 def test_the_loop_carries_until_it_is_stopped_and_finishes_what_is_in_flight():
