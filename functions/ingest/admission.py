@@ -13,7 +13,7 @@ from events import cloudevent, keyspace, metrics
 from events.cloudevent import Message
 from events.errors import Fault, Refused
 from events.failpoint import reach
-from functions.adapters.redis.pipe import RedisPipe
+from functions.adapters.redis.cluster import Pipe
 from functions.domain import sales, schema
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
@@ -72,7 +72,7 @@ class Admission:
         limits: see :class:`Limits`.
     """
 
-    def __init__(self, redis: RedisPipe, keys: KeyCache, limits: Limits) -> None:
+    def __init__(self, redis: Pipe, keys: KeyCache, limits: Limits) -> None:
         self._redis = redis
         self._keys = keys
         self._limits = limits

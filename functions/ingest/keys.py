@@ -9,8 +9,8 @@ from datetime import datetime
 
 from events import keyspace
 from events.errors import Refused
+from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
-from functions.adapters.redis.pipe import RedisPipe
 from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.domain.plan import Terms
 from functions.ingest.answer import Meter
@@ -55,7 +55,7 @@ class KeyCache:
         partitions: see :class:`functions.ingest.admission.Limits`.
     """
 
-    def __init__(self, redis: RedisPipe, clock: Callable[[], float], partitions: int) -> None:
+    def __init__(self, redis: Pipe, clock: Callable[[], float], partitions: int) -> None:
         self._redis = redis
         self._clock = clock
         self._partitions = partitions

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from events import log, settings
 from events.log import Throttle
 from events.settings import Settings
-from functions.adapters.redis.pipe import RedisPipe
+from functions.adapters.redis import cluster
 from functions.domain.plan import Rate
 from functions.ingest.admission import Admission, Limits
 from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp, Receive, Scope, Send, in_time
@@ -28,7 +28,7 @@ FAIR_BURST_S = 10
 
 def front_door(told: Settings) -> FrontDoor:
     """Put the front door together; it connects to Redis with its first request."""
-    redis = RedisPipe(told.redis_url)
+    redis = cluster.connect(told.redis_url)
     limits = Limits(
         stream_length=told.max_stream_length,
         partitions=told.partitions,

@@ -7,16 +7,15 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import hiredis
 import pytest
 import redis
 
@@ -25,15 +24,15 @@ from events.channel import Bury, Channel, Done, Park
 from events.deadletter import DeadLetters, Wanted, with_data
 from events.errors import Unavailable
 from events.subscription import SUBSCRIPTIONS
+from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.adapters.redis.pipe import RedisPipe
 from functions.adapters.redis.seen import SeenEvents
 from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.domain.plan import Rate, Terms
 from functions.ingest.admission import Admission, Arrival, Limits
-from functions.ingest.answer import Decision
-from functions.ingest.keys import KeyCache
+from functions.ingest.answer import Accepted, Decision
+from functions.ingest.keys import REMEMBERED_S, KeyCache
 from functions.local import ports
 from tests.scale import deployed, keda
 from tests.servers import redis_server
@@ -47,28 +46,37 @@ TENANTS = {keyspace.partition_of(name, 4): name for name in (f"tenant-{number}" 
 LIMITS = Limits(stream_length=1000, partitions=4, window_s=60, fair=Rate(perSecond=0.001, burst=1))
 
 
-def admit(asked: Any, client: Any, partition: int) -> list[Decision]:
-    """Have the front door decide on two events of a tenant in ``partition``.
+ARRIVAL = Arrival(now=NOW, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
-    Args:
-        asked: gives what the front door asks, made where there is an event loop.
-        client: writes the key directory.
-    """
-    tenant = TENANTS[partition]
+
+def publish(client: Any, *tenants: str) -> None:
+    """Let each tenant in, by a key of its own name."""
     directory = RedisKeyDirectory(client)
-    directory.put({digest(tenant): Grant(tenant, frozenset({WRITE_EVENTS}), None)}, {tenant: Terms()})
+    grants = {digest(tenant): Grant(tenant, frozenset({WRITE_EVENTS}), None) for tenant in tenants}
+    directory.put(grants, {tenant: Terms() for tenant in tenants})
     directory.complete()
-    messages = [cloudevent.parse(_event(number)) for number in range(2)]
+
+
+@asynccontextmanager
+async def front_door(url: str) -> AsyncIterator[Admission]:
+    """A front door that looks every key up."""
+    pipe = connect(url)
+    try:
+        yield Admission(pipe, KeyCache(pipe, count(step=REMEMBERED_S).__next__, LIMITS.partitions), LIMITS)
+    finally:
+        await pipe.close()
+
+
+def admit(url: str, client: Any, partition: int) -> list[Decision]:
+    """Have a front door at ``url`` decide on two events of a tenant in ``partition``; ``client`` lets it in."""
+    tenant = TENANTS[partition]
+    publish(client, tenant)
 
     async def decided() -> list[Decision]:
-        pipe = asked()
-        admission = Admission(pipe, KeyCache(pipe, time.monotonic, LIMITS.partitions), LIMITS)
-        arrival = Arrival(now=NOW, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-        try:
-            decisions, _ = await admission.decide(await admission.sender(tenant, NOW), messages, arrival)
+        async with front_door(url) as admission:
+            messages = [cloudevent.parse(_event(number)) for number in range(2)]
+            decisions, _ = await admission.decide(await admission.sender(tenant, NOW), messages, ARRIVAL)
             return decisions
-        finally:
-            await pipe.close()
 
     return asyncio.run(decided())
 
@@ -78,9 +86,9 @@ def _event(number: int) -> bytes:
     return json.dumps(event | {"data": {"accountId": "account"}}).encode()
 
 
-def check_admission(asked: Any, client: Any, partition: int) -> None:
+def check_admission(url: str, client: Any, partition: int) -> None:
     """Both events are taken, each in its lane; a second time they are known."""
-    seen = [[decision.duplicate for decision in admit(asked, client, partition)] for _ in range(2)]
+    seen = [[decision.duplicate for decision in admit(url, client, partition)] for _ in range(2)]
     assert seen == [[False, False], [True, True]]
     assert [Channel(client, "events", partition, "a", lane).depth() for lane in keyspace.LANES] == [1, 1]
     accepted = cloudevent.event_id(TENANTS[partition], "/test", "0")
@@ -154,25 +162,173 @@ def test_a_script_whose_keys_are_in_two_slots_is_refused(cluster, name):
         one.eval(text, 2, *keys, 1)
 
 
+@pytest.mark.parametrize("partition", TENANTS)
+def test_all_that_the_front_door_asks_touches_one_slot_at_a_time(cluster, redis_cluster_url, partition):
+    check_admission(redis_cluster_url, cluster, partition)
+
+
+def test_one_front_door_takes_events_for_every_node_and_counts_what_waits(cluster, redis_cluster_url):
+    publish(cluster, *TENANTS.values())
+
+    async def waiting() -> int:
+        async with front_door(redis_cluster_url) as admission:
+            assert all(await asyncio.gather(*(taken(admission, tenant, 1) for tenant in TENANTS.values())))
+            await admission.ping()
+            return await admission.depth()
+
+    assert asyncio.run(waiting()) == len(TENANTS)
+    homes = {cluster.get_node_from_key(keyspace.stream_key("events", partition)).name for partition in TENANTS}
+    assert len(homes) == redis_server.NODES
+
+
+@pytest.fixture(scope="module")
+def moving_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster whose slots may be moved."""
+    with redis_server.cluster(redis_server.oldest(), tmp_path_factory.mktemp("moving")) as url:
+        yield url
+
+
+@pytest.fixture
+def moving(moving_url: str) -> Iterator[Any]:
+    with closing(channel.connect(moving_url)) as client:
+        client.flushall()
+        yield client
+
+
 @dataclass
-class Asked:
-    """What the front door asks, answered by redis-py: its own client knows no cluster."""
+class Migration:
+    """The slot of a key on its way to a node that has not got it yet."""
 
     client: Any
+    key: str
 
-    async def execute(self, *command: str | bytes | int) -> Any:
-        try:
-            return self.client.execute_command(*command)
-        except redis.exceptions.NoScriptError as exc:
-            raise hiredis.ReplyError("NOSCRIPT") from exc
+    def __post_init__(self) -> None:
+        source = self.client.get_node_from_key(self.key)
+        self.slot = self.client.keyslot(self.key)
+        self.source, *others = sorted(self.client.get_primaries(), key=lambda node: node.name != source.name)
+        self.target, *_ = others
+        self.others = others
 
-    async def close(self) -> None:
-        """The client is the test's."""
+    def begin(self) -> None:
+        self._tell(self.target, "IMPORTING", self._id(self.source))
+        self._tell(self.source, "MIGRATING", self._id(self.target))
+
+    def move(self) -> None:
+        if keys := self._ask(self.source, "CLUSTER GETKEYSINSLOT", self.slot, 1000):
+            self._ask(self.source, "MIGRATE", self.target.host, self.target.port, "", 0, 5000, "KEYS", *keys)
+
+    def end(self) -> None:
+        self.move()  # what came in since
+        for node in (*self.others, self.source):  # the target is first: somebody must have the slot
+            self._tell(node, "NODE", self._id(self.target))
+
+    def _id(self, node: Any) -> str:
+        return str(self._ask(node, "CLUSTER MYID").decode())
+
+    def _tell(self, node: Any, *words: str) -> None:
+        self._ask(node, "CLUSTER SETSLOT", self.slot, *words)
+
+    def _ask(self, node: Any, *command: Any) -> Any:
+        with redis.Redis(host=node.host, port=node.port) as one:
+            return one.execute_command(*command)
 
 
-@pytest.mark.parametrize("partition", TENANTS)
-def test_all_that_the_front_door_asks_touches_one_slot_at_a_time(cluster, partition):
-    check_admission(lambda: Asked(cluster), cluster, partition)
+async def taken(admission: Admission, tenant: str, number: int) -> bool:
+    """Whether the event was accepted, and not told to come again."""
+    try:
+        decisions, _ = await admission.decide(
+            await admission.sender(tenant, NOW), [cloudevent.parse(_event(number))], ARRIVAL
+        )
+    except Unavailable:
+        return False
+    return [type(decision) for decision in decisions] == [Accepted]
+
+
+def numbers_in(client: Any, partition: int) -> list[int]:
+    """Which events wait in a partition."""
+    streams = [keyspace.stream_key("events", partition, lane) for lane in keyspace.LANES]
+    return sorted(int(json.loads(fields[b"event"])["id"]) for stream in streams for _, fields in client.xrange(stream))
+
+
+@pytest.mark.parametrize(
+    ("key", "during"),
+    [
+        (COMPLETE, True),  # its keys are looked for where they went
+        (keyspace.stream_key("events", 1), False),  # an event's keys may be half here and half there
+    ],
+    ids=["directory", "partition"],
+)
+def test_while_a_slot_moves_nothing_is_lost_and_then_all_is_as_before(moving, moving_url, key, during):
+    publish(moving, TENANTS[1])
+    migration = Migration(moving, key)
+
+    async def told() -> list[bool]:
+        async with front_door(moving_url) as admission:
+            found = [await taken(admission, TENANTS[1], 0)]
+            for number, step in enumerate((migration.begin, migration.move, migration.end), start=1):
+                step()
+                found.append(await taken(admission, TENANTS[1], number))
+            return found
+
+    accepted = asyncio.run(told())
+    assert accepted == [True, during, during, True]
+    with closing(channel.connect(moving_url)) as client:
+        assert numbers_in(client, 1) == [number for number, was in enumerate(accepted) if was]
+
+
+def test_events_that_keep_coming_while_slots_move_are_all_there_once(moving, moving_url):
+    publish(moving, TENANTS[2])
+    migrations = [Migration(moving, key) for key in (keyspace.stream_key("events", 2), COMPLETE)]
+
+    async def sent() -> int:
+        async with front_door(moving_url) as admission:
+            moved = asyncio.create_task(asyncio.to_thread(move))
+            number = left = 0
+            while left < 20:  # as many after all was moved
+                while not await taken(admission, TENANTS[2], number):
+                    await asyncio.sleep(0.01)
+                number += 1
+                left += moved.done()
+            await moved
+            return number
+
+    def move() -> None:
+        for migration in migrations:
+            migration.begin()
+            migration.move()
+            migration.end()
+
+    number = asyncio.run(asyncio.wait_for(sent(), 60))
+    with closing(channel.connect(moving_url)) as client:
+        assert numbers_in(client, 2) == list(range(number))
+
+
+def test_a_front_door_finds_the_replica_that_took_over_from_the_only_node_it_was_told_of(tmp_path):
+    with ExitStack() as stack:
+        url = stack.enter_context(redis_server.cluster(redis_server.oldest(), tmp_path))
+        client = stack.enter_context(closing(channel.connect(url)))
+        home = client.get_node_from_key(COMPLETE)
+        partition = next(
+            each for each in TENANTS if client.get_node_from_key(keyspace.stream_key("events", each)) == home
+        )
+        tenant = TENANTS[partition]
+        publish(client, tenant)
+        stack.enter_context(redis_server.replica(redis_server.oldest(), tmp_path / "replica", client, home))
+
+        async def told() -> None:
+            async with front_door(f"redis://{home.name}/0?cluster=true") as admission:
+                assert await taken(admission, tenant, 0)
+                with redis.Redis(host=home.host, port=home.port) as lost:
+                    assert lost.wait(1, 5000) == 1
+                    lost.shutdown(nosave=True, now=True)
+                assert not await taken(admission, tenant, 1)
+                while not await taken(admission, tenant, 1):
+                    await asyncio.sleep(0.05)
+
+        asyncio.run(asyncio.wait_for(told(), 60))
+        other = next(node for node in client.get_primaries() if node != home)
+        with closing(channel.connect(f"redis://{other.name}/0?cluster=true")) as again:
+            assert numbers_in(again, partition) == [0, 1]
 
 
 def test_a_cluster_that_is_away_is_unavailable():
@@ -247,9 +403,9 @@ def test_the_front_door_works_over_tls_with_the_machines_trust(tls_url, authorit
     with closing(channel.connect(tls_url)) as client:
         client.flushall()
         with pytest.raises(Unavailable):
-            admit(lambda: RedisPipe(tls_url.partition("?")[0]), client, 1)
+            admit(tls_url.partition("?")[0], client, 1)
         monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
-        check_admission(lambda: RedisPipe(tls_url), client, 1)
+        check_admission(tls_url, client, 1)
 
 
 # --- users
@@ -304,7 +460,7 @@ def test_our_own_user_can_do_all_we_do(users, as_user):
         carry(client, partition, lane)
     check_dead_letters(client, len(keyspace.LANES))
     RedisKeyDirectory(client).remove(["digest"])
-    check_admission(lambda: RedisPipe(users("app")), client, 2)
+    check_admission(users("app"), client, 2)
 
 
 def test_kedas_user_reads_every_trigger(as_user):

@@ -72,6 +72,31 @@ def cluster(server: str, folder: Path) -> Iterator[str]:
         yield f"redis://127.0.0.1:{numbers[0]}/0?cluster=true"
 
 
+@contextmanager
+def replica(server: str, folder: Path, client: Any, primary: Any) -> Iterator[None]:
+    """Run one more node of the cluster of ``client``, which takes over a second after ``primary`` is lost."""
+    folder.mkdir()
+    port, bus = ports.free(2)
+    url = f"redis://127.0.0.1:{port}/0"
+    options = {"port": str(port), "cluster-enabled": "yes", "cluster-port": str(bus), "appendonly": "no"}
+    with running(server, folder, options, url=url), redis.Redis.from_url(url) as node:
+        for each in client.get_primaries():
+            client.config_set("cluster-node-timeout", 1000, target_nodes=each)
+        node.config_set("cluster-node-timeout", 1000)
+        client.execute_command("CLUSTER MEET", "127.0.0.1", port, bus, target_nodes=primary)
+        until(lambda: _complete(node), within_s=30, what="the replica knows the cluster")
+        node.execute_command("CLUSTER REPLICATE", client.cluster_myid(primary))
+        until(lambda: node.info("replication").get("master_link_status") == "up", within_s=30, what="it has all")
+        until(lambda: _replicas(client, primary) == 1, within_s=30, what="the others know whose replica it is")
+        yield
+
+
+def _replicas(client: Any, primary: Any) -> int:
+    """The fewest replicas that a node of the cluster knows ``primary`` to have."""
+    id_ = client.cluster_myid(primary)
+    return min(len(client.cluster_replicas(id_, target_nodes=each)) for each in client.get_primaries())
+
+
 def _join(nodes: list[Any], numbers: list[int]) -> None:
     """Give each node its third of the slots and make them known to each other."""
     for number, node in enumerate(nodes):

@@ -52,9 +52,22 @@ class RedisPipe:
             connection = await self._connected()
         reply = await connection.send(command)
         if isinstance(reply, hiredis.ReplyError):
-            if str(reply).startswith(PASSING):
-                raise Unavailable("Redis") from reply
-            raise reply
+            raise _refusal(reply)
+        return reply
+
+    async def execute_asking(self, *command: str | bytes | int) -> Reply:
+        """The same for a node of a cluster that is only about to get the command's keys: one that ``ASK`` named.
+
+        Raises:
+            Unavailable, hiredis.ReplyError: see :meth:`execute`.
+        """
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = await self._connected()
+        # Nothing may come between the two: ASKING holds for the connection's next command, whosever it is.
+        _, reply = await asyncio.gather(connection.send(("ASKING",)), connection.send(command))
+        if isinstance(reply, hiredis.ReplyError):
+            raise _refusal(reply)
         return reply
 
     async def close(self) -> None:
@@ -118,6 +131,15 @@ class RedisPipe:
         if database not in {"", "0"}:
             commands.append(("SELECT", database))
         return commands
+
+
+def _refusal(reply: hiredis.ReplyError) -> Exception:
+    """What a reply that is an error is raised as."""
+    if not str(reply).startswith(PASSING):
+        return reply
+    passing = Unavailable("Redis")
+    passing.__cause__ = reply
+    return passing
 
 
 class _Connection(asyncio.Protocol):
