@@ -31,6 +31,7 @@ def fresh(draw: Callable[[], str]) -> Secrets:
             "app-password": app,
             "keda-password": draw(),
             "exporter-password": draw(),
+            "backup-password": draw(),
         },
         "sspp-database": {
             "DATABASE_URL": f"postgresql://sspp:{database}@sspp-postgres:5432/sspp",
@@ -43,9 +44,9 @@ def fresh(draw: Callable[[], str]) -> Secrets:
 
 
 def kept(text: str, new: Secrets) -> Secrets:
-    """``new`` with the values that the file ``text`` has already."""
+    """``new`` with the values that the file ``text`` has already; what it has not is added."""
     old = {each["metadata"]["name"]: _plain(each) for each in yaml.safe_load_all(text) if each["kind"] == "Secret"}
-    return {name: old.get(name, values) for name, values in new.items()}
+    return {name: {**values, **old.get(name, {})} for name, values in new.items()}
 
 
 def document(values: Secrets) -> str:

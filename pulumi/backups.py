@@ -19,7 +19,7 @@ SCRIPTS = Path(__file__).parent / "backup"
 FOLDER = "/backup"
 #: What the steps are told, by Secret.
 KEYS = {
-    "sspp-redis": ("REDIS_URL",),
+    "sspp-redis": ("REDIS_BACKUP_URL",),
     "sspp-database": ("DATABASE_URL",),
     "sspp-backup": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"),
 }

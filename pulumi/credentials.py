@@ -22,13 +22,15 @@ def derived(seed: str, purpose: str) -> str:
 def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
     """The Secrets that need nothing but the configuration: name -> key -> value."""
     seed = stack.seed.get_secret_value()
-    app = derived(seed, "redis/app")
+    app, backup = derived(seed, "redis/app"), derived(seed, "redis/backup")
     return {
         "sspp-redis": {
             "REDIS_URL": f"redis://app:{app}@{REDIS_HOST}/0",
             "app-password": app,
             "keda-password": derived(seed, "redis/keda"),
             "exporter-password": derived(seed, "redis/exporter"),
+            "REDIS_BACKUP_URL": f"redis://backup:{backup}@{REDIS_HOST}/0",
+            "backup-password": backup,
         },
         "sspp-delivery": {"SSPP_DELIVERY_TOKEN": derived(seed, "delivery")},
         "sspp-operator": {"SSPP_OPERATOR_KEY": derived(seed, "operator")},

