@@ -268,7 +268,7 @@ def test_a_dump_of_redis_that_is_refused_says_so(redis_url: str, user: str, says
     said = run(
         "dump_redis.py",
         tmp_path / "file",
-        told={"REDIS_URL": f"redis://{user}@127.0.0.1:{urlsplit(redis_url).port}"},
+        told={"REDIS_BACKUP_URL": f"redis://{user}@127.0.0.1:{urlsplit(redis_url).port}"},
         expect=1,
     )
     assert says in said
