@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal
 
 import urllib3
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from events.answer import BatchAnswer
 from events.cloudevent import BATCH, join_batch
 from events.errors import Unavailable
 from events.retry import NO_ANSWER, Verdict
 
 #: As much of a refusal as a dead letter keeps (Knative keeps 1024 too).
 DETAIL_CHARACTERS = 1024
-
-
-@dataclass(slots=True, kw_only=True)
-class Reply:
-    """An event the function wants published: the channel it belongs to and its structured JSON.
-
-    The JSON travels as text, which is handed on as it is: nobody between the function and the stream parses it.
-    """
-
-    channel: Literal["signals", "notices"]
-    event: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Result:
-    """The function's answer for one event of the batch."""
-
-    status: int
-    detail: str = ""
-    retry_after_s: float = 0.0
-    replies: list[Reply] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class BatchAnswer:
-    """The function's answer: one result per event, in order."""
-
-    results: list[Result]
-
-    def as_json(self) -> bytes:
-        """As the function answers it; what has its default is left out."""
-        return _ANSWER.dump_json(self, exclude_defaults=True)
-
-
-_ANSWER = TypeAdapter(BatchAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +77,7 @@ class Target:
 def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:
     """Read the results; an answer that does not say what came of each event counts as none."""
     try:
-        results = _ANSWER.validate_json(body).results
+        results = BatchAnswer.read(body).results
     except ValidationError:
         return Verdict(NO_ANSWER, "the answer is not a list of results")
     if len(results) != expected:

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from events import cloudevent
+from events.answer import Result
 from events.cloudevent import CloudEvent
-from events.delivery import Result
 from events.errors import Refused
 from events.failpoint import reach
 from functions.domain.sales import TENANT

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from events.answer import Result
 from events.cloudevent import CloudEvent
-from events.delivery import Result
 from events.errors import Refused
 from events.failpoint import reach
 from events.log import Log

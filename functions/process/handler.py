@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
+from events.answer import Reply, Result
 from events.cloudevent import CloudEvent
-from events.delivery import Reply, Result
 from events.errors import Refused
 from events.failpoint import reach
 from functions.domain import signal as signals_

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import flask
 
 from events import cloudevent, health, metrics
+from events.answer import BatchAnswer, Result
 from events.cloudevent import CloudEvent
-from events.delivery import BatchAnswer, Result
 from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log

@@ -313,7 +313,7 @@ def _dispatcher(stage: Stage, client: Any, consumer: str, now_ms: Callable[[], i
         channel=channel.Channel(client, "events", 0, consumer),
         target=Target(url, token=TOKEN, timeout_s=float(TIMES["SSPP_DELIVERY_TIMEOUT_SECONDS"])),
         breaker=Breaker(time.monotonic),
-        line=Line(subscription.stop_share),
+        line=Line(subscription.stop_share, time.monotonic),
         subscription=replace(subscription, retry=policy),
         batch=subscription.batch,
         claim_idle_ms=int(float(TIMES["SSPP_CLAIM_IDLE_SECONDS"]) * 1000),

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from events import cloudevent
-from events.delivery import Result
+from events.answer import Result
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.signal_store import PostgresSignalStore

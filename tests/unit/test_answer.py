@@ -7,7 +7,8 @@ import json
 import pytest
 
 from events import delivery
-from events.delivery import BatchAnswer, Delivered, Reply, Result
+from events.answer import BatchAnswer, Reply, Result
+from events.delivery import Delivered
 from events.retry import NO_ANSWER, Verdict
 
 

@@ -75,10 +75,10 @@ def test_importing_a_part_connects_to_nothing_and_reads_no_environment(module):
     ("module", "forbidden"),
     [
         ("functions.ingest.main", {"pg8000", "elasticsearch", "sqlalchemy", "alembic", "flask"}),
-        ("functions.process.main", {"elasticsearch", "sqlalchemy", "alembic"}),
-        ("functions.notify.main", {"elasticsearch", "sqlalchemy", "alembic"}),
-        ("functions.index.main", {"elasticsearch", "pg8000", "sqlalchemy", "alembic"}),
-        ("functions.api.main", {"elasticsearch", "sqlalchemy", "alembic"}),
+        ("functions.process.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
+        ("functions.notify.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
+        ("functions.index.main", {"elasticsearch", "pg8000", "sqlalchemy", "alembic", "urllib3"}),
+        ("functions.api.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
         ("events.__main__", {"pg8000", "elasticsearch", "sqlalchemy", "flask", "functions"}),
     ],
 )
