@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: List prices of Akamai's (Linode's) core regions; some regions cost more.
-#: Source: linode.com/pricing and api.linode.com/v4/linode/types. Traffic beyond what is included is not in it.
+#: To be compared with linode.com/pricing before anybody relies on them. Traffic beyond what is included is not in it.
 NODE = {
     "g6-standard-1": 12,
     "g6-standard-2": 24,
@@ -15,7 +15,7 @@ NODE = {
     "g6-dedicated-8": 144,
     "g6-dedicated-16": 288,
 }
-#: A node of a managed database, api.linode.com/v4/databases/types.
+#: A node of a managed database.
 DATABASE_NODE = {
     "g6-standard-1": 30,
     "g6-standard-2": 60,

@@ -171,7 +171,7 @@ class Serving(pulumi.ComponentResource):
             objects.create(
                 "linode-credentials", objects.secret("linode-credentials", "cert-manager", token), _after(child, own)
             )
-            solver: Object = {"image": {"tag": "v0.2.0"}, "deployment": {"logLevel": 2}}
+            solver: Object = {"image": versions.LINODE_DNS_IMAGE, "deployment": {"logLevel": 2}}
             before.append(
                 objects.install("linode-dns", versions.LINODE_DNS, "cert-manager", solver, _after(child, manager))
             )

@@ -26,6 +26,10 @@ LINODE_DNS = Chart(
     "",
 )
 
+#: The chart is the community's and no more released; the image is the one Linode keeps of the same solver.
+#: Source: github.com/linode/cert-manager-webhook-linode/releases/tag/v0.3.0.
+LINODE_DNS_IMAGE = {"repository": "linode/cert-manager-webhook-linode", "tag": "v0.3.0"}
+
 #: The 8.19 client talks to 8.x and 9.x; 8.19 is what is tested.
 ELASTICSEARCH = "8.19.21"
 
