@@ -169,6 +169,15 @@ def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore,
     assert {row["account_id"]: row["engagement"] for row in ranked} == expected
 
 
+def test_an_event_that_comes_again_for_another_account_leaves_no_trace_there(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    store.record([signal(1)])
+    store.record([signal(1, account_id="another")])
+    ranked, total = Reader(database).accounts("acme-inc", NOW, PAGE)
+    assert ([row["account_id"] for row in ranked], total) == (["globex"], 1)
+
+
 def test_another_tenant_sees_nothing(store: PostgresSignalStore, database: Database, rule: UUID) -> None:
     store.record([signal(1)])
     reader = Reader(database)

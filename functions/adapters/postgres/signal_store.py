@@ -43,13 +43,11 @@ class PostgresSignalStore:
         for signal in signals:
             once.setdefault((signal.event.tenant_id, signal.event.id), signal)
         with self._database.transaction() as tx:
-            accounts = _json(_accounts(signals))
-            tx.rows("lock_accounts", accounts=accounts)
             processed_at, new = _insert(tx, once)
             times = dict.fromkeys(new, processed_at)
             notices: dict[Identity, list[UUID]] = defaultdict(list)
             if new:
-                for notice in _advance(tx, accounts, list(new.values())):
+                for notice in _advance(tx, list(new.values())):
                     notices[notice.tenant_id, notice.event_id].append(notice.id)
             if len(new) < len(once):
                 earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
@@ -97,8 +95,13 @@ def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[dateti
     return found["processed_at"], {identity: signal for identity, signal in signals.items() if identity[1] in new}
 
 
-def _advance(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> list[Notice]:
-    """Let new signals change what they change; gives the notices that are due."""
+def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
+    """Let new signals change what they change; gives the notices that are due.
+
+    Their accounts are held from here to the commit, and batches that share one wait for each other.
+    """
+    accounts = _json(_accounts(signals))
+    tx.rows("lock_accounts", accounts=accounts)
     changes = engine.advance(_state(tx, accounts, signals), signals)
     _write(tx, changes)
     due = [*changes.notices, *_count(tx, signals)]

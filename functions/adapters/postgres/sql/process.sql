@@ -11,6 +11,7 @@ ON CONFLICT (tenant_id, account_id) DO UPDATE SET account_id = excluded.account_
 -- record_signals --
 -- Insert the batch's signals; one that is there already (a redelivery) is left as it is. What many signals have
 -- in common comes once, as a meaning. One row: the moment, and the ids that are new unless all of them are.
+-- Signals in the order of their ids and always before accounts, so that two batches never wait for each other.
 WITH new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
@@ -27,6 +28,7 @@ WITH new AS (
     meaning integer, tenant_id text, source text, event_type text, signal_type text, signal_score numeric,
     side text, points integer, half_life_days integer, reasons json
   ) USING (meaning)
+  ORDER BY id
   ON CONFLICT DO NOTHING
   RETURNING id
 )
