@@ -83,6 +83,7 @@ class Dispatcher:
     _sweep_due_s: float = 0.0
     _in_flight: int = 0
     _probe_new: bool = False
+    _narrowed: int = 0
 
     def run(self, stopping: threading.Event) -> None:
         """Carry events until ``stopping`` is set; what is in flight is finished and settled first."""
@@ -100,7 +101,7 @@ class Dispatcher:
 
     def run_once(self, stopping: threading.Event) -> int:
         """Carry one batch, if there is one; gives how many entries were settled."""
-        size = self.breaker.allows(self.batch)
+        size = self.breaker.allows(min(self.batch, self._narrowed or self.batch))
         if not size:
             stopping.wait(self.breaker.wait_s())
             return 0
@@ -183,35 +184,37 @@ class Dispatcher:
         """Deliver a batch, split while it fails without verdicts, so that a poison event ends up alone.
 
         Gives what came of each, and those that were not offered: the target was away, or there was a stop.
-        Neither costs an attempt. What failed along with others and got no verdict of its own before another may
-        take it over is in neither: it stays pending, and is handed out again.
+        Neither costs an attempt. Splitting ends long before another may take the entries over: a function that
+        hangs takes its time each time. Then the next batches are smaller, until what hangs is alone.
         """
         delivered = [(entry, Delivered(_NEVER_ANSWERED)) for entry in entries if entry.handed > SUSPECT]
-        batches = [(batch, False) for batch in _requests(entries)]
+        batches = _requests(entries)
         over_s = self.now_s() + self.claim_idle_ms / 2000
         while batches:
-            batch, failed_before = batches.pop(0)
+            batch = batches.pop(0)
             try:
                 answer = self.target.deliver([entry.event for entry in batch])
             except Unavailable as exc:
                 self._away(exc)
-                batches.insert(0, (batch, failed_before))
+                batches.insert(0, batch)
                 break
             metrics.TARGET_UP.labels(self.channel.name).set(1)
             self.breaker.closed()
             if not isinstance(answer, Verdict):
                 delivered += zip(batch, answer, strict=True)
+                self._narrowed = self._narrowed * 2 if self._narrowed < self.batch else 0
             elif len(batch) == 1:
                 delivered.append((batch[0], Delivered(answer)))
             else:
                 log.warning("batch_split", channel=self.channel.name, size=len(batch), status=answer.status)
                 half = len(batch) // 2
-                batches[:0] = [(batch[:half], True), (batch[half:], True)]
-            if stopping.is_set():
-                return delivered, [entry for batch, _ in batches for entry in batch]
-            if self.now_s() > over_s:
+                batches[:0] = [batch[:half], batch[half:]]
+                if self.now_s() > over_s:
+                    self._narrowed = half
+                    break
+            if stopping.is_set() or self.now_s() > over_s:
                 break
-        return delivered, [entry for batch, failed in batches if not failed for entry in batch]
+        return delivered, [entry for batch in batches for entry in batch]
 
     def _away(self, exc: Unavailable) -> None:
         """Leave the target alone: for a moment when it was there just now, as long as it asks when it still is not."""

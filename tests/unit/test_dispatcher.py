@@ -564,10 +564,29 @@ def test_splitting_a_batch_ends_before_another_may_take_it_over():
 
     here.target.says = hangs
     assert here.once() == 0
-    assert len(here.target.offered) == 2
+    assert [len(batch) for batch in here.target.offered] == [8, 4]
     assert here.left() == (8, 0, 0)
-    handed = {entry.handed for entry in FakeChannel(here.broker, "events", "b").claim(10, 0).entries}
-    assert handed == {2}
+    handed = {entry.handed for entry in FakeChannel(here.broker, "events", "b").claim(10, 60_000).entries}
+    assert handed == {1}
+
+
+def test_after_a_batch_that_hung_the_next_are_smaller_until_what_hangs_is_alone():
+    here = house(everything_is_taken, *range(64))
+
+    def hangs(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        if event(40) not in events:
+            return everything_is_taken(events)
+        here.pass_s(25)
+        return Verdict(NO_ANSWER, "ReadTimeoutError")
+
+    here.target.says = hangs
+    for _ in range(60):
+        here.once()
+    assert here.left() == (0, 1, 0)
+    here.publish(*range(100, 600))
+    for _ in range(20):
+        here.once()
+    assert max(len(batch) for batch in here.target.offered[-3:]) > 100
 
 
 @pytest.mark.parametrize("raw", [b"not JSON at all", b"{}", b"[1]", b"", b"\xff\x00"])
