@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -108,6 +108,20 @@ def translated() -> Iterator[None]:
         if (exc.status_code or str(exc)).startswith(PASSING):
             raise Unavailable("Redis") from exc
         raise
+
+
+def run_script(client: redis.Redis, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    """Run one of ``lua/*.lua``; a server that does not know it, or forgot it, is told it.
+
+    Raises:
+        Unavailable: Redis is away, full or not writable now.
+    """
+    wanted, any_client = script(name), cast("Any", client)
+    with translated():
+        try:
+            return any_client.evalsha(wanted.sha, len(keys), *keys, *arguments)
+        except redis.exceptions.NoScriptError:
+            return any_client.eval(wanted.text, len(keys), *keys, *arguments)
 
 
 def connect(url: str) -> redis.Redis:
@@ -248,12 +262,7 @@ class Channel:
             self._redis.ping()
 
     def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        wanted = script(name)
-        with translated():
-            try:
-                return self._redis.evalsha(wanted.sha, len(keys), *keys, *arguments)
-            except redis.exceptions.NoScriptError:
-                return self._redis.eval(wanted.text, len(keys), *keys, *arguments)
+        return run_script(self._redis, name, keys, arguments)
 
 
 def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> list[Any]:

@@ -32,7 +32,10 @@ RESERVED_PREFIX = "sspp"
 _JSON_SPACE = " \t\r\n"
 #: The namespace of event ids (RFC 9562, version 5).
 _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10").bytes
-_TENANT_MARK = b'"sspptenant":"'
+#: Stamped by the front door: whose event it is.
+TENANT = "sspptenant"
+
+_TENANT_MARK = f'"{TENANT}":"'.encode()
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
 _RFC3339 = (

@@ -18,10 +18,10 @@ import redis
 from pydantic_core import to_json
 
 from events import cloudevent, metrics
-from events.channel import translated
+from events.channel import run_script, translated
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.errors import Fault, Refused
-from events.keyspace import CHANNELS, SLOW, bury_key, dead_key, edited_key, partition_of, script, stream_key
+from events.keyspace import CHANNELS, SLOW, bury_key, dead_key, edited_key, partition_of, stream_key
 
 #: Stamped on an event that was redriven, each time anew: whoever remembers what they have seen tells it from the
 #: delivery that failed. Its id stays, so that what was done before is not done twice.
@@ -339,12 +339,8 @@ class DeadLetters:
         return [_letter(channel, partition, *entry) for entry in found]
 
     def _run(self, name: str, channel: str, partition: int, arguments: Sequence[str | bytes | int], *keys: str) -> Any:
-        wanted, keys = script(name), (dead_key(channel, partition), edited_key(channel, partition), *keys)
-        with translated():
-            try:
-                return self._redis.evalsha(wanted.sha, len(keys), *keys, *arguments)
-            except redis.exceptions.NoScriptError:
-                return self._redis.eval(wanted.text, len(keys), *keys, *arguments)
+        own = (dead_key(channel, partition), edited_key(channel, partition))
+        return run_script(self._redis, name, [*own, *keys], arguments)
 
 
 def redriven(raw: bytes, nonce: str) -> bytes:

@@ -73,19 +73,7 @@ def add(commands: Commands) -> None:
         example="sspp dead-letters purge events:0:1767225600000-0 --yes\n"
         "sspp dead-letters purge --channel signals --to 30d --yes",
     )
-    allow = arguments.command(
-        letters,
-        "allow",
-        _allow,
-        "Let whatever fails in a channel become a dead letter, for a while",
-        more="Where most of what a channel carries would become dead letters, none does: the reason is\n"
-        "taken to be a broken deploy, and the events wait. Where it is the events, allow it.",
-        example="sspp dead-letters allow events --for 1h",
-    )
-    allow.add_argument("channel", choices=CHANNELS, help="where they fail")
-    allow.add_argument(
-        "--for", dest="length", type=arguments.duration, default="1h", metavar="TIME", help="how long (default: 1h)"
-    )
+    _add_allow(letters)
 
 
 def _add_show(letters: Commands) -> None:
@@ -134,6 +122,22 @@ def _add_move(
     _add_selection(parser)
     parser.add_argument("--all", action="store_true", help="all there are")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_allow(letters: Commands) -> None:
+    allow = arguments.command(
+        letters,
+        "allow",
+        _allow,
+        "Let whatever fails in a channel become a dead letter, for a while",
+        more="Where most of what a channel carries would become dead letters, none does: the reason is\n"
+        "taken to be a broken deploy, and the events wait. Where it is the events, allow it.",
+        example="sspp dead-letters allow events --for 1h",
+    )
+    allow.add_argument("channel", choices=CHANNELS, help="where they fail")
+    allow.add_argument(
+        "--for", dest="length", type=arguments.duration, default="1h", metavar="TIME", help="how long (default: 1h)"
+    )
 
 
 def _add_id(parser: Parser) -> None:

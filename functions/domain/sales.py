@@ -17,7 +17,7 @@ from events.errors import Fault, Refused
 from functions.domain.catalog import EventType
 
 #: Extension attributes the front door stamps on an accepted event.
-TENANT = "sspptenant"
+TENANT = cloudevent.TENANT
 RECEIVED = "ssppreceived"
 #: Stamped on an event that came through a door which takes every type: one nobody knows is kept, unscored.
 ANY_TYPE = "ssppanytype"
