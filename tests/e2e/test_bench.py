@@ -26,4 +26,4 @@ def test_a_short_bench_measures_every_figure(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     figures = json.loads(output.read_text("utf-8"))["figures"]
     assert len(figures) >= 17
-    assert all(figure["value"] > 0 for figure in figures)
+    assert [figure["name"] for figure in figures if not figure["value"] > 0] == []
