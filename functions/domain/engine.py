@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,9 +30,9 @@ class State:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch changed. Sums are increments, so that writing them is one addition."""
+    """What a batch changed: the sums and the standings that are new, as they are now."""
 
-    sums: dict[Account, dict[Slot, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    sums: dict[Account, dict[Slot, int]] = field(default_factory=dict)
     episodes: dict[Standing, Episode] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
 
@@ -53,7 +52,7 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
         sums = state.sums.setdefault(account, {})
         if amount:
             sums[slot] = sums.get(slot, 0) + amount
-            changes.sums[account][slot] += amount
+            changes.sums[account] = sums
         if event.tenant_id in asked:
             facts = _facts(asked[event.tenant_id], signal, sums)
             for rule in state.rules[event.tenant_id]:

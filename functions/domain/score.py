@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from functions.domain.catalog import EventType, Side
 
@@ -38,12 +37,8 @@ _MOST_GROWTH = 900
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
 
 
-class Slot(NamedTuple):
-    """Which of an account's sums: its side, half-life and era."""
-
-    side: Side
-    half_life_days: int
-    era: int
+#: Which of an account's sums: its side, half-life in days and era.
+Slot = tuple[Side, int, int]
 
 
 def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
@@ -51,17 +46,18 @@ def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
     half_lives = _since_landmark(at) / (kind.half_life_days * _DAY)
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
-    return Slot(kind.side, kind.half_life_days, era), round(kind.points * growth)
+    return (kind.side, kind.half_life_days, era), round(kind.points * growth)
 
 
 def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:
     """The raw points of one side at ``at``, everything faded to then."""
-    elapsed = _since_landmark(at)
-    return math.fsum(
-        total * 2.0 ** -max(elapsed / (half_life * _DAY) - era * ERA_HALF_LIVES + FRACTION_BITS, -_MOST_GROWTH)
-        for (of, half_life, era), total in sums.items()
-        if of == side
-    )
+    days = _since_landmark(at) / _DAY
+    parts = []
+    for (of, half_life, era), total in sums.items():
+        if of == side:
+            growth = era * ERA_HALF_LIVES - FRACTION_BITS - days / half_life
+            parts.append(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
+    return math.fsum(parts)
 
 
 def fade(value: float, half_life_days: float, age: timedelta) -> float:

@@ -189,13 +189,10 @@ def _compare_sums(
     expected: Counter[tuple[Any, ...]] = Counter()
     for row in stored:
         slot, amount = contribution(EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"]))
-        expected[row["tenant_id"], row["account_id"], slot.side, slot.half_life_days, slot.era] += amount
-    sql = "SELECT tenant_id, account_id, side, half_life_days, era, CAST(total AS text) AS total FROM account_sums"
-    rows = _query(database_url, sql + " WHERE tenant_id = ANY(CAST(:tenants AS text[]))", tenants)
-    summed = {
-        (row["tenant_id"], row["account_id"], row["side"], row["half_life_days"], row["era"]): int(row["total"])
-        for row in rows
-    }
+        expected[row["tenant_id"], row["account_id"], *slot] += amount
+    sql = "SELECT tenant_id, account_id, sums FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
+    rows = _query(database_url, sql, tenants)
+    summed = {(row["tenant_id"], row["account_id"], *slot): total for row in rows for *slot, total in row["sums"]}
     found.add_doubled("score sums", sum(total > expected[key] for key, total in summed.items()))
     found.add_lost("parts of score sums", sum(total > summed.get(key, 0) for key, total in expected.items()))
 

@@ -89,6 +89,26 @@ def test_a_connection_that_dies_in_use_is_unavailable(database: Database, databa
     database.ping()
 
 
+@pytest.mark.parametrize(
+    ("there", "back"),
+    [
+        ("ALTER TABLE api_keys RENAME TO renamed", "ALTER TABLE renamed RENAME TO api_keys"),
+        ("ALTER TABLE api_keys RENAME digest TO renamed", "ALTER TABLE api_keys RENAME renamed TO digest"),
+    ],
+    ids=["table", "column"],
+)
+def test_a_schema_of_another_version_is_unavailable_until_the_rollout_is_done(
+    database: Database, database_url: str, there: str, back: str
+) -> None:
+    with closing(connect(database_url)) as rollout:
+        rollout.run(there)
+        with pytest.raises(Unavailable), database.transaction() as tx:
+            tx.rows("active_keys")
+        rollout.run(back)
+    with database.transaction() as tx:
+        assert tx.rows("active_keys") == []
+
+
 def test_a_table_that_somebody_holds_is_unavailable_for_now(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

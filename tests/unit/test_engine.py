@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain import engine, score
-from functions.domain.catalog import EVENT_TYPES
+from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.engine import Account, Standing, State
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
@@ -90,10 +90,7 @@ class Store:
     def advance(self, batch: Sequence[Signal]) -> None:
         state = State({account: dict(sums) for account, sums in self.sums.items()}, dict(self.episodes), RULES)
         changes = engine.advance(state, batch)
-        for account, increments in changes.sums.items():
-            sums = self.sums.setdefault(account, {})
-            for slot, amount in increments.items():
-                sums[slot] = sums.get(slot, 0) + amount
+        self.sums.update(changes.sums)
         self.episodes.update(changes.episodes)
         self.notices += changes.notices
 
@@ -231,9 +228,13 @@ def test_no_events_change_nothing():
     assert after([]) == Store()
 
 
-def test_a_batch_gives_increments_and_not_totals():
-    state = State({("t1", "acme"): {Slot("buyer", 60, 0): 1000}}, {}, {})
-    changes = engine.advance(state, [signal(1), signal(2)])
-    ((slot, amount),) = changes.sums["t1", "acme"].items()
-    assert amount == 2 * score.contribution(EVENT_TYPES["demo_completed"], NOON)[1]
-    assert slot == Slot("buyer", 60, 0)
+def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
+    before: dict[Slot, int] = {("buyer", 60, 0): 1000, ("rep", 7, 1): 5}
+    changes = engine.advance(State({("t1", "acme"): before}, {}, {}), [signal(1), signal(2)])
+    added = 2 * score.contribution(EVENT_TYPES["demo_completed"], NOON)[1]
+    assert changes.sums == {("t1", "acme"): {("buyer", 60, 0): 1000 + added, ("rep", 7, 1): 5}}
+
+
+def test_accounts_whose_sums_stay_as_they_are_need_no_writing():
+    worthless = replace(signal(1).event, kind=EventType("note.taken", "unscored", 0, 0, 1, prefix=""))
+    assert engine.advance(State({}, {}, {}), [Signal.of(worthless)]).sums == {}

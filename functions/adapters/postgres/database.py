@@ -31,8 +31,9 @@ _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 #: SQLSTATE classes and codes that pass by themselves. Source: PostgreSQL manual, appendix A.
 #: A refused login (28) and a missing database (3D) pass when somebody mends the settings: nothing is lost by waiting.
-#: 57014 is a statement that took too long: it waited for a lock, or the server is slow.
-_PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03")
+#: 57014 is a statement that took too long: it waited for a lock, or the server is slow. 42P01 and 42703 are a table
+#: and a column that are not there: the schema is of another version than the code, and a rollout is under way.
+_PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03", "42P01", "42703")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
 

@@ -17,8 +17,8 @@ _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x55B9
 
 
-def upgrade(url: str) -> None:
-    """Bring the database at ``url`` to the newest version; safe to repeat and to run twice at once.
+def upgrade(url: str, to: str = "head") -> None:
+    """Bring the database at ``url`` to the version ``to``, the newest; safe to repeat and to run twice at once.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: a statement failed; nothing of that migration was kept.
@@ -34,7 +34,7 @@ def upgrade(url: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(_FOLDER))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
         connection.commit()
     engine.dispose()
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.notice_store import contributions
+from functions.adapters.postgres.signal_store import slots
 from functions.domain import score
 from functions.domain.catalog import Side
 from functions.domain.explain import Explanation
@@ -100,10 +101,10 @@ class Reader:
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Give both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            if tx.row("get_account", tenant_id=tenant_id, account_id=account_id) is None:
+            account = tx.row("get_account", tenant_id=tenant_id, account_id=account_id)
+            if account is None:
                 return None
-            rows = tx.rows("account_sums", tenant_id=tenant_id, account_id=account_id)
-            sums = {Slot(row["side"], row["half_life_days"], row["era"]): int(row["total"]) for row in rows}
+            sums = slots(account["sums"])
             sides: tuple[Side, Side] = ("buyer", "rep")
             return {side: _explanation(tx, tenant_id, account_id, sums, side, at) for side in sides}
 

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
+from functions.domain.catalog import Side
 from functions.domain.engine import Account, Changes, Standing, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
@@ -79,6 +80,11 @@ class PostgresSignalStore:
         self._database.ping()
 
 
+def slots(sums: Iterable[tuple[Side, int, int, int]]) -> dict[Slot, int]:
+    """An account's sums as its row has them, by slot."""
+    return {(side, half_life_days, era): total for side, half_life_days, era, total in sums}
+
+
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
     """Each account of the batch once."""
     pairs = {(signal.event.tenant_id, signal.event.account_id) for signal in signals}
@@ -111,18 +117,17 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
 
 
 def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
-    """Read what the engine needs to know of the batch's accounts: nothing, where nobody has rules to ask."""
+    """Read what the engine needs to know of the batch's accounts: no episodes, where nobody has rules to ask."""
     tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
     rules: dict[str, list[Rule]] = defaultdict(list)
     for row in tx.rows("load_rules", tenants=tenants):
         rules[row["tenant_id"]].append(_rule(row))
-    sums: dict[Account, dict[Slot, int]] = defaultdict(dict)
+    sums = {
+        (row["tenant_id"], row["account_id"]): slots(row["sums"])
+        for row in tx.many_rows("load_sums", accounts=accounts)
+    }
     episodes: dict[Standing, Episode] = {}
     if rules:
-        for row in tx.many_rows("load_sums", accounts=accounts):
-            slot, tenant = Slot(row["side"], row["half_life_days"], row["era"]), row["tenant_id"]
-            for account, total in row["totals"].items():
-                sums[tenant, account][slot] = total
         for row in tx.many_rows("load_episodes", accounts=accounts):
             standing = (row["tenant_id"], UUID(row["rule_id"]), row["account_id"])
             opened_at = datetime.fromisoformat(row["opened_at"]) if row["opened_at"] else None
@@ -147,7 +152,7 @@ def _compiled(when: str) -> Condition:
 
 
 def _write(tx: Transaction, changes: Changes) -> None:
-    tx.rows("add_sums", sums=_json(_sum_rows(changes)))
+    tx.rows("put_sums", sums=_json(_sum_rows(changes)))
     if changes.episodes:
         tx.rows("put_episodes", episodes=_json(_episode_rows(changes)))
 
@@ -221,15 +226,8 @@ def _meaning_row(number: int, signal: Signal) -> dict[str, Any]:
 
 def _sum_rows(changes: Changes) -> Iterable[dict[str, Any]]:
     for (tenant, account), sums in changes.sums.items():
-        for slot, total in sums.items():
-            yield {
-                "tenant_id": tenant,
-                "account_id": account,
-                "side": slot.side,
-                "half_life_days": slot.half_life_days,
-                "era": slot.era,
-                "total": total,
-            }
+        listed = [(*slot, total) for slot, total in sums.items()]
+        yield {"tenant_id": tenant, "account_id": account, "sums": listed}
 
 
 def _episode_rows(changes: Changes) -> Iterable[dict[str, Any]]:

@@ -51,13 +51,11 @@ JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
 ORDER BY notices.id;
 
 -- load_sums --
--- The score sums of the batch's accounts: a row for each kind of sum, with its total by account.
-SELECT account_sums.tenant_id, side, half_life_days, era,
-       json_object_agg(account_sums.account_id, total) AS totals
-FROM account_sums
+-- The score sums of the batch's accounts.
+SELECT accounts.tenant_id, accounts.account_id, sums
+FROM accounts
 JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-  USING (tenant_id, account_id)
-GROUP BY account_sums.tenant_id, side, half_life_days, era;
+  USING (tenant_id, account_id);
 
 -- load_rules --
 -- The newest version of every rule of the batch's tenants.
@@ -73,15 +71,11 @@ FROM rule_episodes
 JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
   USING (tenant_id, account_id);
 
--- add_sums --
--- Add the batch's increments; addition is all there is, so the order of batches does not matter.
-INSERT INTO account_sums (tenant_id, account_id, side, half_life_days, era, total)
-SELECT tenant_id, account_id, side, half_life_days, era, total
-FROM json_to_recordset(CAST(:sums AS json)) AS given(
-  tenant_id text, account_id text, side text, half_life_days integer, era integer, total numeric
-)
-ON CONFLICT (tenant_id, account_id, side, half_life_days, era)
-DO UPDATE SET total = account_sums.total + excluded.total;
+-- put_sums --
+-- Write the sums of accounts that the batch holds.
+UPDATE accounts SET sums = given.sums
+FROM json_to_recordset(CAST(:sums AS json)) AS given(tenant_id text, account_id text, sums json)
+WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id;
 
 -- put_episodes --
 -- Write where the rules stand now.

@@ -44,28 +44,22 @@ SELECT account_id,
        count(*) OVER () AS total
 FROM accounts
 LEFT JOIN LATERAL (
-  SELECT side, CAST(account_sums.total AS double precision) * power(
+  SELECT one ->> 0 AS side, CAST(one ->> 3 AS double precision) * power(
     CAST(2 AS double precision),
-    greatest(-900, era * :era_half_lives - CAST(:fraction_bits AS integer)
-      - extract(epoch FROM (CAST(:at AS timestamptz) - CAST(:landmark AS timestamptz))) / (86400.0 * half_life_days))
+    greatest(-900, CAST(one ->> 2 AS integer) * :era_half_lives - CAST(:fraction_bits AS integer)
+      - extract(epoch FROM (CAST(:at AS timestamptz) - CAST(:landmark AS timestamptz)))
+        / (86400.0 * CAST(one ->> 1 AS integer)))
   ) AS faded
-  FROM account_sums
-  WHERE account_sums.tenant_id = accounts.tenant_id AND account_sums.account_id = accounts.account_id
-) AS sums ON true
+  FROM json_array_elements(sums) AS one
+) AS parts ON true
 WHERE tenant_id = :tenant_id
 GROUP BY account_id
 ORDER BY buyer_points DESC, account_id
 LIMIT :limit OFFSET :offset;
 
--- account_sums --
--- The score sums of one account.
-SELECT side, half_life_days, era, account_sums.total
-FROM account_sums
-WHERE tenant_id = :tenant_id AND account_id = :account_id;
-
 -- get_account --
--- Whether there is such an account.
-SELECT account_id FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+-- One account's score sums.
+SELECT sums FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- list_notices --
 -- The newest notices with every attempt to send them.
