@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -36,8 +36,7 @@ from events.keyspace import (
 CONSUMER_GONE_MS = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One delivery of one event.
 
     Args:
@@ -57,8 +56,7 @@ class Entry:
     lease_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """Settled well: what it led to goes to the next channels, as ``(channel, event)``."""
 
     replies: Sequence[tuple[str, bytes]] = ()

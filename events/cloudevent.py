@@ -89,7 +89,7 @@ class CloudEvent(BaseModel):
 
     def extension(self, name: str) -> str | None:
         """Give the extension attribute ``name`` as text, or None."""
-        value = (self.model_extra or {}).get(name)
+        value = self.__pydantic_extra__.get(name) if self.__pydantic_extra__ else None
         return None if value is None else str(value)
 
 
@@ -317,7 +317,7 @@ def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
 
 def _wrong(event: CloudEvent) -> bool:
     """Whether there is anything that the shape alone does not say."""
-    return any(_envelope_faults(event)) or not _finite(event.data)
+    return not _finite(event.data) or any(_envelope_faults(event))
 
 
 def _finite(value: Any) -> bool:

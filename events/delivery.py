@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 import urllib3
 from pydantic import ValidationError
@@ -19,8 +19,7 @@ from events.retry import NO_ANSWER, Verdict
 DETAIL_CHARACTERS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """What came of one event: the verdict, and the events to publish where it was a success."""
 
     verdict: Verdict

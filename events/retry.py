@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -22,8 +23,7 @@ _DURATION = TypeAdapter(timedelta)
 _RETRIED_4XX = frozenset({404, 408, 409, 429})
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer for one event.
 
     Args:

@@ -24,8 +24,8 @@ class Recorded:
         notices: ``(tenant, signal)`` -> the notices it led to.
     """
 
-    processed_at: Mapping[tuple[str, UUID], datetime]
-    notices: Mapping[tuple[str, UUID], Sequence[UUID]]
+    processed_at: Mapping[tuple[str, str], datetime]
+    notices: Mapping[tuple[str, str], Sequence[UUID]]
 
 
 class SignalStore(Protocol):

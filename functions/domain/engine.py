@@ -48,7 +48,7 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
     for signal in signals:
         event = signal.event
         account = (event.tenant_id, event.account_id)
-        slot, amount = score.contribution(event.kind, event.occurred_at)
+        added = slot, amount = score.contribution(event.kind, event.occurred_at)
         sums = state.sums.setdefault(account, {})
         if amount:
             sums[slot] = sums.get(slot, 0) + amount
@@ -56,7 +56,7 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
         if event.tenant_id in asked:
             facts = _facts(asked[event.tenant_id], signal, sums)
             for rule in state.rules[event.tenant_id]:
-                _ask(rule, signal, facts, amount, state, changes)
+                _ask(rule, signal, facts, added, state, changes)
     return changes
 
 
@@ -91,9 +91,9 @@ def _facts(names: Iterable[str], signal: Signal, sums: Mapping[Slot, int]) -> Ma
     return {name: _FACTS[name](signal, sums) for name in names}
 
 
-def _earlier(rule: Rule, signal: Signal, amount: int, state: State) -> Mapping[str, object]:
-    """The facts without the ``amount`` that the signal has added."""
-    slot, _ = score.contribution(signal.event.kind, signal.event.occurred_at)
+def _earlier(rule: Rule, signal: Signal, added: tuple[Slot, int], state: State) -> Mapping[str, object]:
+    """The facts without what the signal has added."""
+    slot, amount = added
     sums = state.sums[signal.event.tenant_id, signal.event.account_id]
     return _facts(rule.condition.asks, signal, {**sums, slot: sums.get(slot, 0) - amount})
 
@@ -102,14 +102,14 @@ def _ask(
     rule: Rule,
     signal: Signal,
     facts: Mapping[str, object],
-    amount: int,
+    added: tuple[Slot, int],
     state: State,
     changes: Changes,
 ) -> None:
     """Ask one rule about the account of ``signal``; begin or end its episode.
 
-    An account cools down in silence, when nobody asks. So an open episode is asked about twice: without the
-    ``amount`` this event adds, to see whether it had ended, and with it.
+    An account cools down in silence, when nobody asks. So an open episode is asked about twice: with what this
+    event adds, and without it, to see whether it had ended.
     """
     event = signal.event
     at = event.received_at
@@ -118,9 +118,10 @@ def _ask(
     holds = rule.condition.holds(facts)
     if not holds and not before.open:
         return
+    if holds and before.open and rule.condition.holds(_earlier(rule, signal, added, state)):
+        return
     cooldown = timedelta(hours=rule.definition.cooldownHours)
-    ended = holds and before.open and not rule.condition.holds(_earlier(rule, signal, amount, state))
-    after = (before.after(False, at, cooldown) if ended else before).after(holds, at, cooldown)
+    after = before.after(False, at, cooldown).after(holds, at, cooldown)
     if after == before:
         return
     state.episodes[standing] = changes.episodes[standing] = after

@@ -30,7 +30,7 @@ class Notice:
     kind: Literal["rule", "quota"]
     title: str
     recipient: str | None
-    event_id: UUID
+    event_id: str
     at: datetime
     rule_id: UUID | None = None
     rule_version: int | None = None
@@ -45,7 +45,7 @@ def rule_notice_id(tenant_id: str, rule_id: UUID, version: int, account_id: str,
 
 
 def quota_notices(
-    tenant_id: str, plan: Plan, contact: str | None, month: date, counts: tuple[int, int], event: tuple[UUID, datetime]
+    tenant_id: str, plan: Plan, contact: str | None, month: date, counts: tuple[int, int], event: tuple[str, datetime]
 ) -> list[Notice]:
     """Give the notices of the thresholds that were reached: one a threshold and month.
 

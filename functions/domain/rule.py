@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -26,6 +27,10 @@ _FACTS: Mapping[str, cel.Type] = {
     "signal.type": cel.Type.STRING,
     "signal.score": cel.Type.DYN,
 }
+#: What no answer can be looked up by.
+_UNHASHABLE = "event.metadata"
+#: Answers that a condition remembers: scores have one decimal, so there are few, and asking CEL takes the longest.
+_REMEMBERED = 512
 _ENVIRONMENT = cel.NewEnv(variables=dict(_FACTS))
 
 
@@ -63,10 +68,11 @@ class Condition:
 
     Args:
         asks: every fact it may name: those whose last word its text has, which may be a few more.
+        answer: takes these facts in that order; whether it is true of them.
     """
 
-    program: cel.Expression
-    asks: frozenset[str]
+    asks: tuple[str, ...]
+    answer: Callable[..., bool]
 
     @classmethod
     def compile(cls, when: str) -> Condition:
@@ -81,15 +87,20 @@ class Condition:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", str(exc)),)) from exc
         if program.return_type() != cel.Type.BOOL:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", "must be true or false"),))
-        return cls(program, frozenset(name for name in _FACTS if name.rpartition(".")[2] in when))
+        asks = tuple(name for name in _FACTS if name.rpartition(".")[2] in when)
+
+        def answer(*values: object) -> bool:
+            result = program.eval(data=dict(zip(asks, values, strict=True)))
+            return result.type() == cel.Type.BOOL and bool(result.value())
+
+        return cls(asks, answer if _UNHASHABLE in asks else lru_cache(_REMEMBERED)(answer))
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """Whether it is true of ``facts``, of which it needs those it asks for.
 
         One that cannot be answered (a missing metadata key) is not.
         """
-        result = self.program.eval(data={name: facts[name] for name in self.asks})
-        return result.type() == cel.Type.BOOL and bool(result.value())
+        return self.answer(*[facts[name] for name in self.asks])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

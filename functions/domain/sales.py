@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -47,17 +45,16 @@ class SalesData(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SalesEvent:
+class SalesEvent(NamedTuple):
     """One accepted event, in the platform's own terms.
 
     Args:
-        id: the same for every retry of it.
+        id: a UUID in lower case, the same for every retry of it.
         occurred_at: by the sender's clock, but never after it was received: a clock that runs ahead must not
             make points that grow.
     """
 
-    id: UUID
+    id: str
     tenant_id: str
     source: str
     source_id: str
@@ -107,7 +104,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
     occurred_at = event.occurred_at()
     return SalesEvent(
-        id=UUID(cloudevent.event_id(tenant, event.source, event.id)),
+        id=cloudevent.event_id(tenant, event.source, event.id),
         tenant_id=tenant,
         source=event.source,
         source_id=event.id,

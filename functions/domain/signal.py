@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.domain.sales import SalesEvent
 
@@ -14,8 +13,7 @@ FAST_RESPONSE, FAST_RESPONSE_HOURS = 10, 24
 MANY_INTERACTIONS, MANY_INTERACTIONS_MORE_THAN = 15, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """What an event means.
 
     Args:

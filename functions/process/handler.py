@@ -64,14 +64,14 @@ def _read(event: CloudEvent, own: Mapping[str, Mapping[str, OwnEventType]]) -> S
 
 def _result(what: Signal | datetime | Refused, recorded: Recorded, store: SignalStore) -> Result:
     match what:
+        case Signal():
+            return Result(status=200, replies=_replies(what, recorded))
         case Refused():
             return refusal(what)
         case datetime():
             until = what - FORGOTTEN_AFTER
             forgotten = store.forgotten_notices(until - TICK_EVERY, until)
             return Result(status=200, replies=[_due(tenant, notice) for tenant, notice in forgotten])
-        case Signal():
-            return Result(status=200, replies=_replies(what, recorded))
 
 
 def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
@@ -86,7 +86,7 @@ def _due(tenant: str, notice: UUID) -> Reply:
     return Reply(channel="notices", event=_event(NOTICE_DUE, notice, tenant, {"noticeId": notice}))
 
 
-def _event(type_: str, id_: UUID, tenant: str, data: Mapping[str, object]) -> str:
+def _event(type_: str, id_: object, tenant: str, data: Mapping[str, object]) -> str:
     return to_json(
         {"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, TENANT: tenant, "data": data}
     ).decode()

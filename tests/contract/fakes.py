@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from events.channel import Bury, Done, Entry, Found, Outcome, Park
 from events.errors import Unavailable
@@ -87,7 +87,7 @@ class FakeChannel:
         due = sorted((due_ms, id_) for id_, (due_ms, _) in parked.items() if due_ms <= now_ms)[:count]
         leased = []
         for _, id_ in due:
-            entry = replace(parked[id_][1], handed=parked[id_][1].handed + 1, lease_ms=now_ms + lease_ms)
+            entry = parked[id_][1]._replace(handed=parked[id_][1].handed + 1, lease_ms=now_ms + lease_ms)
             parked[id_] = (entry.lease_ms, entry)
             leased.append(entry)
         return Found(leased)
@@ -129,11 +129,11 @@ class FakeChannel:
         stream = self._stream
         for id_ in ids:
             stream.pending[id_] = Pending(self._consumer, self._broker.now_ms)
-            stream.entries[id_] = replace(stream.entries[id_], handed=stream.entries[id_].handed + 1)
+            stream.entries[id_] = stream.entries[id_]._replace(handed=stream.entries[id_].handed + 1)
         return [stream.entries[id_] for id_ in ids]
 
     def _release(self, entry: Entry, idle_ms: int) -> bool:
-        stream, kept = self._stream, replace(entry, handed=entry.handed - 1)
+        stream, kept = self._stream, entry._replace(handed=entry.handed - 1)
         if entry.lease_ms:
             held = self._holds(stream, entry)
             if held:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pytest
@@ -310,7 +310,7 @@ def test_only_what_was_left_alone_long_enough_is_taken_over(world, events):
     other = world.channel(consumer="b")
     assert other.claim(10, LONG_MS).entries == []
     world.neglect(LONG_MS, *entries)
-    assert other.claim(10, LONG_MS).entries == [replace(entry, handed=2) for entry in entries]
+    assert other.claim(10, LONG_MS).entries == [entry._replace(handed=2) for entry in entries]
 
 
 def test_what_was_taken_over_is_not_idle_any_more(world, events):

@@ -34,9 +34,12 @@ def test_a_months_count_that_redis_lost_begins_with_what_was_processed(
 
 
 def test_sums_that_had_rows_of_their_own_move_into_their_accounts_row(postgres_url: str) -> None:
-    with cloned(urlsplit(postgres_url)._replace(path="/template0").geturl()) as url, closing(connect(url)) as connection:
+    empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
+    with cloned(empty) as url, closing(connect(url)) as connection:
         schema.upgrade(url, "0004")
-        connection.run("INSERT INTO accounts (tenant_id, account_id) VALUES ('t1', 'acme'), ('t1', 'none'), ('t2', 'acme')")
+        connection.run(
+            "INSERT INTO accounts (tenant_id, account_id) VALUES ('t1', 'acme'), ('t1', 'none'), ('t2', 'acme')"
+        )
         connection.run(
             "INSERT INTO account_sums (tenant_id, account_id, side, half_life_days, era, total) VALUES"
             " ('t1', 'acme', 'rep', 7, 2, -5), ('t1', 'acme', 'buyer', 30, 0, 36893488147419103233),"

@@ -28,7 +28,7 @@ PAGE = Page(number=1, limit=100)
 
 def signal(number: int, **changes: Any) -> Signal:
     event: dict[str, Any] = {
-        "id": UUID(event_id("acme-inc", "/tests", str(number))),
+        "id": event_id("acme-inc", "/tests", str(number)),
         "tenant_id": "acme-inc",
         "source": "/tests",
         "source_id": str(number),

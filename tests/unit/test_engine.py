@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -236,5 +236,5 @@ def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
 
 
 def test_accounts_whose_sums_stay_as_they_are_need_no_writing():
-    worthless = replace(signal(1).event, kind=EventType("note.taken", "unscored", 0, 0, 1, prefix=""))
+    worthless = signal(1).event._replace(kind=EventType("note.taken", "unscored", 0, 0, 1, prefix=""))
     assert engine.advance(State({}, {}, {}), [Signal.of(worthless)]).sums == {}

@@ -31,9 +31,10 @@ _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 #: SQLSTATE classes and codes that pass by themselves. Source: PostgreSQL manual, appendix A.
 #: A refused login (28) and a missing database (3D) pass when somebody mends the settings: nothing is lost by waiting.
-#: 57014 is a statement that took too long: it waited for a lock, or the server is slow. 42P01 and 42703 are a table
-#: and a column that are not there: the schema is of another version than the code, and a rollout is under way.
-_PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03", "42P01", "42703")
+#: 57014 is a statement that took too long: it waited for a lock, or the server is slow.
+_PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03")
+#: A table or a column is not there: the schema is of another version than the code, and a rollout is under way.
+_OTHER_SCHEMA = ("42P01", "42703")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
 
@@ -137,8 +138,8 @@ class Database:
             raise Unavailable("PostgreSQL") from exc
         except DatabaseError as exc:
             self._roll_back(connection)
-            if _sqlstate(exc).startswith(_PASSING):
-                raise Unavailable("PostgreSQL") from exc
+            if unavailable := _passing(exc):
+                raise unavailable from exc
             raise
         except BaseException:
             self._roll_back(connection)
@@ -180,8 +181,8 @@ class Database:
         except _BROKEN as exc:
             raise Unavailable("PostgreSQL") from exc
         except DatabaseError as exc:
-            if _sqlstate(exc).startswith(_PASSING):
-                raise Unavailable("PostgreSQL") from exc
+            if unavailable := _passing(exc):
+                raise unavailable from exc
             raise
 
     def _roll_back(self, connection: pg8000.native.Connection) -> None:
@@ -303,6 +304,17 @@ def _discard(connection: pg8000.native.Connection) -> None:
 def _is_gone(error: Exception) -> bool:
     """Whether the connection is to blame: pg8000 says InterfaceError of our own mistakes, too."""
     return not isinstance(error, InterfaceError) or str(error).startswith(("network error", "connection is closed"))
+
+
+def _passing(error: DatabaseError) -> Unavailable | None:
+    """What to raise for trouble that passes without anybody touching the statement."""
+    state = _sqlstate(error)
+    if not state.startswith(_PASSING + _OTHER_SCHEMA):
+        return None
+    unavailable = Unavailable("PostgreSQL")
+    if state.startswith(_OTHER_SCHEMA):
+        unavailable.add_note("is DATABASE_URL right, and is it migrated?")
+    return unavailable
 
 
 def _sqlstate(error: DatabaseError) -> str:

@@ -16,7 +16,7 @@ from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
 from functions.domain.catalog import Side
-from functions.domain.engine import Account, Changes, Standing, State
+from functions.domain.engine import Changes, Standing, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
@@ -24,7 +24,8 @@ from functions.domain.score import Slot
 from functions.domain.signal import Signal
 from functions.ports import Recorded
 
-Identity = tuple[str, UUID]
+#: (tenant, event)
+Identity = tuple[str, str]
 
 #: The most notices one tick of the clock brings back; the rest stays on record.
 MOST_FORGOTTEN = 1_000
@@ -54,7 +55,7 @@ class PostgresSignalStore:
                 earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
                 times.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
                 for row in tx.rows("notices_of_events", ids=earlier):
-                    notices[row["tenant_id"], row["event_id"]].append(row["id"])
+                    notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
             reach("process.written")
             return Recorded(times, notices)
 
@@ -97,7 +98,7 @@ def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[dateti
     [found] = tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
     if found["ids"] is None:
         return found["processed_at"], signals
-    new = {UUID(id_) for id_ in found["ids"]}  # an id is made from its tenant's name: no two tenants share one
+    new = set(found["ids"])  # an id is made from its tenant's name: no two tenants share one
     return found["processed_at"], {identity: signal for identity, signal in signals.items() if identity[1] in new}
 
 
@@ -249,7 +250,7 @@ def _notice_row(notice: Notice) -> dict[str, Any]:
 
 
 def _times(rows: Iterable[Mapping[str, Any]]) -> dict[Identity, datetime]:
-    return {(row["tenant_id"], UUID(row["id"])): datetime.fromisoformat(row["processed_at"]) for row in rows}
+    return {(row["tenant_id"], row["id"]): datetime.fromisoformat(row["processed_at"]) for row in rows}
 
 
 def _json(rows: Iterable[Mapping[str, Any]]) -> str:
