@@ -27,7 +27,7 @@ def test_a_statement_with_a_large_parameter_does_not_wait_for_delayed_acknowledg
     assert sorted(rounds)[len(rounds) // 2] < 0.02
 
 
-def test_a_statement_is_one_round_trip(database_url: str) -> None:
+def test_a_statement_is_one_round_trip_once_it_is_prepared(database_url: str) -> None:
     with closing(connect(database_url)) as connection:
         socket_file, sent = connection._sock, []
 
@@ -40,14 +40,14 @@ def test_a_statement_is_one_round_trip(database_url: str) -> None:
                 socket_file.flush()
 
         connection._sock = Counting()
-        assert connection.run("SELECT CAST(:a AS integer) + CAST(:b AS integer) + CAST(:a AS integer)", a=1, b=5) == [
-            [7]
-        ]
-        assert len(sent) == 1
+        sums = "SELECT CAST(:a AS integer) + CAST(:b AS integer) + CAST(:a AS integer)"
+        assert connection.run(sums, a=1, b=5) == [[7]]
+        assert len(sent) == 2
+        assert connection.run(sums, b=7, a=2) == [[11]]
+        assert len(sent) == 3
         with pytest.raises(DatabaseError, match="nowhere"):
             connection.run("SELECT :a FROM nowhere", a=1)
         assert connection.run("SELECT CAST(:a AS text)", a=None) == [[None]]
-        assert len(sent) == 3
         connection._sock = socket_file
 
 
@@ -107,6 +107,18 @@ def test_a_schema_of_another_version_is_unavailable_until_the_rollout_is_done(
         rollout.run(back)
     with database.transaction() as tx:
         assert tx.rows("active_keys") == []
+
+
+def test_a_connection_that_has_prepared_for_another_schema_is_replaced(database: Database, database_url: str) -> None:
+    asked = {"tenant_id": "acme", "account_id": "globex"}
+    with database.transaction() as tx:
+        tx.rows("get_account", **asked)
+    with closing(connect(database_url)) as rollout:
+        rollout.run("ALTER TABLE accounts ALTER sums DROP DEFAULT, ALTER sums TYPE jsonb")
+    with pytest.raises(Unavailable), database.transaction() as tx:
+        tx.rows("get_account", **asked)
+    with database.transaction() as tx:
+        assert tx.rows("get_account", **asked) == []
 
 
 def test_a_table_that_somebody_holds_is_unavailable_for_now(

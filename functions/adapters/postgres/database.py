@@ -9,15 +9,13 @@ import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pg8000.native
-from pg8000 import core
-from pg8000.converters import make_params
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pydantic_core import from_json
 
@@ -33,8 +31,9 @@ _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 #: A refused login (28) and a missing database (3D) pass when somebody mends the settings: nothing is lost by waiting.
 #: 57014 is a statement that took too long: it waited for a lock, or the server is slow.
 _PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03")
-#: A table or a column is not there: the schema is of another version than the code, and a rollout is under way.
-_OTHER_SCHEMA = ("42P01", "42703")
+#: A table or a column is not there, or what a prepared statement gives has changed: the schema is of another version
+#: than the code, and a rollout is under way.
+_OTHER_SCHEMA = ("42P01", "42703", "0A000")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
 
@@ -137,7 +136,7 @@ class Database:
                 raise
             raise Unavailable("PostgreSQL") from exc
         except DatabaseError as exc:
-            self._roll_back(connection)
+            self._roll_back(connection, reusable=not _sqlstate(exc).startswith(_OTHER_SCHEMA))
             if unavailable := _passing(exc):
                 raise unavailable from exc
             raise
@@ -185,13 +184,16 @@ class Database:
                 raise unavailable from exc
             raise
 
-    def _roll_back(self, connection: pg8000.native.Connection) -> None:
+    def _roll_back(self, connection: pg8000.native.Connection, *, reusable: bool = True) -> None:
+        """End a transaction that failed; what was prepared for another schema is not ``reusable``."""
         try:
             connection.run("ROLLBACK")
         except (*_BROKEN, DatabaseError):
-            _discard(connection)
-        else:
+            reusable = False
+        if reusable:
             self._give_back(connection)
+        else:
+            _discard(connection)
 
     def _give_back(self, connection: pg8000.native.Connection) -> None:
         if self._idle.full():
@@ -201,29 +203,21 @@ class Database:
 
 
 class _Connection(pg8000.native.Connection):  # type: ignore[misc] # pg8000 has no type information
-    """One round trip a statement: pg8000 makes three, and reads the statement's text anew each time."""
+    """Prepares a statement when it first comes, and makes one round trip of it from then on: pg8000 makes three."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
 
     def run(self, sql: str, stream: Any = None, types: Any = None, **parameters: object) -> Any:
         """See :class:`pg8000.native.Connection`."""
         if stream is not None or types is not None or not parameters:
             return super().run(sql, stream=stream, types=types, **parameters)
-        statement, values = _numbered(sql)
-        self._context = core.Context(statement)
-        self.send_PARSE(core.NULL_BYTE, statement)
-        self.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
-        self.send_BIND(core.NULL_BYTE, make_params(self.py_types, values(parameters)))
-        self.send_EXECUTE()
-        core._write(self._sock, core.SYNC_MSG)
-        core._flush(self._sock)
-        self.handle_messages(self._context)
-        return self._context.rows
-
-
-@lru_cache(maxsize=256)
-def _numbered(sql: str) -> tuple[str, Any]:
-    """A statement with ``$1`` for ``:name``, and what puts the parameters in that order."""
-    statement, values = pg8000.native.to_statement(sql)
-    return statement, values
+        if sql not in self._prepared:
+            self._prepared[sql] = self.prepare(sql)
+        rows = self._prepared[sql].run(**parameters)
+        self._context = self._prepared[sql]._context  # where pg8000 looks for the names of the columns
+        return rows
 
 
 def connect(url: str) -> pg8000.native.Connection:
