@@ -33,7 +33,7 @@ demo: $(READY)  ## send a made-up sales week to a running `make run`, print the 
 	@exec $(BIN)/python -m functions.local.demo
 
 test: $(READY) $(CHECKOV) lint type  ## every check and test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=25 --durations-min=5
 
 lint: $(READY)  ## ruff and the direction of imports
 	$(BIN)/ruff check .

@@ -60,11 +60,6 @@ def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:
     return math.fsum(parts)
 
 
-def fade(value: float, half_life_days: float, age: timedelta) -> float:
-    """What is left of ``value`` points after ``age``."""
-    return value * math.exp2(-(age / timedelta(days=half_life_days)))
-
-
 def shown(raw_points: float) -> float:
     """The 0-100 score people see, one decimal; raw points below zero show as 0."""
     return round(100.0 * -math.expm1(-max(raw_points, 0.0) / K), 1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, EventType, Side
-from functions.domain.score import LANDMARK, Slot, band, contribution, fade, points, shown, trend
+from functions.domain.score import LANDMARK, Slot, band, contribution, points, shown, trend
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SIDES: tuple[Side, Side] = ("buyer", "rep")
@@ -23,6 +23,11 @@ KINDS = st.sampled_from([EVENT_TYPES[name] for name in sorted(EVENT_TYPES)])
 MOMENTS = st.timedeltas(timedelta(days=-3650), timedelta(days=12_800)).map(LANDMARK.__add__)
 #: What happened to one account: what and when.
 HISTORIES = st.lists(st.tuples(KINDS, MOMENTS), max_size=30)
+
+
+def fade(value: float, half_life_days: float, age: timedelta) -> float:
+    """What is left of ``value`` points after ``age``, the plain way."""
+    return value * math.exp2(-(age / timedelta(days=half_life_days)))
 
 
 def sums_of(history: Iterable[tuple[EventType, datetime]]) -> Counter[Slot]:

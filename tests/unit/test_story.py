@@ -15,6 +15,7 @@ from functions.domain.catalog import EVENT_TYPES, Side
 from functions.domain.sales import sales_data
 from functions.local import demo, story
 from functions.local.story import Happening, week
+from tests.unit.test_score import fade
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 #: The week before a Monday is not the one before a Saturday.
@@ -28,7 +29,7 @@ def scores(events: list[Happening], side: Side, at: datetime) -> dict[str, float
     for event in events:
         kind = EVENT_TYPES[event.type]
         if kind.side == side and event.time <= at:
-            points[event.account_id] += score.fade(kind.points, kind.half_life_days, at - event.time)
+            points[event.account_id] += fade(kind.points, kind.half_life_days, at - event.time)
     return {event.account_id: score.shown(points[event.account_id]) for event in events}
 
 
