@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from uuid import UUID
 
 from functions.domain import score
 from functions.domain.notice import Notice, rule_notice_id
@@ -16,7 +15,7 @@ from functions.domain.signal import Signal
 #: (tenant, account)
 Account = tuple[str, str]
 #: (tenant, rule, account)
-Standing = tuple[str, UUID, str]
+Standing = tuple[str, str, str]
 
 
 @dataclass(slots=True)

@@ -32,14 +32,14 @@ class Notice:
     recipient: str | None
     event_id: str
     at: datetime
-    rule_id: UUID | None = None
+    rule_id: str | None = None
     rule_version: int | None = None
     account_id: str | None = None
     episode: int | None = None
     engagement: float | None = None
 
 
-def rule_notice_id(tenant_id: str, rule_id: UUID, version: int, account_id: str, episode: int) -> UUID:
+def rule_notice_id(tenant_id: str, rule_id: str, version: int, account_id: str, episode: int) -> UUID:
     """The identity of a rule's notice: one an episode."""
     return uuid5(_NOTICE, f"{tenant_id}\n{rule_id}\n{version}\n{account_id}\n{episode}")
 

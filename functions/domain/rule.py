@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Annotated, Literal, NamedTuple
 
 from cel_expr_python import cel
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -108,14 +107,13 @@ class Rule:
     """One version of a tenant's rule, ready to be asked."""
 
     tenant_id: str
-    id: UUID
+    id: str
     version: int
     definition: RuleDefinition
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(NamedTuple):
     """How a rule stands with an account.
 
     Args:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from functions.domain.notice import QUOTA_THRESHOLDS, Notice, quota_notices
 from functions.domain.plan import Plan
 
-EVENT = (UUID(int=1), datetime(2026, 11, 22, tzinfo=UTC))
+EVENT = (str(UUID(int=1)), datetime(2026, 11, 22, tzinfo=UTC))
 MONTH = date(2026, 11, 1)
 
 

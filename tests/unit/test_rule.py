@@ -41,7 +41,7 @@ def definition(**fields: object) -> dict[str, object]:
 def rule(tenant: str = "tenant", number: int = 1, version: int = 1) -> Rule:
     return Rule(
         tenant_id=tenant,
-        id=UUID(int=number),
+        id=str(UUID(int=number)),
         version=version,
         definition=RuleDefinition.model_validate(definition()),
         condition=Condition.compile("true"),

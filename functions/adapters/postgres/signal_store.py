@@ -130,7 +130,7 @@ def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
     episodes: dict[Standing, Episode] = {}
     if rules:
         for row in tx.many_rows("load_episodes", accounts=accounts):
-            standing = (row["tenant_id"], UUID(row["rule_id"]), row["account_id"])
+            standing = (row["tenant_id"], row["rule_id"], row["account_id"])
             opened_at = datetime.fromisoformat(row["opened_at"]) if row["opened_at"] else None
             episodes[standing] = Episode(row["number"], row["open"], opened_at)
     return State(sums, episodes, rules)
@@ -140,7 +140,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
     definition = RuleDefinition.model_validate(row["definition"])
     return Rule(
         tenant_id=row["tenant_id"],
-        id=row["rule_id"],
+        id=str(row["rule_id"]),
         version=row["version"],
         definition=definition,
         condition=_compiled(definition.when),
