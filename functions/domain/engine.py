@@ -13,26 +13,30 @@ from functions.domain.score import Slot
 from functions.domain.signal import Signal
 
 #: (tenant, account)
-Account = tuple[str, str]
-#: (tenant, rule, account)
-Standing = tuple[str, str, str]
+AccountKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Account:
+    """What is known of an account: its score sums, and its episode with each rule that ever had one, by id."""
+
+    sums: dict[Slot, int] = field(default_factory=dict)
+    episodes: dict[str, Episode] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class State:
-    """What is known before a batch: the sums of its accounts and where the rules stand with them."""
+    """What is known before a batch: its accounts, as far as they are not new, and the rules of its tenants."""
 
-    sums: dict[Account, dict[Slot, int]]
-    episodes: dict[Standing, Episode]
+    accounts: dict[AccountKey, Account]
     rules: Mapping[str, Sequence[Rule]]
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch changed: the sums and the standings that are new, as they are now."""
+    """What a batch led to: the accounts that are not what they were, and the notices that are due."""
 
-    sums: dict[Account, dict[Slot, int]] = field(default_factory=dict)
-    episodes: dict[Standing, Episode] = field(default_factory=dict)
+    accounts: dict[AccountKey, Account] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
 
 
@@ -46,16 +50,22 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
     asked = {tenant: _asked(rules) for tenant, rules in state.rules.items()}
     for signal in signals:
         event = signal.event
-        account = (event.tenant_id, event.account_id)
+        key = (event.tenant_id, event.account_id)
+        account = state.accounts.get(key) or state.accounts.setdefault(key, Account())
         added = slot, amount = score.contribution(event.kind, event.occurred_at)
-        sums = state.sums.setdefault(account, {})
         if amount:
-            sums[slot] = sums.get(slot, 0) + amount
-            changes.sums[account] = sums
+            account.sums[slot] = account.sums.get(slot, 0) + amount
+            changes.accounts[key] = account
         if event.tenant_id in asked:
-            facts = _facts(asked[event.tenant_id], signal, sums)
+            facts = _facts(asked[event.tenant_id], signal, account.sums)
             for rule in state.rules[event.tenant_id]:
-                _ask(rule, signal, facts, added, state, changes)
+                before = account.episodes.get(rule.id, NEVER)
+                after = _after(before, rule, signal, facts, account.sums, added)
+                if after != before:
+                    account.episodes[rule.id] = after
+                    changes.accounts[key] = account
+                if after.number > before.number:
+                    changes.notices.append(_notice(rule, after, signal, account.sums))
     return changes
 
 
@@ -90,54 +100,43 @@ def _facts(names: Iterable[str], signal: Signal, sums: Mapping[Slot, int]) -> Ma
     return {name: _FACTS[name](signal, sums) for name in names}
 
 
-def _earlier(rule: Rule, signal: Signal, added: tuple[Slot, int], state: State) -> Mapping[str, object]:
-    """The facts without what the signal has added."""
-    slot, amount = added
-    sums = state.sums[signal.event.tenant_id, signal.event.account_id]
-    return _facts(rule.condition.asks, signal, {**sums, slot: sums.get(slot, 0) - amount})
-
-
-def _ask(
+def _after(
+    before: Episode,
     rule: Rule,
     signal: Signal,
     facts: Mapping[str, object],
+    sums: Mapping[Slot, int],
     added: tuple[Slot, int],
-    state: State,
-    changes: Changes,
-) -> None:
-    """Ask one rule about the account of ``signal``; begin or end its episode.
+) -> Episode:
+    """How a rule stands with an account after ``signal``, which has ``added`` to its sums.
 
     An account cools down in silence, when nobody asks. So an open episode is asked about twice: with what this
     event adds, and without it, to see whether it had ended.
     """
-    event = signal.event
-    at = event.received_at
-    standing = (rule.tenant_id, rule.id, event.account_id)
-    before = state.episodes.get(standing, NEVER)
     holds = rule.condition.holds(facts)
     if not holds and not before.open:
-        return
-    if holds and before.open and rule.condition.holds(_earlier(rule, signal, added, state)):
-        return
-    cooldown = timedelta(hours=rule.definition.cooldownHours)
-    after = before.after(False, at, cooldown).after(holds, at, cooldown)
-    if after == before:
-        return
-    state.episodes[standing] = changes.episodes[standing] = after
-    if after.number > before.number:
-        changes.notices.append(
-            Notice(
-                id=rule_notice_id(rule.tenant_id, rule.id, rule.version, event.account_id, after.number),
-                tenant_id=rule.tenant_id,
-                kind="rule",
-                title=rule.definition.name,
-                recipient=rule.definition.then[0].to,
-                event_id=event.id,
-                at=at,
-                rule_id=rule.id,
-                rule_version=rule.version,
-                account_id=event.account_id,
-                episode=after.number,
-                engagement=_engagement(signal, state.sums[event.tenant_id, event.account_id]),
-            )
-        )
+        return before
+    slot, amount = added
+    earlier = {**sums, slot: sums.get(slot, 0) - amount}
+    if holds and before.open and rule.condition.holds(_facts(rule.condition.asks, signal, earlier)):
+        return before
+    at, cooldown = signal.event.received_at, timedelta(hours=rule.definition.cooldownHours)
+    return before.after(False, at, cooldown).after(holds, at, cooldown)
+
+
+def _notice(rule: Rule, episode: Episode, signal: Signal, sums: Mapping[Slot, int]) -> Notice:
+    event = signal.event
+    return Notice(
+        id=rule_notice_id(rule.tenant_id, rule.id, rule.version, event.account_id, episode.number),
+        tenant_id=rule.tenant_id,
+        kind="rule",
+        title=rule.definition.name,
+        recipient=rule.definition.then[0].to,
+        event_id=event.id,
+        at=event.received_at,
+        rule_id=rule.id,
+        rule_version=rule.version,
+        account_id=event.account_id,
+        episode=episode.number,
+        engagement=_engagement(signal, sums),
+    )

@@ -195,7 +195,7 @@ def _empty(database_url: str) -> None:
     """Empty what processing writes, so that every round finds the database alike."""
     connection = database.connect(database_url)
     try:
-        connection.run("TRUNCATE signals, accounts, rule_episodes, notices, deliveries")
+        connection.run("TRUNCATE signals, accounts, notices, deliveries")
         connection.run("CHECKPOINT")
     finally:
         connection.close()

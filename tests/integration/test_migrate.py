@@ -33,7 +33,10 @@ def test_a_months_count_that_redis_lost_begins_with_what_was_processed(
         assert client.get(count) == b"5"
 
 
-def test_sums_that_had_rows_of_their_own_move_into_their_accounts_row(postgres_url: str) -> None:
+RULE = "6a7f6f0e-0000-4000-8000-000000000001"
+
+
+def test_what_had_rows_of_its_own_moves_into_its_accounts_row(postgres_url: str) -> None:
     empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
     with cloned(empty) as url, closing(connect(url)) as connection:
         schema.upgrade(url, "0004")
@@ -45,9 +48,13 @@ def test_sums_that_had_rows_of_their_own_move_into_their_accounts_row(postgres_u
             " ('t1', 'acme', 'rep', 7, 2, -5), ('t1', 'acme', 'buyer', 30, 0, 36893488147419103233),"
             " ('t2', 'acme', 'buyer', 7, 0, 1)"
         )
+        connection.run(
+            "INSERT INTO rule_episodes (tenant_id, rule_id, account_id, number, open, opened_at) VALUES"
+            f" ('t2', '{RULE}', 'acme', 3, true, '2026-03-04 12:00:00.25+02')"
+        )
         schema.upgrade(url)
-        assert connection.run("SELECT tenant_id, account_id, sums FROM accounts ORDER BY 1, 2") == [
-            ["t1", "acme", [["buyer", 30, 0, 36893488147419103233], ["rep", 7, 2, -5]]],
-            ["t1", "none", []],
-            ["t2", "acme", [["buyer", 7, 0, 1]]],
+        assert connection.run("SELECT tenant_id, account_id, sums, episodes FROM accounts ORDER BY 1, 2") == [
+            ["t1", "acme", [["buyer", 30, 0, 36893488147419103233], ["rep", 7, 2, -5]], {}],
+            ["t1", "none", [], {}],
+            ["t2", "acme", [["buyer", 7, 0, 1]], {RULE: [3, True, "2026-03-04T10:00:00.25+00:00"]}],
         ]

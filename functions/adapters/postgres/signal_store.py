@@ -16,7 +16,7 @@ from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
 from functions.domain.catalog import Side
-from functions.domain.engine import Changes, Standing, State
+from functions.domain.engine import Account, AccountKey, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
@@ -86,6 +86,20 @@ def slots(sums: Iterable[tuple[Side, int, int, int]]) -> dict[Slot, int]:
     return {(side, half_life_days, era): total for side, half_life_days, era, total in sums}
 
 
+def _account(row: Mapping[str, Any]) -> Account:
+    episodes = {
+        rule: Episode(number, open_, datetime.fromisoformat(opened_at))
+        for rule, (number, open_, opened_at) in row["episodes"].items()
+    }
+    return Account(slots(row["sums"]), episodes)
+
+
+def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
+    tenant, account_id = key
+    sums = [(*slot, total) for slot, total in account.sums.items()]
+    return {"tenant_id": tenant, "account_id": account_id, "sums": sums, "episodes": account.episodes}
+
+
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
     """Each account of the batch once."""
     pairs = {(signal.event.tenant_id, signal.event.account_id) for signal in signals}
@@ -110,7 +124,7 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     accounts = _json(_accounts(signals))
     tx.rows("lock_accounts", accounts=accounts)
     changes = engine.advance(_state(tx, accounts, signals), signals)
-    _write(tx, changes)
+    tx.rows("put_accounts", accounts=_json(_account_row(*changed) for changed in changes.accounts.items()))
     due = [*changes.notices, *_count(tx, signals)]
     if due:
         tx.rows("put_notices", notices=_json(map(_notice_row, due)))
@@ -118,22 +132,13 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
 
 
 def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
-    """Read what the engine needs to know of the batch's accounts: no episodes, where nobody has rules to ask."""
+    """Read what the engine needs to know of the batch's accounts and tenants."""
     tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
     rules: dict[str, list[Rule]] = defaultdict(list)
     for row in tx.rows("load_rules", tenants=tenants):
         rules[row["tenant_id"]].append(_rule(row))
-    sums = {
-        (row["tenant_id"], row["account_id"]): slots(row["sums"])
-        for row in tx.many_rows("load_sums", accounts=accounts)
-    }
-    episodes: dict[Standing, Episode] = {}
-    if rules:
-        for row in tx.many_rows("load_episodes", accounts=accounts):
-            standing = (row["tenant_id"], row["rule_id"], row["account_id"])
-            opened_at = datetime.fromisoformat(row["opened_at"]) if row["opened_at"] else None
-            episodes[standing] = Episode(row["number"], row["open"], opened_at)
-    return State(sums, episodes, rules)
+    known = tx.many_rows("load_accounts", accounts=accounts)
+    return State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:
@@ -150,12 +155,6 @@ def _rule(row: Mapping[str, Any]) -> Rule:
 @lru_cache(maxsize=1024)
 def _compiled(when: str) -> Condition:
     return Condition.compile(when)
-
-
-def _write(tx: Transaction, changes: Changes) -> None:
-    tx.rows("put_sums", sums=_json(_sum_rows(changes)))
-    if changes.episodes:
-        tx.rows("put_episodes", episodes=_json(_episode_rows(changes)))
 
 
 def _count(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
@@ -223,24 +222,6 @@ def _meaning_row(number: int, signal: Signal) -> dict[str, Any]:
         "half_life_days": kind.half_life_days,
         "reasons": signal.reasons,
     }
-
-
-def _sum_rows(changes: Changes) -> Iterable[dict[str, Any]]:
-    for (tenant, account), sums in changes.sums.items():
-        listed = [(*slot, total) for slot, total in sums.items()]
-        yield {"tenant_id": tenant, "account_id": account, "sums": listed}
-
-
-def _episode_rows(changes: Changes) -> Iterable[dict[str, Any]]:
-    for (tenant, rule_id, account), episode in changes.episodes.items():
-        yield {
-            "tenant_id": tenant,
-            "rule_id": rule_id,
-            "account_id": account,
-            "number": episode.number,
-            "open": episode.open,
-            "opened_at": episode.opened_at,
-        }
 
 
 def _notice_row(notice: Notice) -> dict[str, Any]:

@@ -50,9 +50,9 @@ JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
   ON notices.tenant_id = given.tenant_id AND notices.event_id = given.id
 ORDER BY notices.id;
 
--- load_sums --
--- The score sums of the batch's accounts.
-SELECT accounts.tenant_id, accounts.account_id, sums
+-- load_accounts --
+-- What is known of the batch's accounts.
+SELECT accounts.tenant_id, accounts.account_id, sums, episodes
 FROM accounts
 JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
   USING (tenant_id, account_id);
@@ -64,28 +64,13 @@ FROM rules
 JOIN json_to_recordset(CAST(:tenants AS json)) AS given(tenant_id text) USING (tenant_id)
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
--- load_episodes --
--- Where the rules stand with the batch's accounts.
-SELECT rule_episodes.tenant_id, rule_id, rule_episodes.account_id, number, open, opened_at
-FROM rule_episodes
-JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-  USING (tenant_id, account_id);
-
--- put_sums --
--- Write the sums of accounts that the batch holds.
-UPDATE accounts SET sums = given.sums
-FROM json_to_recordset(CAST(:sums AS json)) AS given(tenant_id text, account_id text, sums json)
-WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id;
-
--- put_episodes --
--- Write where the rules stand now.
-INSERT INTO rule_episodes (tenant_id, rule_id, account_id, number, open, opened_at)
-SELECT tenant_id, rule_id, account_id, number, open, opened_at
-FROM json_to_recordset(CAST(:episodes AS json)) AS given(
-  tenant_id text, rule_id uuid, account_id text, number integer, open boolean, opened_at timestamptz
+-- put_accounts --
+-- Write accounts that the batch holds and has changed.
+UPDATE accounts SET sums = given.sums, episodes = given.episodes
+FROM json_to_recordset(CAST(:accounts AS json)) AS given(
+  tenant_id text, account_id text, sums json, episodes json
 )
-ON CONFLICT (tenant_id, rule_id, account_id)
-DO UPDATE SET number = excluded.number, open = excluded.open, opened_at = excluded.opened_at;
+WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id;
 
 -- put_notices --
 -- Write the notices that are due; one that is there already was due before.
