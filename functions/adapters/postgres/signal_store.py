@@ -119,11 +119,14 @@ def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[dateti
 def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     """Let new signals change what they change; gives the notices that are due.
 
-    Their accounts are held from here to the commit, and batches that share one wait for each other.
+    Their accounts are held from their lock to the commit, and batches that share one wait for each other.
     """
+    rules = _rules(tx, signals)
     accounts = _json(_accounts(signals))
     tx.rows("lock_accounts", accounts=accounts)
-    changes = engine.advance(_state(tx, accounts, signals), signals)
+    known = tx.many_rows("load_accounts", accounts=accounts)
+    state = State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
+    changes = engine.advance(state, signals)
     tx.rows("put_accounts", accounts=_json(_account_row(*changed) for changed in changes.accounts.items()))
     due = [*changes.notices, *_count(tx, signals)]
     if due:
@@ -131,14 +134,13 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     return due
 
 
-def _state(tx: Transaction, accounts: str, signals: Sequence[Signal]) -> State:
-    """Read what the engine needs to know of the batch's accounts and tenants."""
+def _rules(tx: Transaction, signals: Sequence[Signal]) -> Mapping[str, Sequence[Rule]]:
+    """The rules of the batch's tenants."""
     tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
     rules: dict[str, list[Rule]] = defaultdict(list)
     for row in tx.rows("load_rules", tenants=tenants):
         rules[row["tenant_id"]].append(_rule(row))
-    known = tx.many_rows("load_accounts", accounts=accounts)
-    return State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
+    return rules
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:
