@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
@@ -77,13 +77,12 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
         Refused: 422 with pointers: unknown type, no account, data of the wrong shape.
     """
     kind = type_of(event.type)
-    found = list(_envelope_faults(event, known=kind is not None or any_type))
+    known = kind is not None or any_type
+    found = [] if known else [Fault("/type", "is not an event type this tenant has")]
     try:
-        data = SalesData.model_validate(event.data if event.data is not None else {})
-    except ValidationError as exc:
-        shape = cloudevent.faults(exc.errors(include_url=False))
-        found += [Fault("/data" + fault.pointer, fault.detail) for fault in shape]
-        raise Refused("Unacceptable event", status=422, faults=tuple(found)) from exc
+        data = _data(event)
+    except Refused as exc:
+        raise Refused("Unacceptable event", status=422, faults=(*found, *exc.faults)) from exc
     account = data.accountId or _account_in_subject(event.subject) or (UNASSIGNED if any_type else None)
     if account is None:
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
@@ -127,11 +126,15 @@ def _stamps(event: CloudEvent) -> tuple[str, datetime]:
     raise Refused("Unacceptable event", status=422, faults=(Fault("", "was not stamped by the front door"),))
 
 
-def _envelope_faults(event: CloudEvent, *, known: bool) -> Iterator[Fault]:
-    if not known:
-        yield Fault("/type", "is not an event type this tenant has")
-    if event.data_base64 is not None:
-        yield Fault("/data_base64", "a sales event's data is a JSON object")
+def _data(event: CloudEvent) -> SalesData:
+    """Read the data of a sales event; none at all is as good as an empty object."""
+    data = cloudevent.json_data(event)
+    try:
+        return SalesData.model_validate({} if data is None else data)
+    except ValidationError as exc:
+        shape = cloudevent.faults(exc.errors(include_url=False))
+        faults = tuple(Fault("/data" + fault.pointer, fault.detail) for fault in shape)
+        raise Refused("Unacceptable event", status=422, faults=faults) from exc
 
 
 def _unscored(name: str) -> EventType:

@@ -189,8 +189,10 @@ def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Mes
     except Refused as refusal:
         return refusal
     own = terms.types.get(event.type)
-    if own is not None and own.dataSchema is not None and (found := tuple(schema.faults(own.dataSchema, event.data))):
-        return Refused("Unacceptable event", status=422, faults=found)
+    if own is not None and own.dataSchema is not None:
+        found = tuple(schema.faults(own.dataSchema, cloudevent.json_data(event)))
+        if found:
+            return Refused("Unacceptable event", status=422, faults=found)
     return message
 
 

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent
 
 from functions import tenants
 from functions.domain.key import digest
-from functions.domain.plan import Plan
+from functions.domain.plan import OwnEventType, Plan
 from tests.e2e.conftest import Installation, Platform
 from tests.servers.parts import until
 
@@ -35,6 +37,41 @@ def signal(platform: Platform, id_: str) -> dict[str, Any]:
     until(lambda: platform.api.get(path).status_code == 200, within_s=5, what="it is a signal")
     found: dict[str, Any] = platform.api.get(path).json()
     return found
+
+
+def sdk_event(data: object, **attributes: str) -> CloudEvent:
+    return CloudEvent({"type": "io.sspp.email.opened", "source": "/sdk", **attributes}, data)
+
+
+DATA: dict[str, Any] = {"accountId": "sdk", "metadata": {"subject": "hello"}}
+
+
+@pytest.mark.parametrize("write", [to_binary, to_structured])
+@pytest.mark.parametrize("attributes", [{}, {"datacontenttype": "application/json"}])
+@pytest.mark.parametrize("data", [DATA, json.dumps(DATA).encode()], ids=["object", "bytes"])
+@pytest.mark.parametrize("part", ["ingest", "api"])
+def test_what_the_cloudevents_sdk_writes_is_taken_as_it_is(
+    platform: Platform, write: Any, attributes: dict[str, str], data: object, part: str
+) -> None:
+    headers, body = write(sdk_event(data, **attributes))
+    answer = getattr(platform, part).post("/v1/events", headers=headers, content=body)
+    assert answer.status_code == 202, answer.text
+    assert ("content-type" in answer.request.headers) == ("content-type" in headers)
+    row = signal(platform, answer.json()["id"])
+    assert (row["account_id"], row["metadata"]) == ("sdk", DATA["metadata"])
+
+
+def test_a_schema_holds_for_data_in_bytes_too(platform: Platform, installation: Installation) -> None:
+    own = {"type": "seat.added", "signal": "odd", "score": 0.1, "points": 1, "halfLifeDays": 1}
+    schema = {"required": ["seats"]}
+    with tenants.opened(installation.database_url, installation.redis_url) as operator:
+        grant = operator.record.find(digest(platform.key))
+        assert grant is not None
+        operator.put_event_type(grant.tenant_id, OwnEventType.model_validate({**own, "dataSchema": schema}))
+    for data, status in (({"accountId": "a", "seats": 3}, 202), ({"accountId": "a"}, 422)):
+        headers, body = to_structured(sdk_event(json.dumps(data).encode(), type="seat.added"))
+        answer = platform.ingest.post("/v1/events", headers=headers, content=body)
+        assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize("event_type", ["email_clicked", "io.sspp.email.clicked"])

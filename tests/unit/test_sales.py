@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.cloudevent import CloudEvent, event_id
-from events.errors import Refused
+from events.errors import Fault, Refused
 from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.sales import ANY_TYPE, RECEIVED, TENANT, UNASSIGNED, sales_data, sales_event
 
@@ -30,6 +32,11 @@ def event(**attributes: object) -> CloudEvent:
             **attributes,
         }
     )
+
+
+def in_bytes(data: object) -> str:
+    """Data as ``data_base64`` has it."""
+    return b64encode(json.dumps(data).encode()).decode()
 
 
 def refusal_of(**attributes: object) -> list[str]:
@@ -72,7 +79,15 @@ def test_contact_user_and_metadata_may_be_left_out():
     ],
 )
 def test_the_account_is_in_the_data_or_else_in_the_subject(subject, data, account):
-    assert sales_data(event(subject=subject, data=data), KNOWN, any_type=False)[1] == account
+    for given_ in ({"data": data}, {"data": None, "data_base64": in_bytes(data)}):
+        assert sales_data(event(subject=subject, **given_), KNOWN, any_type=False)[1] == account
+
+
+@pytest.mark.parametrize(("data", "where"), [([], "/data"), ({"accountId": "a", "metadata": 1}, "/data/metadata")])
+def test_what_should_be_an_object_is_told_so_in_the_senders_words(data, where):
+    with pytest.raises(Refused) as caught:
+        sales_data(event(data=data), KNOWN, any_type=False)
+    assert caught.value.faults == (Fault(where, "must be a JSON object"),)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +109,11 @@ def test_the_account_is_in_the_data_or_else_in_the_subject(subject, data, accoun
         ({"data": {"accountId": "a", "metadata": None}}, ["/data/metadata"]),
         ({"data": []}, ["/data"]),
         ({"data": "acme"}, ["/data"]),
-        ({"data": None, "data_base64": "eA=="}, ["/data_base64", "/data/accountId"]),
+        ({"data": None, "data_base64": "eA=="}, ["/data_base64"]),
+        ({"data": None, "data_base64": "eA==", "type": "nonsense"}, ["/type", "/data_base64"]),
+        ({"data": None, "data_base64": in_bytes({"accountId": 7})}, ["/data/accountId"]),
+        ({"data": None, "data_base64": in_bytes({"accountId": "a", "metadata": {"x": "\0"}})}, ["/data/metadata/x"]),
+        ({"data": None, "data_base64": in_bytes([])}, ["/data"]),
         ({"type": "nonsense", "data": {"accountId": 7}}, ["/type", "/data/accountId"]),
     ],
 )
