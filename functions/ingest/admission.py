@@ -17,7 +17,7 @@ from functions.adapters.redis.cluster import Pipe
 from functions.domain import sales, schema
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
-from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Meter
+from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Declined, Meter
 from functions.ingest.keys import KeyCache, Sender
 from functions.web import problem
 
@@ -97,16 +97,17 @@ class Admission:
         Raises:
             Unavailable: nothing is known to be stored.
         """
+        ids = [_identity(sender.grant.tenant_id, message) for message in messages]
         checked = [_checked(message, sender.terms, any_type=arrival.any_type) for message in messages]
-        candidates = [message for message in checked if isinstance(message, Message)]
-        tenant = sender.grant.tenant_id
-        ids = [cloudevent.event_id(tenant, message.event.source, message.event.id) for message in candidates]
+        candidates = {at: message for at, message in enumerate(checked) if isinstance(message, Message)}
         if candidates:
-            answers, meter = await self._publish(sender, ids, candidates, arrival)
+            free = [ids[at] for at in candidates]
+            answers, meter = await self._publish(sender, free, list(candidates.values()), arrival)
         else:
             answers, meter = [], sender.meter(arrival.now)
-        decided = map(_decision, ids, answers)
-        decisions = [message if isinstance(message, Refused) else next(decided) for message in checked]
+        answered = iter(answers)
+        said = (next(answered) if isinstance(message, Message) else message for message in checked)
+        decisions = [_decision(id_, what) for id_, what in zip(ids, said, strict=True)]
         for decision in decisions:
             _COUNTED[_outcome(decision)].inc()
         return decisions, meter
@@ -172,6 +173,13 @@ class Admission:
         return list(answers)
 
 
+def _identity(tenant: str, message: Message | Refused) -> str:
+    """What an event is known by; nothing where it could not be read."""
+    if isinstance(message, Refused):
+        return ""
+    return cloudevent.event_id(tenant, message.event.source, message.event.id)
+
+
 def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Message | Refused:
     """Refuse what no function could work with, while the sender is still there to be told."""
     if isinstance(message, Refused):
@@ -217,13 +225,16 @@ def _meter(state: Sequence[int], plan: Plan, now: datetime) -> Meter:
     )
 
 
-def _decision(id_: str, answer: bytes) -> Decision:
-    if answer in {b"stored", b"duplicate"}:
-        return Accepted(id_, duplicate=answer == b"duplicate")
-    return _REFUSALS[answer]
+def _decision(id_: str, said: bytes | Refused) -> Decision:
+    """What becomes of an event by the script's answer, or because nobody had to ask it."""
+    if isinstance(said, Refused):
+        return Declined(id_, said)
+    if said in {b"stored", b"duplicate"}:
+        return Accepted(id_, duplicate=said == b"duplicate")
+    return Declined(id_, _REFUSALS[said])
 
 
 def _outcome(decision: Decision) -> str:
     if isinstance(decision, Accepted):
         return "duplicate" if decision.duplicate else "accepted"
-    return next((name.decode() for name, refusal in _REFUSALS.items() if refusal is decision), "refused")
+    return next((name.decode() for name, refusal in _REFUSALS.items() if refusal is decision.why), "refused")

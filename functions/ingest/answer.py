@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,20 @@ class Accepted:
     duplicate: bool
 
 
-Decision = Accepted | Refused
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """One event that is not stored.
+
+    Args:
+        id: what it would be known by, or is where another body has its place; empty where it could not be read.
+        why: that decides on it.
+    """
+
+    id: str
+    why: Refused
+
+
+Decision = Accepted | Declined
 
 CONFLICT = Refused(
     "Conflict", status=409, detail="an event with this source and id, and another body, was accepted before"
@@ -107,7 +120,7 @@ def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str
 
 def refused(refusal: Refused, meter: Meter = UNLIMITED) -> Answer:
     """Say no to a whole request, and when it may be worth another try."""
-    headers = _limit_headers([refusal], meter)
+    headers = _limit_headers({refusal}, meter)
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
     return problem_answer(problem.refused(refusal), headers)
@@ -122,8 +135,8 @@ def not_allowed(methods: str) -> Answer:
 def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
     """Say what became of the only event of a request."""
     (decision,) = decisions
-    if isinstance(decision, Refused):
-        return refused(decision, meter)
+    if isinstance(decision, Declined):
+        return refused(decision.why, meter)
     duplicate = b"true" if decision.duplicate else b"false"
     body = b'{"status":"accepted","id":"%s","duplicate":%s}' % (decision.id.encode(), duplicate)
     return Answer(202, body, headers=meter.headers())
@@ -132,25 +145,25 @@ def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
 def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
     """Say of each event of a batch what became of it; 207 where some were refused."""
     accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
-    whole = len(accepted) == len(decisions)
+    reasons = {decision.why for decision in decisions if isinstance(decision, Declined)}
     body = {
-        "status": "accepted" if whole else "partial" if accepted else "refused",
+        "status": "accepted" if accepted or not reasons else "refused",
         "accepted": len(accepted),
         "duplicates": sum(decision.duplicate for decision in accepted),
         "rejected": len(decisions) - len(accepted),
         "results": [_result(index, decision) for index, decision in enumerate(decisions)],
     }
-    return Answer(202 if whole else 207, to_json(body), headers=_limit_headers(decisions, meter))
+    return Answer(207 if reasons else 202, to_json(body), headers=_limit_headers(reasons, meter))
 
 
-def _limit_headers(decisions: Sequence[Decision], meter: Meter) -> dict[str, str]:
+def _limit_headers(reasons: Set[Refused], meter: Meter) -> dict[str, str]:
     """What the answer says of limits; of several that refused, the one that lasts longest."""
     headers = meter.headers()
-    if any(decision is FULL for decision in decisions):
+    if FULL in reasons:
         headers["retry-after"] = str(FULL_RETRY_S)
-    if any(decision is RATE for decision in decisions):
+    if RATE in reasons:
         headers["retry-after"] = str(max(1, math.ceil(meter.next_s)))
-    if any(decision is QUOTA for decision in decisions):
+    if QUOTA in reasons:
         headers |= meter.quota_headers()
     return headers
 
@@ -158,8 +171,13 @@ def _limit_headers(decisions: Sequence[Decision], meter: Meter) -> dict[str, str
 def _result(index: int, decision: Decision) -> dict[str, Any]:
     if isinstance(decision, Accepted):
         return {"index": index, "id": decision.id, "status": 202, "duplicate": decision.duplicate}
-    fields = problem.fields(decision)
-    result = {"index": index, "status": decision.status, "title": decision.title, "detail": fields["detail"]}
-    if decision.faults:
-        result["pointer"] = decision.faults[0].pointer
-    return result
+    why = decision.why
+    return {
+        "index": index,
+        "id": decision.id or None,
+        "status": why.status,
+        "duplicate": False,
+        "title": why.title,
+        "detail": problem.fields(why)["detail"],
+        "pointer": why.faults[0].pointer if why.faults else "",
+    }

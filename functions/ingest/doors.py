@@ -206,7 +206,7 @@ def _render(
     if isinstance(decision, Accepted):
         status, body = accepted(decision)
         return Answer(status, to_json(body), headers=meter.headers())
-    return answer.refused(_told(decision, names) if decision.status == 422 else decision, meter)
+    return answer.refused(_told(decision.why, names) if decision.why.status == 422 else decision.why, meter)
 
 
 def _recorded(event: Accepted) -> tuple[int, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -77,6 +78,34 @@ def test_what_is_wrong_is_said_with_a_pointer_to_it(platform: Platform) -> None:
         if pointer is not None:
             assert pointer in [error["pointer"] for error in answer.json()["errors"]], (name, answer.text)
     assert platform.api.get("/api/v1/signals").json()["pagination"]["total"] == 0
+
+
+def test_a_batch_says_of_each_of_its_events_what_became_of_it(platform: Platform) -> None:
+    known = event()
+    id_ = platform.post(known).json()["id"]
+    unknown = event(type="com.example.odd")
+    answer = platform.post_batch([event(), {"id": 1}, unknown, known, {**known, "subject": "another body"}])
+    assert answer.status_code == 207
+    body = answer.json()
+    results = body.pop("results")
+    assert body == {"status": "accepted", "accepted": 2, "duplicates": 1, "rejected": 3}
+    assert [result["index"] for result in results] == [0, 1, 2, 3, 4]
+    assert [(result["status"], result["duplicate"], result.get("pointer")) for result in results] == [
+        (202, False, None),
+        (400, False, "/specversion"),
+        (422, False, "/type"),
+        (202, True, None),
+        (409, False, ""),
+    ]
+    assert [result["id"] for result in results[3:]] == [id_, id_]
+    assert (results[1]["id"], UUID(results[2]["id"]).version) == (None, 5)
+    assert all(result["title"] and result["detail"] for result in (results[1], results[2], results[4]))
+
+
+def test_a_batch_of_which_nothing_is_stored_is_not_called_accepted(platform: Platform) -> None:
+    answer = platform.post_batch([event(type="com.example.odd")])
+    assert (answer.status_code, answer.json()["status"], answer.json()["accepted"]) == (207, "refused", 0)
+    assert platform.post_batch([]).json()["status"] == "accepted"
 
 
 @pytest.mark.parametrize("part", ["ingest", "api"])
