@@ -22,6 +22,8 @@ from functions.adapters.postgres.reader import Page, Reader
 from functions.api.dead_letters import DeadLetterDesk
 from functions.api.front_door import FrontDoorBridge
 from functions.api.parameters import (
+    AccountAt,
+    Nothing,
     Paging,
     SignalList,
     SignalSearch,
@@ -130,7 +132,7 @@ class Api:
 
     def get_signal(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """One signal with its reasons."""
-        del arguments
+        parsed(Nothing, arguments)
         return _found(self.reader.signal(tenant, identifier(id_)))
 
     def search_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
@@ -164,10 +166,10 @@ class Api:
         return _page(rows, page, total)
 
     def get_account(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
-        """One account: both scores now, and why."""
-        del arguments
-        at = self.now()
-        explained = _found(self.reader.explained(tenant, id_, at))
+        """One account: both scores, now or as they were, and why."""
+        then = parsed(AccountAt, arguments).at
+        at = then or self.now()
+        explained = _found(self.reader.explained(tenant, id_, at, past=then is not None))
         buyer, rep = explained["buyer"], explained["rep"]
         return {
             "account_id": id_,
@@ -186,7 +188,7 @@ class Api:
 
     def get_event(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """Where an event is: received, processed, what it meant, what it led to, whether it can be searched."""
-        del arguments
+        parsed(Nothing, arguments)
         event_id = identifier(id_)
         signal = self.reader.signal(tenant, event_id)
         if signal is None:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from events import cloudevent, deadletter
 from events.deadletter import DeadLetters, Moved, Wanted
 from events.errors import Fault, Refused
 from events.log import Log
-from functions.api.parameters import Model, Text, parsed
+from functions.api.parameters import Model, Moment, Nothing, Text, parsed
 from functions.dead_letters import in_full, in_short, names_of, unix_ms
 from functions.domain.catalog import EVENT_TYPES, PREFIX
 
@@ -32,8 +32,8 @@ class Selection(BaseModel):
     eventId: Text | None = None  # noqa: N815 - the wire's name
     reason: Text | None = None
     status: Annotated[int, Field(ge=0, le=999)] | None = None
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    since: Annotated[Moment | None, Field(alias="from")] = None
+    until: Annotated[Moment | None, Field(alias="to")] = None
     cursor: Text | None = None
 
 
@@ -82,12 +82,12 @@ class DeadLetterDesk:
 
     def show(self, tenant: str | None, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """One letter with its whole event."""
-        del arguments
+        parsed(Nothing, arguments)
         return in_full(self.letters.get(id_, tenant))
 
     def edit(self, tenant: str | None, arguments: Mapping[str, str], id_: str, body: bytes) -> dict[str, Any]:
         """Give a letter other data or another event. Answers no content: this may be a key that must not read."""
-        del arguments
+        parsed(Nothing, arguments)
         letter = self.letters.get(id_, tenant)
         if tenant is not None and letter.place.channel != "events":
             detail = "what the platform published itself can be redriven or purged, not edited"
@@ -105,7 +105,8 @@ class DeadLetterDesk:
 
     def redrive(self, tenant: str | None, arguments: Mapping[str, str], id_: str, body: bytes) -> dict[str, Any]:
         """Put one letter back into its channel."""
-        del arguments, body
+        parsed(Nothing, arguments)
+        del body
         letter = self.letters.get(id_, tenant)
         if letter.event() is None:
             raise Refused("Unreadable", status=409, detail="this letter's event cannot be read, only purged")
@@ -116,14 +117,14 @@ class DeadLetterDesk:
 
     def redrive_wanted(self, tenant: str | None, arguments: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """Put the letters that the body selects back into their channels: as many as one call may."""
-        del arguments
+        parsed(Nothing, arguments)
         asked = _document(Selection, body)
         moved = self.letters.redrive_wanted(_wanted(tenant, asked), self.nonce, after=asked.cursor)
         return _told("redriven", moved)
 
     def purge(self, tenant: str | None, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """Throw one letter away."""
-        del arguments
+        parsed(Nothing, arguments)
         letter = self.letters.get(id_, tenant)
         self.letters.purge([letter])
         log.info("dead_letter_purged", letter=letter.id)
@@ -131,7 +132,7 @@ class DeadLetterDesk:
 
     def purge_wanted(self, tenant: str | None, arguments: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """Throw the letters that the body selects away: as many as one call may."""
-        del arguments
+        parsed(Nothing, arguments)
         asked = _document(Selection, body)
         return _told("purged", self.letters.purge_wanted(_wanted(tenant, asked), after=asked.cursor))
 

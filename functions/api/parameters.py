@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
@@ -11,13 +12,14 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from events import cloudevent
 from events.errors import Fault, Refused
@@ -30,32 +32,62 @@ def _full_type(name: str) -> str:
     return kind.type if kind else name
 
 
+def _plus(given: object) -> object:
+    """Mend the sign of a zone: a plus that is not escaped in a query arrives as a space."""
+    return _LOST_PLUS.sub(r"\1+\2", given) if isinstance(given, str) else given
+
+
+def _utc(moment: datetime) -> datetime:
+    """A moment that names no zone is one of UTC."""
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError as exc:
+        raise PydanticCustomError("time", "must be a date and time that exists") from exc
+
+
+#: The end of a time, a space, a zone.
+_LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})\Z")
+#: A date is its midnight.
+Moment = Annotated[datetime, BeforeValidator(_plus), AfterValidator(_utc)]
+
+#: The wire's names beside those of the columns.
+_COLUMNS = {"processedAt": "processed_at", "signalScore": "signal_score"}
+
 # PostgreSQL cannot be asked for U+0000, and no id holds control characters.
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Paging(BaseModel):
-    """Which page of a list."""
+class Nothing(BaseModel):
+    """A question without parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AccountAt(Nothing):
+    """``GET /api/v1/accounts/{id}``."""
+
+    #: Long before there was e-mail nothing was sent; moments near the first year have no week before them.
+    at: Annotated[Moment, Field(ge=datetime(1970, 1, 1, tzinfo=UTC))] | None = None
+
+
+class Paging(Nothing):
+    """Which page of a list."""
 
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-class _Filters(BaseModel):
+class _Filters(Nothing):
     """What signals are filtered by, in lists and in searches."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     accountId: Text | None = None  # noqa: N815 - the wire's name
     userId: Text | None = None  # noqa: N815 - the wire's name
     contactId: Text | None = None  # noqa: N815 - the wire's name
     eventType: Annotated[Text, AfterValidator(_full_type)] | None = None  # noqa: N815 - the wire's name
     signalType: Text | None = None  # noqa: N815 - the wire's name
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    since: Annotated[Moment | None, Field(alias="from")] = None
+    until: Annotated[Moment | None, Field(alias="to")] = None
 
 
 class SignalList(_Filters):
@@ -63,8 +95,11 @@ class SignalList(_Filters):
 
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    sortBy: Literal["timestamp", "processed_at", "signal_score", "points"] = "timestamp"  # noqa: N815
-    sortOrder: Literal["asc", "desc"] = "desc"  # noqa: N815 - the wire's name
+    sortBy: Annotated[  # noqa: N815 - the wire's name
+        Literal["timestamp", "processed_at", "signal_score", "points"],
+        BeforeValidator(lambda name: _COLUMNS.get(name, name)),
+    ] = "timestamp"
+    sortOrder: Annotated[Literal["asc", "desc"], BeforeValidator(str.lower)] = "desc"  # noqa: N815 - the wire's name
 
 
 class SignalSearch(_Filters):

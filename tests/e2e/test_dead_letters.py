@@ -101,6 +101,22 @@ def listed(answer: httpx.Response) -> list[str]:
 # --- whose they are
 
 
+def test_a_filter_in_the_query_of_what_takes_none_is_refused_and_changes_nothing(world: World) -> None:
+    own = world.bury(world.tenant)
+    for method, path, body in (
+        ("GET", f"{PATH}/{own}", None),
+        ("PATCH", f"{PATH}/{own}", {"data": {}}),
+        ("POST", f"{PATH}/{own}/redrive", None),
+        ("DELETE", f"{PATH}/{own}", None),
+        ("POST", f"{PATH}/redrive", {}),
+        ("POST", f"{PATH}/purge", {}),
+    ):
+        answer = world.own.request(method, path, json=body, params={"type": "demo_completed"})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/type"), path
+    assert listed(world.own.get(PATH, params={"to": "2027-01-01"})) == [own]
+    assert listed(world.own.get(PATH, params={"from": "2027-01-01"})) == []
+
+
 def test_a_tenant_sees_and_touches_its_own_letters_only(world: World) -> None:
     own, foreign, nobodys = world.bury(world.tenant), world.bury(world.other), world.bury("", body={"x": 1})
     assert listed(world.own.get(PATH)) == [own]
@@ -225,7 +241,7 @@ def test_what_is_asked_for_is_what_is_listed(world: World) -> None:
         {"colour": "red"},
         {"channel": "x"},
         {"status": "x"},
-        {"from": "2026-01-01"},
+        {"from": "soon"},
         {"cursor": "x"},
         {"reason": "a\0b"},
     ],

@@ -98,13 +98,20 @@ class Reader:
         ]
         return ranked, int(rows[0]["total"]) if rows else 0
 
-    def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
-        """Give both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
+    def explained(
+        self, tenant_id: str, account_id: str, at: datetime, *, past: bool = False
+    ) -> dict[Side, Explanation] | None:
+        """Give both scores of an account at ``at`` with what they are made of, or None for an unknown one.
+
+        Args:
+            past: more may have happened since. The sums hold that as well, so the score is what the signals until
+                then amount to.
+        """
         with self._database.transaction(tenant=tenant_id) as tx:
             account = tx.row("get_account", tenant_id=tenant_id, account_id=account_id)
             if account is None:
                 return None
-            sums = slots(account["sums"])
+            sums = None if past else slots(account["sums"])
             sides: tuple[Side, Side] = ("buyer", "rep")
             return {side: _explanation(tx, tenant_id, account_id, sums, side, at) for side in sides}
 
@@ -126,13 +133,15 @@ class Reader:
 
 
 def _explanation(
-    tx: Transaction, tenant_id: str, account_id: str, sums: Mapping[Slot, int], side: Side, at: datetime
+    tx: Transaction, tenant_id: str, account_id: str, sums: Mapping[Slot, int] | None, side: Side, at: datetime
 ) -> Explanation:
     before = contributions(tx, tenant_id, account_id, side, at - TREND_SPAN)
+    made_of = contributions(tx, tenant_id, account_id, side, at)
+    points = _total(item.points_now for item in made_of) if sums is None else score.points(sums, side, at)
     return Explanation(
-        score=score.shown(score.points(sums, side, at)),
+        score=score.shown(points),
         score_week_ago=score.shown(_total(item.points_now for item in before)),
-        contributions=contributions(tx, tenant_id, account_id, side, at),
+        contributions=made_of,
     )
 
 

@@ -1,0 +1,113 @@
+"""What the API is asked and how: moments as people write them, accounts as they were, nothing it does not know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.domain import score
+from tests.e2e.conftest import Platform, event
+from tests.servers.parts import until
+
+SIGNALS = "/api/v1/signals"
+
+
+def sent(platform: Platform, *events: dict[str, Any]) -> list[str]:
+    """Send events and wait until they are signals; gives their ids."""
+    ids = [result["id"] for result in platform.post_batch(list(events)).json()["results"]]
+    until(
+        lambda: platform.api.get(SIGNALS).json()["pagination"]["total"] >= len(ids),
+        within_s=5,
+        what="all are processed",
+    )
+    return ids
+
+
+def listed(platform: Platform, query: str) -> list[str]:
+    answer = platform.api.get(f"{SIGNALS}?{query}")
+    assert answer.status_code == 200, answer.text
+    return [row["id"] for row in answer.json()["data"]]
+
+
+def test_a_moment_without_a_zone_is_utc_a_date_its_midnight_and_a_plus_may_be_raw(platform: Platform) -> None:
+    times = ["2026-10-31T23:59:59Z", "2026-11-01T00:00:00Z", "2026-11-01T08:00:00Z"]
+    first, midnight, morning = sent(platform, *(event(time=time) for time in times))
+    for query, found in (
+        ("from=2026-11-01", [morning, midnight]),
+        ("to=2026-11-01", [first]),
+        ("from=2026-11-01T00:00:01", [morning]),
+        ("from=2026-11-01T01:00:00+01:00", [morning, midnight]),
+        ("from=2026-11-01T01:00:01+01:00", [morning]),
+        ("from=2026-11-01T01:00:00%2B01:00", [morning, midnight]),
+        ("from=2026-11-01T00:00:00.500+0000", [morning]),
+        ("from=2026-10-31T19:00:01-05:00", [morning]),
+    ):
+        assert listed(platform, query) == found, query
+        assert platform.api.get(f"{SIGNALS}/search?{query}").status_code == 200, query
+
+
+@pytest.mark.parametrize("descending", ["desc", "DESC", "Desc"])
+def test_signals_are_sorted_by_names_of_either_kind_and_in_either_case(platform: Platform, descending: str) -> None:
+    low, high = sent(platform, event(type="email_opened"), event(type="demo_completed"))
+    for name in ("signalScore", "signal_score", "points"):
+        assert listed(platform, f"sortBy={name}&sortOrder={descending}") == [high, low]
+        assert listed(platform, f"sortBy={name}&sortOrder=ASC") == [low, high]
+    for name in ("processedAt", "processed_at"):
+        assert set(listed(platform, f"sortBy={name}")) == {low, high}
+
+
+def test_an_account_is_shown_as_it_was(platform: Platform) -> None:
+    now = datetime.now(UTC)
+    demo, reply = now - timedelta(days=40), now - timedelta(days=10)
+    sent(platform, event(time=demo.isoformat()), event(type="email_replied", time=reply.isoformat()))
+
+    def asked(at: datetime | None) -> dict[str, Any]:
+        query = {} if at is None else {"at": at.isoformat()}
+        answer = platform.api.get("/api/v1/accounts/acme", params=query)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def engagement(at: datetime) -> float:
+        day = timedelta(days=1)
+        parts = [(60.0, 60, demo), (25.0, 30, reply)]
+        return score.shown(
+            sum(points * 0.5 ** ((at - then) / day / half) for points, half, then in parts if then <= at)
+        )
+
+    assert asked(demo - timedelta(seconds=1))["engagement"] == 0
+    assert asked(demo)["engagement"] == 63.2
+    for days in (39, 20, 10, 9, 0, -30):
+        at = now - timedelta(days=days)
+        then = asked(at)
+        assert then["engagement"] == engagement(at), days
+        assert then["engagement_week_ago"] == engagement(at - timedelta(days=7)), days
+        assert datetime.fromisoformat(then["as_of"]) == at
+    assert [item["event_type"] for item in asked(demo)["contributions"]] == ["io.sspp.demo.completed"]
+    assert asked(demo)["reasons"] == ["1 x demo_completed: +60.0 points, the latest just now"]
+    present = asked(None)
+    assert asked(datetime.fromisoformat(present["as_of"])) == present
+
+
+@pytest.mark.parametrize("at", ["1969-12-31T23:59:59Z", "soon", "", "0001-01-01", "9999-12-31T23:59:59-14:00"])
+def test_an_account_at_no_moment_is_no_question(platform: Platform, at: str) -> None:
+    answer = platform.api.get("/api/v1/accounts/acme", params={"at": at})
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (400, ["/at"])
+
+
+def test_the_first_and_the_last_moment_are_answered(platform: Platform) -> None:
+    sent(platform, event())
+    for at in ("1970-01-01", "9999-12-31T23:59:59Z"):
+        assert platform.api.get("/api/v1/accounts/acme", params={"at": at}).json()["engagement"] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["signals", "signals/search", "signals/x", "accounts", "accounts/acme", "events/x", "notifications"],
+)
+def test_a_parameter_nobody_knows_is_refused_everywhere(platform: Platform, path: str) -> None:
+    answer = platform.api.get(f"/api/v1/{path}", params={"bogus": "1"})
+    assert answer.status_code == 400, answer.text
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/bogus"]
