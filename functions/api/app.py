@@ -56,7 +56,7 @@ class Api:
         reader: signals, accounts and notices.
         search: full text.
         front_door: takes events, as ingest does.
-        accepted: whether an event was accepted that is not processed yet, by tenant and id.
+        accepted_at: when an event was accepted that may not be processed yet, by tenant and id.
         dead_letters: what nobody could take.
         operator_key: opens what is the operator's; empty for nobody.
         pings: what it depends on.
@@ -67,7 +67,7 @@ class Api:
     reader: Reader
     search: SearchIndex
     front_door: FrontDoorBridge
-    accepted: Callable[[str, UUID], bool]
+    accepted_at: Callable[[str, UUID], datetime | None]
     dead_letters: DeadLetterDesk
     operator_key: str
     pings: Mapping[str, Ping]
@@ -187,32 +187,40 @@ class Api:
         }
 
     def get_event(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
-        """Where an event is: received, processed, what it meant, what it led to, whether it can be searched."""
+        """Where an event is: received, delivered or not, what it meant, what it led to, whether it can be searched."""
         parsed(Nothing, arguments)
         event_id = identifier(id_)
         signal = self.reader.signal(tenant, event_id)
         if signal is None:
-            if not self.accepted(tenant, event_id):
-                raise Refused("Not found", status=404, detail="no such event was accepted")
-            return {
-                "id": str(event_id),
-                "status": "accepted",
-                "signal": None,
-                "notices": [],
-                "indexed": False,
-            }
+            return {**_EVENT, "id": str(event_id), **self._unprocessed(tenant, event_id)}
         notices, _ = self.reader.notices(tenant, Page(number=1, limit=100), event_id=event_id)
         return {
+            **_EVENT,
             "id": str(event_id),
             "status": "processed",
             "source": signal.pop("source"),
             "source_id": signal.pop("source_id"),
             "received_at": signal.pop("received_at"),
+            "delivered": True,
             "processed_at": signal["processed_at"],
             "signal": signal,
+            "rules_matched": [
+                {"rule_id": notice["rule_id"], "rule_version": notice["rule_version"], "title": notice["title"]}
+                for notice in notices
+                if notice["rule_id"] is not None
+            ],
             "notices": notices,
             "indexed": self.search.get(tenant, str(event_id)) is not None,
         }
+
+    def _unprocessed(self, tenant: str, event_id: UUID) -> dict[str, Any]:
+        """What is known of an event that is waiting, or that nobody could take."""
+        if letter := self.dead_letters.of_event(tenant, event_id):
+            return {"status": "dead", **letter}
+        accepted_at = self.accepted_at(tenant, event_id)
+        if accepted_at is None:
+            raise Refused("Not found", status=404, detail="no such event was accepted")
+        return {"status": "accepted", "received_at": instant(accepted_at)}
 
     def list_notifications(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
         """One page of notices, the newest first, each with every attempt to send it."""
@@ -272,6 +280,24 @@ _ROUTES = Map(
     ],
     strict_slashes=False,
 )
+
+
+#: What is told of every event, as it is before anything is known.
+_EVENT: Mapping[str, Any] = {
+    "id": None,
+    "status": None,
+    "source": None,
+    "source_id": None,
+    "received_at": None,
+    "delivered": False,
+    "attempts": None,
+    "processed_at": None,
+    "signal": None,
+    "rules_matched": [],
+    "notices": [],
+    "indexed": False,
+    "dead_letter": None,
+}
 
 
 def _body(request: flask.Request) -> bytes:

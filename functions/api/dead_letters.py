@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,7 @@ from events.log import Log
 from functions.api.parameters import Model, Moment, Nothing, Text, parsed
 from functions.dead_letters import in_full, in_short, names_of, unix_ms
 from functions.domain.catalog import EVENT_TYPES, PREFIX
+from functions.domain.sales import RECEIVED
 
 log = Log("api")
 
@@ -79,6 +81,21 @@ class DeadLetterDesk:
         asked = parsed(Listing, arguments)
         page = self.letters.page(_wanted(tenant, asked), after=asked.cursor, limit=asked.limit)
         return {"data": [in_short(letter) for letter in page.letters], "next_cursor": page.next}
+
+    def of_event(self, tenant: str, event_id: UUID) -> dict[str, Any] | None:
+        """What became of an accepted event that is among the latest letters: what it is, its attempts, and why."""
+        wanted = Wanted(tenant=tenant, channel="events", event_id=str(event_id))
+        for letter in self.letters.page(wanted, limit=100).letters:
+            event, told = letter.event(), in_short(letter)
+            if event and told["event_id"] == str(event_id):  # a sender may name its event as another is named here
+                return {
+                    "source": event.source,
+                    "source_id": event.id,
+                    "received_at": event.extension(RECEIVED),
+                    "attempts": letter.attempts,
+                    "dead_letter": {name: told[name] for name in ("id", "reason", "status", "first_at", "last_at")},
+                }
+        return None
 
     def show(self, tenant: str | None, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """One letter with its whole event."""

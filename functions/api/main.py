@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import flask
@@ -30,13 +30,14 @@ def _function() -> Api:
     database = Database(told.database_url)
     reader, search = Reader(database), search_index(told)
     client = channel.connect(told.redis_url)
-    seen, letters = SeenEvents(client, told.partitions), DeadLetters(client, told.partitions)
+    seen = SeenEvents(client, told.partitions, timedelta(days=told.idempotency_days))
+    letters = DeadLetters(client, told.partitions)
     return Api(
         keys=PostgresTenants(database),
         reader=reader,
         search=search,
         front_door=FrontDoorBridge(front_door(told)),
-        accepted=seen.accepted,
+        accepted_at=seen.accepted_at,
         dead_letters=DeadLetterDesk(
             letters=letters, nonce=lambda: secrets.token_hex(16), max_bytes=told.max_body_bytes
         ),

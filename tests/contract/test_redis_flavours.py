@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,11 @@ def check_admission(url: str, client: Any, partition: int) -> None:
     assert seen == [[False, False], [True, True]]
     assert [Channel(client, "events", partition, "a", lane).depth() for lane in keyspace.LANES] == [1, 1]
     accepted = cloudevent.event_id(TENANTS[partition], "/test", "0")
-    assert SeenEvents(client, LIMITS.partitions).accepted(TENANTS[partition], UUID(accepted))
+    seen = SeenEvents(client, LIMITS.partitions, timedelta(seconds=LIMITS.window_s))
+    at = seen.accepted_at(TENANTS[partition], UUID(accepted))
+    assert at is not None
+    assert abs(at - datetime.now(UTC)) < timedelta(minutes=1)
+    assert seen.accepted_at("another", UUID(accepted)) is None
 
 
 def carry(client: Any, partition: int, lane: str = keyspace.FAST) -> None:

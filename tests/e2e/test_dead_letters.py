@@ -16,6 +16,7 @@ import httpx
 import pytest
 import redis
 
+from events.cloudevent import event_id
 from events.keyspace import CHANNELS, LANES, dead_key, stream_key
 from functions import tenants
 from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, Grant, digest, new_key
@@ -99,6 +100,32 @@ def listed(answer: httpx.Response) -> list[str]:
 
 
 # --- whose they are
+
+
+def test_who_asks_where_a_dead_event_is_is_told_why(world: World) -> None:
+    body, other = world.stamped(world.tenant), world.stamped(world.other)
+    letter = world.bury(world.tenant, body=body, attempts=4)
+    ids = [event_id(tenant, "/tests", told["id"]) for tenant, told in ((world.tenant, body), (world.other, other))]
+    world.bury(world.other, body=other)
+    world.bury(world.tenant, body=world.stamped(world.tenant, id=ids[0]))  # its sender named it so
+    told = world.own.get(f"/api/v1/events/{ids[0]}").json()
+    assert (told["status"], told["delivered"], told["attempts"], told["signal"]) == ("dead", False, 4, None)
+    assert (told["source_id"], told["received_at"]) == (body["id"], "2026-11-01T10:00:00Z")
+    assert told["dead_letter"] == {
+        "id": letter,
+        "reason": "no such account",
+        "status": 422,
+        "first_at": "2026-09-21T14:13:20Z",
+        "last_at": "2026-09-21T14:13:21Z",
+    }
+    assert world.own.get(f"/api/v1/events/{ids[1]}").status_code == 404, "it is another's"
+    assert world.own.post(f"{PATH}/{letter}/redrive").status_code == 200
+    until(
+        lambda: world.own.get(f"/api/v1/events/{ids[0]}").json()["status"] == "processed",
+        within_s=WITHIN_S,
+        what="what is redriven is processed",
+    )
+    assert world.own.get(f"/api/v1/events/{ids[0]}").json()["dead_letter"] is None
 
 
 def test_a_filter_in_the_query_of_what_takes_none_is_refused_and_changes_nothing(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -30,7 +31,13 @@ def test_one_post_is_a_signal_a_score_a_document_and_a_mail_within_two_seconds(p
         return bool(now["indexed"] and now["notices"] and now["notices"][0]["sent_at"])
 
     until(done, within_s=PROMISED_S, what="the event is processed, indexed and its notice sent")
-    assert life()["status"] == "processed"
+    told = life()
+    assert (told["status"], told["delivered"], told["source"], told["source_id"]) == ("processed", True, "/tests", "1")
+    assert datetime.fromisoformat(told["received_at"]) <= datetime.fromisoformat(told["processed_at"])
+    (notice,) = told["notices"]
+    rule = {"rule_id": notice["rule_id"], "rule_version": 1, "title": "engagement crossed 50"}
+    assert told["rules_matched"] == [rule]
+    assert [attempt["delivered"] for attempt in notice["deliveries"]] == [True]
 
     listed = platform.api.get("/api/v1/signals").json()
     assert [row["id"] for row in listed["data"]] == [id_]
@@ -80,10 +87,15 @@ def test_an_account_that_stays_above_the_threshold_is_told_of_once(platform: Pla
 
 def test_an_event_that_waits_for_its_function_is_known_as_accepted(platform: Platform) -> None:
     platform.parts["process"].kill()
+    before = datetime.now(UTC)
     id_ = platform.post(event()).json()["id"]
-    assert platform.api.get(f"/api/v1/events/{id_}").json()["status"] == "accepted"
+    waiting = platform.api.get(f"/api/v1/events/{id_}").json()
     platform.parts["process"].start()
+    assert (waiting["id"], waiting["status"], waiting["delivered"]) == (id_, "accepted", False)
+    assert abs(datetime.fromisoformat(waiting["received_at"]) - before) < timedelta(seconds=5)
     until(lambda: _processed(platform, id_), within_s=20, what="it is processed once the function is back")
+    processed = platform.api.get(f"/api/v1/events/{id_}").json()
+    assert processed.keys() == waiting.keys()
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
