@@ -13,7 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_to_bytes
@@ -59,9 +59,25 @@ _NO_HEADER = {
 }
 
 
+def _moment(text: str) -> datetime:
+    """Read an RFC 3339 date and time; a leap second, which Python does not know, is the second after it.
+
+    Raises:
+        ValueError, OverflowError: there is no such moment.
+    """
+    text = text.upper()
+    if text[17:19] != "60":
+        return datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}") + timedelta(seconds=1)
+    utc = moment.astimezone(UTC)
+    if utc.hour or utc.minute:
+        raise ValueError("a leap second ends a day of UTC")
+    return moment
+
+
 def _instant(text: str) -> str:
     try:
-        datetime.fromisoformat(text.upper()).astimezone(UTC)
+        _moment(text).astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise PydanticCustomError("time", "must be an RFC 3339 date and time that exists") from exc
     return text
@@ -88,7 +104,7 @@ class CloudEvent(BaseModel):
 
     def occurred_at(self) -> datetime | None:
         """When it happened by the sender's clock, if the sender said."""
-        return datetime.fromisoformat(self.time.upper()) if self.time else None
+        return _moment(self.time) if self.time else None
 
     def extension(self, name: str) -> str | None:
         """Give the extension attribute ``name`` as text, or None."""
@@ -296,7 +312,8 @@ def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes)
     misplaced = [Fault(pointer([name]), said) for name, said in _NO_HEADER.items() if name in attributes]
     if misplaced:
         raise Refused("Malformed CloudEvent", faults=tuple(misplaced))
-    envelope: dict[str, Any] = {name: _percent_decoded(name, value) for name, value in attributes.items()}
+    # In an order of ours: that of headers means nothing, and whoever passes a retry on may change it.
+    envelope: dict[str, Any] = {name: _percent_decoded(name, attributes[name]) for name in sorted(attributes)}
     if content_type:
         envelope["datacontenttype"] = content_type
     if not body:

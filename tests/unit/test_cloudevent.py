@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cloudevents.conversion import to_binary, to_structured
@@ -158,12 +159,26 @@ def test_what_is_no_json_object_is_refused(raw):
         ("2025-03-01T09:30:00.5+02:00", datetime(2025, 3, 1, 7, 30, 0, 500_000, tzinfo=UTC)),
         ("2025-03-01T09:30:00.123456789-05:30", datetime(2025, 3, 1, 15, 0, 0, 123_456, tzinfo=UTC)),
         ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31t23:59:60.25z", datetime(2017, 1, 1, microsecond=250_000, tzinfo=UTC)),
+        ("1990-12-31T15:59:60-08:00", datetime(1991, 1, 1, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
         ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_an_instant(time, instant):
     assert parse(document(time=time)).event.occurred_at() == instant
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("source", "not a uri"), ("source", "%%%"), ("dataschema", "rel/x"), ("dataschema", "a b %%%")]
+)
+def test_what_should_be_a_uri_is_any_text(name, text):
+    assert attributes_of(parse(document(**{name: text})).event)[name] == text
+    quoted = quote(text)
+    headers = [(header, value) for header, value in HEADERS if header != f"ce-{name}"]
+    event = parse_request("", [*headers, (f"ce-{name}", quoted)], b"").event
+    assert attributes_of(event)[name] == text
 
 
 def test_an_event_without_time_does_not_say_when():
@@ -182,6 +197,10 @@ def test_an_event_without_time_does_not_say_when():
         "2025-02-29T00:00:00Z",
         "2025-13-01T00:00:00Z",
         "2025-03-01T25:00:00Z",
+        "2025-03-01T12:00:60Z",
+        "2025-03-01T23:59:60-08:00",
+        "2025-03-01T23:59:61Z",
+        "9999-12-31T23:59:60Z",
         "2025-03-01T09:30:00+24:00",
         "2025-03-01T09:30:00Z\n",
         "0000-01-01T00:00:00Z",
@@ -256,6 +275,10 @@ def test_a_refusal_never_repeats_what_was_sent():
 def test_headers_are_percent_decoded():
     event = binary("", b"", ("ce-subject", "account/%C3%9Cber%20%25%22"), ("x-request-id", "%00"))
     assert event.subject == 'account/Über %"'
+
+
+def test_the_order_of_headers_makes_no_other_event():
+    assert parse_request("", HEADERS, b"{}") == parse_request("", HEADERS[::-1], b"{}")
 
 
 @pytest.mark.parametrize(("value", "where"), [("%FF", "/team"), ("%C3", "/team"), ("a%00b", "/team")])

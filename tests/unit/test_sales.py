@@ -173,6 +173,7 @@ def test_an_account_too_long_is_refused_in_the_subject_as_in_the_data():
         ("2026-03-04T12:00:01Z", NOON),
         ("2026-03-04T12:59:59+01:00", NOON - timedelta(seconds=1)),
         ("2027-01-01T00:00:00Z", NOON),
+        ("2026-03-03T23:59:60Z", NOON - timedelta(hours=12)),
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
     ],
 )
