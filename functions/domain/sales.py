@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -20,7 +21,7 @@ RECEIVED = "ssppreceived"
 #: Stamped on an event that came through a door which takes every type: one nobody knows is kept, unscored.
 ANY_TYPE = "ssppanytype"
 
-#: The account of an event of unknown type that names none.
+#: The account of an event that came through such a door and names none. It is nobody, so nothing counts for it.
 UNASSIGNED = "unassigned"
 
 _ACCOUNT_SUBJECT = "account/"
@@ -71,7 +72,7 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
     """Give the type, the account and the data of a sales event.
 
     Args:
-        any_type: keep an event of a type nobody knows, unscored, also without an account.
+        any_type: keep an event of a type nobody knows, unscored, and one without an account, without points.
 
     Raises:
         Refused: 422 with pointers: unknown type, no account, data of the wrong shape.
@@ -83,7 +84,9 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
         data = _data(event)
     except Refused as exc:
         raise Refused("Unacceptable event", status=422, faults=(*found, *exc.faults)) from exc
-    account = data.accountId or _account_in_subject(event.subject) or (UNASSIGNED if any_type else None)
+    account = data.accountId or _account_in_subject(event.subject)
+    if account is None and any_type:
+        return replace(kind or _unscored(event.type), points=0), UNASSIGNED, data
     if account is None:
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
     elif len(account) > MAX_NAME:

@@ -190,6 +190,18 @@ def test_a_type_that_is_known_is_scored_at_the_any_door_too(platform: Platform) 
     assert (row["signal_type"], row["points"], row["timestamp"]) == ("high_intent", 60, "2026-11-01T10:00:00Z")
 
 
+def test_demos_of_nobody_heat_no_account_up_and_page_nobody(platform: Platform) -> None:
+    ids = [
+        platform.ingest.post(ANY, json={"type": "demo_completed", "payload": {"n": n}}).json()["id"] for n in range(3)
+    ]
+    rows = [signal(platform, id_) for id_ in ids]
+    assert [(row["account_id"], row["signal_type"], row["points"]) for row in rows] == [
+        ("unassigned", "high_intent", 0)
+    ] * 3
+    assert platform.api.get("/api/v1/accounts/unassigned").json()["engagement"] == 0
+    assert [platform.api.get(f"/api/v1/events/{id_}").json()["notices"] for id_ in ids] == [[], [], []]
+
+
 def test_without_a_key_the_time_decides_whether_an_event_is_the_same(platform: Platform) -> None:
     timed = {"type": "x", "payload": {"n": uuid4().hex}, "occurredAt": "2026-11-01T10:00:00Z"}
     untimed = {"type": "x", "payload": {"n": uuid4().hex}}

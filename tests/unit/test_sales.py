@@ -141,6 +141,12 @@ def test_a_door_that_takes_any_type_scores_what_is_known():
     assert sales_event(event(**{ANY_TYPE: "1"}), KNOWN).kind is EVENT_TYPES["demo_completed"]
 
 
+def test_what_is_known_but_nobodys_is_a_signal_without_points():
+    found = sales_event(event(data={}, **{ANY_TYPE: "1"}), KNOWN)
+    assert (found.account_id, found.kind.points) == (UNASSIGNED, 0)
+    assert (found.kind.signal, found.kind.hundredths) == ("high_intent", 90)
+
+
 def test_a_door_that_takes_any_type_still_refuses_data_of_the_wrong_shape():
     with pytest.raises(Refused) as caught:
         sales_data(event(type="something.else", data={"accountId": 7}), KNOWN, any_type=True)
