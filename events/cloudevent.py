@@ -236,7 +236,7 @@ def json_data(event: CloudEvent) -> Any:
     """
     if not event.data_base64:
         return event.data
-    wrong = [Fault("/data_base64", "is not JSON")]
+    wrong = [Fault("/data_base64", "must be JSON, and datacontenttype must not say otherwise")]
     if is_json(event.datacontenttype or "application/json"):
         with suppress(ValueError):
             data = from_json(b64decode(event.data_base64))

@@ -67,7 +67,7 @@ class Nothing(BaseModel):
 class AccountAt(Nothing):
     """``GET /api/v1/accounts/{id}``."""
 
-    #: Long before there was e-mail nothing was sent; moments near the first year have no week before them.
+    #: Not before 1970: what a trend is compared with lies a week earlier, and there is no moment before the year 1.
     at: Annotated[Moment, Field(ge=datetime(1970, 1, 1, tzinfo=UTC))] | None = None
 
 
