@@ -1,13 +1,15 @@
-"""The Kubernetes cluster: its control plane, its nodes, and its kubeconfig once they are Ready."""
+"""The Kubernetes cluster: its control plane, its nodes and their firewall, and its kubeconfig once they are Ready."""
 
 from __future__ import annotations
 
 import base64
 from functools import partial
 
+import objects
 import pulumi_kubernetes as k8s
 import pulumi_linode as linode
 import readiness
+import versions
 from config import Stack
 from network import Network
 
@@ -33,13 +35,15 @@ class Cluster(pulumi.ComponentResource):
         super().__init__("sspp:infra:Cluster", "cluster", None, opts)
         self.stack = stack
         cluster = self._cluster(stack, network)
-        workers = self._workers(stack, network, cluster.id.apply(int))
+        workers = self._workers(stack, cluster.id.apply(int))
         decoded = cluster.kubeconfig.apply(lambda text: base64.b64decode(text).decode("utf-8"))
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
         )
         self._identifier = cluster.id
         self.kubernetes = self._connected("kubernetes", cluster.id)
+        if stack.tier == "standard":
+            self._node_firewall()
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _cluster(self, stack: Stack, network: Network) -> linode.LkeCluster:
@@ -58,7 +62,6 @@ class Cluster(pulumi.ComponentResource):
                     type=stack.system_pool.type,
                     count=stack.system_pool.count,
                     labels={POOL_LABEL: "system"},
-                    firewall_id=network.node_firewall_id,
                 )
             ],
             # Both exist only in the v4beta API.
@@ -73,7 +76,7 @@ class Cluster(pulumi.ComponentResource):
             ),
         )
 
-    def _workers(self, stack: Stack, network: Network, cluster_id: pulumi.Input[int]) -> linode.LkeNodePool:
+    def _workers(self, stack: Stack, cluster_id: pulumi.Input[int]) -> linode.LkeNodePool:
         return linode.LkeNodePool(
             "workers",
             cluster_id=cluster_id,
@@ -81,11 +84,21 @@ class Cluster(pulumi.ComponentResource):
             node_count=stack.worker_pool.min,
             autoscaler=linode.LkeNodePoolAutoscalerArgs(min=stack.worker_pool.min, max=stack.worker_pool.max),
             labels={POOL_LABEL: "workers"},
-            firewall_id=network.node_firewall_id,
             tags=[EXTERNAL_POOL_TAG, stack.label],
             # The autoscaler's business from then on.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["node_count"]),
         )
+
+    def _node_firewall(self) -> None:
+        """Linode's own controller, which puts every node there is, and every one that comes, behind one firewall.
+
+        A pool's ``firewall_id`` is for enterprise clusters, which LKE gives a firewall anyway. A standard one ignores
+        it, and the provider, which does not find it again, takes the pool for a stranger and deletes it.
+        """
+        child = pulumi.ResourceOptions(parent=self, provider=self.kubernetes)
+        definitions = objects.install("node-firewall-crd", versions.NODE_FIREWALL_CRD, "kube-system", {}, child)
+        after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[definitions]))
+        objects.install("node-firewall", versions.NODE_FIREWALL, "kube-system", {}, after)
 
     async def _when_ready(self, kubeconfig: str) -> str:
         """Hand on the kubeconfig once every node that is there from the start is Ready."""

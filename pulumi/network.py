@@ -1,8 +1,6 @@
-"""The stack's network: a VPC, the firewalls of its nodes and of its gateway, its DNS zone."""
+"""The stack's network: a VPC, the firewall of its gateway, its DNS zone. The nodes' firewall is cluster.py's."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import pulumi_linode as linode
 from config import Stack
@@ -11,41 +9,6 @@ import pulumi
 
 #: Of the nodes of an enterprise cluster and its database.
 SUBNET = "10.40.0.0/16"
-EVERYWHERE = (("0.0.0.0/0",), ("::/0",))
-#: The private network all nodes of a region share, and where NodeBalancers call from. Source: LKE, "Network and
-#: firewall details", and the default rules of linode/cloud-firewall-controller.
-REGION = ("192.168.128.0/17",)
-BALANCERS = ("192.168.255.0/24",)
-
-
-class Rule(NamedTuple):
-    """What may come in; ports as the API writes them."""
-
-    label: str
-    protocol: str
-    ports: str | None
-    ipv4: tuple[str, ...]
-    ipv6: tuple[str, ...] = ()
-
-
-#: What a node cannot do without; everything else is dropped.
-NODE_RULES = (
-    Rule("icmp", "ICMP", None, *EVERYWHERE),
-    Rule("kubelet", "TCP", "10250,10256", REGION),
-    Rule("wireguard", "UDP", "51820", REGION),
-    Rule("dns-tcp", "TCP", "53", REGION),
-    Rule("dns-udp", "UDP", "53", REGION),
-    Rule("calico-bgp", "TCP", "179", REGION),
-    Rule("calico-typha", "TCP", "5473", REGION),
-    Rule("nodeports-tcp", "TCP", "30000-32767", BALANCERS),
-    Rule("nodeports-udp", "UDP", "30000-32767", BALANCERS),
-    Rule("ipencap", "IPENCAP", None, REGION),
-)
-
-
-def gateway_rules(tls: bool) -> tuple[Rule, ...]:
-    """Who may knock at the front door: everyone; where there is TLS, at nothing else."""
-    return (Rule("https", "TCP", "443", *EVERYWHERE),) if tls else (Rule("http", "TCP", "80", *EVERYWHERE),)
 
 
 class Network(pulumi.ComponentResource):
@@ -77,9 +40,7 @@ class Network(pulumi.ComponentResource):
         )
         self.vpc_id: pulumi.Output[int] = vpc.id.apply(int)
         self.subnet_id: pulumi.Output[int] = subnet.id.apply(int)
-        self.node_firewall_id = _firewall("node-firewall", f"{stack.label}-nodes", NODE_RULES, child)
-        rules = gateway_rules(tls=bool(stack.domain))
-        self.gateway_firewall_id = _firewall("gateway-firewall", f"{stack.label}-gateway", rules, child)
+        self.gateway_firewall_id = _gateway_firewall(stack, child)
         self.domain_id: pulumi.Output[int] | None = None
         if stack.domain:
             zone = linode.Domain(
@@ -102,22 +63,18 @@ class Network(pulumi.ComponentResource):
             )
 
 
-def _firewall(name: str, label: str, rules: tuple[Rule, ...], opts: pulumi.ResourceOptions) -> pulumi.Output[int]:
+def _gateway_firewall(stack: Stack, opts: pulumi.ResourceOptions) -> pulumi.Output[int]:
+    """Who may knock at the front door: everyone; where there is TLS, at nothing else."""
+    label, port = ("https", "443") if stack.domain else ("http", "80")
     firewall = linode.Firewall(
-        name,
-        label=label,
+        "gateway-firewall",
+        label=f"{stack.label}-gateway",
         inbound_policy="DROP",
         outbound_policy="ACCEPT",
         inbounds=[
             linode.FirewallInboundArgs(
-                label=rule.label,
-                action="ACCEPT",
-                protocol=rule.protocol,
-                ports=rule.ports,
-                ipv4s=list(rule.ipv4),
-                ipv6s=list(rule.ipv6) or None,
+                label=label, action="ACCEPT", protocol="TCP", ports=port, ipv4s=["0.0.0.0/0"], ipv6s=["::/0"]
             )
-            for rule in rules
         ],
         opts=opts,
     )

@@ -20,6 +20,9 @@ KEDA = Chart("https://kedacore.github.io/charts", "keda", "{keda}")
 CERT_MANAGER = Chart("https://charts.jetstack.io", "cert-manager", "v1.21.1")
 ECK = Chart("https://helm.elastic.co", "eck-operator", "3.5.0")
 ARGO_CD = Chart("https://argoproj.github.io/argo-helm", "argo-cd", "10.1.1")
+#: Of Linode, with the token LKE keeps in kube-system: github.com/linode/cloud-firewall-controller.
+NODE_FIREWALL_CRD = Chart("https://linode.github.io/cloud-firewall-controller", "cloud-firewall-crd", "0.2.0")
+NODE_FIREWALL = Chart("https://linode.github.io/cloud-firewall-controller", "cloud-firewall-controller", "0.2.1")
 LINODE_DNS = Chart(
     "",
     "https://github.com/slicen/cert-manager-webhook-linode/releases/download/v0.2.0/cert-manager-webhook-linode-v0.2.0.tgz",
