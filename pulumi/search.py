@@ -41,7 +41,8 @@ def _nodes(search: Search) -> Object:
     container = {"name": "elasticsearch", "resources": {"requests": {"cpu": "250m", **memory}, "limits": memory}}
     pod = {
         "automountServiceAccountToken": False,
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        # No securityContext: the operator gives its own (seccomp, and the group that may write to the volume) only
+        # to pods that have none.
         "containers": [container],
     }
     volume = {

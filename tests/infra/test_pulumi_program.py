@@ -495,6 +495,13 @@ def test_elasticsearch_has_a_user_that_may_do_what_the_application_does(prod: Ru
     assert url.hostname == f"{prod.one('Elasticsearch').inputs['metadata']['name']}-es-http"
 
 
+def test_the_operator_is_left_to_say_which_group_may_write_to_elasticsearchs_volume(prod: Run) -> None:
+    # ECK sets fsGroup 1000 only where the pod has no securityContext, not even an incomplete one.
+    (nodes,) = prod.one("Elasticsearch").spec["nodeSets"]
+    assert nodes["volumeClaimTemplates"]
+    assert "securityContext" not in nodes["podTemplate"]["spec"]
+
+
 def test_dev_brings_its_own_database(stacks: dict[str, Run]) -> None:
     secret = secrets(stacks["dev"])["sspp-database"]
     assert secret["DATABASE_URL"] == f"postgresql://sspp:{secret['password']}@sspp-postgres:5432/sspp"
