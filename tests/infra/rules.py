@@ -328,6 +328,18 @@ def redis_option(found: list[Object], name: str) -> str:
     return match[1] if match else ""
 
 
+def ports_outside(found: list[Object], component: str) -> set[int]:
+    """Where a component may call any address there is."""
+    return {
+        port["port"]
+        for policy in of_kind(found, ("networking.k8s.io/v1", "NetworkPolicy"))
+        if component in _components(policy["spec"]["podSelector"])
+        for rule in policy["spec"].get("egress", [])
+        if {"ipBlock": {"cidr": "0.0.0.0/0"}} in rule.get("to", [])
+        for port in rule["ports"]
+    }
+
+
 def _triggers(scaled: Object, channel: str, partitions: int, namespace: str) -> Iterator[str]:
     spec = scaled["spec"]
     found = {
@@ -432,10 +444,13 @@ _ANSWERS = {
     6379: "redis",
     5432: "postgres",
     9200: "elasticsearch",
+    9243: "elasticsearch",
+    443: "elasticsearch",  # of our own image's pods; backups, which have a bucket there, run others
     8081: "gateway",
     25: "mail",
     465: "mail",
     587: "mail",
+    2525: "mail",
     1025: "mail",
 }
 

@@ -103,6 +103,21 @@ def test_only_the_front_door_of_prod_never_sleeps(stack):
     assert awake == (["ingest"] if stack == "prod" else [])
 
 
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+@pytest.mark.parametrize(
+    ("component", "ports"),
+    [
+        ("index", {443, 9200, 9243}),
+        ("api", {443, 5432, 9200, 9243}),
+        ("process", {5432}),
+        ("migrate", {5432}),
+        ("notify", {25, 465, 587, 2525, 5432}),
+    ],
+)
+def test_what_secrets_lead_to_may_be_outside_the_cluster(stack, component, ports):
+    assert rules.ports_outside(objects(stack), component) == ports
+
+
 @every_stack
 def test_the_deployed_version_is_this_one(stack):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
