@@ -1,13 +1,17 @@
-"""``python -m functions.migrate``: before each rollout, bring the database, the key directory and the
-consumer groups to where the new version needs them. Safe to repeat.
+"""``python -m functions.migrate [--wait SECONDS]``: before each rollout, bring the database, the key directory and
+the consumer groups to where the new version needs them. Safe to repeat.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 
 from events import channel, keyspace, log, settings
@@ -17,15 +21,46 @@ from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
 from functions.adapters.redis import usage
 
+#: Seconds between two attempts while a store does not answer, and between two lines of the log that say so.
+AGAIN_S, TELL_S = 2.0, 30.0
+
+_LOG = log.Log("migrate")
+
 
 def main() -> None:
     """Migrate; exit 1 with a sentence when a backend is away, so that the Job is tried again."""
+    parser = ArgumentParser(prog="migrate", description="bring the stores to where this version needs them")
+    parser.add_argument("--wait", type=float, default=0, help="seconds that stores may take to answer (%(default)s)")
+    given = parser.parse_args()
     try:
         told = settings.read(os.environ, require=settings.REQUIRED["migrate"])
         log.configure(told.log_level)
-        run(told)
+        patiently(partial(run, told), given.wait, time.monotonic, time.sleep)
     except (ConfigError, Unavailable) as exc:
         sys.exit(f"migrate: {exc}")
+
+
+def patiently(
+    act: Callable[[], None], wait_s: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
+    """Do ``act``, which is safe to repeat, until the stores answer: a first rollout starts them at the same time.
+
+    Raises:
+        Unavailable: one of them still does not after ``wait_s``.
+    """
+    now = clock()
+    deadline, tell_at = now + wait_s, now
+    while True:
+        try:
+            return act()
+        except Unavailable as exc:
+            now = clock()
+            if now >= deadline:
+                raise
+            if now >= tell_at:
+                _LOG.info("waiting", store=exc.what, seconds_left=round(deadline - now))
+                tell_at = now + TELL_S
+        sleep(AGAIN_S)
 
 
 def run(told: settings.Settings, now: datetime | None = None) -> None:
@@ -40,7 +75,7 @@ def run(told: settings.Settings, now: datetime | None = None) -> None:
             channel.Channel(client, name, partition, "migrate", lane).ensure()
         usage.restore(client, known.record.events_in(month.date()), month, told.partitions)
         known.publish()
-    log.Log("migrate").info("migrated")
+    _LOG.info("migrated")
 
 
 if __name__ == "__main__":

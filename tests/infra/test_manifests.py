@@ -119,6 +119,13 @@ def test_what_secrets_lead_to_may_be_outside_the_cluster(stack, component, ports
 
 
 @every_stack
+def test_the_set_up_job_waits_for_stores_that_start_with_it(stack):
+    [job] = [each for each in objects(stack) if each["kind"] == "Job"]
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command == ["python", "-m", "functions.migrate", "--wait", "300"]
+
+
+@every_stack
 def test_the_deployed_version_is_this_one(stack):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert {container["image"].rpartition(":")[2] for _, container in ours(objects(stack))} == {version}
