@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from events import keyspace
 from events.settings import NAMES, REQUIRED
 from events.subscription import SUBSCRIPTIONS
+from functions.adapters.postgres.database import MIGRATION_TIMEOUT_MS
 from functions.process.handler import TICK_EVERY
 from functions.server import ASYNCHRONOUS, FUNCTIONS, THREADS
 from tests.infra.admission import Rule
@@ -300,6 +301,18 @@ def clocks_agree(found: list[Object]) -> Iterator[str]:
         yield "a tick may start so late that it carries the next one's name"
 
 
+def jobs_make_way(found: list[Object]) -> Iterator[str]:
+    """A Job cannot be changed: it ends, goes away soon, and is deleted by its label before the next apply."""
+    for each in of_kind(found, ("batch/v1", "Job")):
+        spec = each["spec"]
+        if each["metadata"].get("labels", {}).get(COMPONENT) != "migrate":
+            yield f"{named(each)}: nobody deletes it before the next apply"
+        if spec.get("ttlSecondsAfterFinished", 86_400) > 300:
+            yield f"{named(each)}: it stays after it ended"
+        if spec.get("activeDeadlineSeconds", 0) * 1000 <= MIGRATION_TIMEOUT_MS:
+            yield f"{named(each)}: it may stay for ever, or ends before its longest statement does"
+
+
 RULES: tuple[Rule, ...] = (
     settings_and_manifests_agree,
     parts_get_what_they_need,
@@ -316,6 +329,7 @@ RULES: tuple[Rule, ...] = (
     network_is_closed,
     openings_are_used,
     clocks_agree,
+    jobs_make_way,
 )
 
 

@@ -375,6 +375,10 @@ AGAINST_OUR_RULES = [
     ([("NetworkPolicy to-redis", "/spec/egress/0/ports/0/port", 6380)], "may use port 6380 and does not"),
     ([("CronJob sspp-tick", "/spec/schedule", "*/10 * * * *")], "functions/tick.py and the schedule differ"),
     ([("CronJob sspp-tick", "/spec/startingDeadlineSeconds", 3600)], "a tick may start so late"),
+    ([("Job sspp-migrate", "/metadata/labels", {})], "nobody deletes it before the next apply"),
+    ([("Job sspp-migrate", "/spec/ttlSecondsAfterFinished", GONE)], "it stays after it ended"),
+    ([("Job sspp-migrate", "/spec/activeDeadlineSeconds", GONE)], "it may stay for ever"),
+    ([("Job sspp-migrate", "/spec/activeDeadlineSeconds", 600)], "ends before its longest statement"),
 ]
 
 
