@@ -1,5 +1,5 @@
-"""``python -m functions.migrate [--wait SECONDS]``: before each rollout, bring the database, the key directory and
-the consumer groups to where the new version needs them. Safe to repeat.
+"""``python -m functions.migrate [--wait SECONDS] [--schema]``: before each rollout, bring the database, the key
+directory and the consumer groups to where the new version needs them, or the database alone. Safe to repeat.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ def main() -> None:
     """Migrate; exit 1 with a sentence when a backend is away, so that the Job is tried again."""
     parser = ArgumentParser(prog="migrate", description="bring the stores to where this version needs them")
     parser.add_argument("--wait", type=float, default=0, help="seconds that stores may take to answer (%(default)s)")
+    parser.add_argument("--schema", action="store_true", help="PostgreSQL's schema alone, which needs no Redis")
     given = parser.parse_args()
+    act, needed = (schema, ("DATABASE_URL",)) if given.schema else (run, settings.REQUIRED["migrate"])
     try:
-        told = settings.read(os.environ, require=settings.REQUIRED["migrate"])
+        told = settings.read(os.environ, require=needed)
         log.configure(told.log_level)
-        patiently(partial(run, told), given.wait, time.monotonic, time.sleep)
+        patiently(partial(act, told), given.wait, time.monotonic, time.sleep)
+        _LOG.info("migrated")
     except (ConfigError, Unavailable) as exc:
         sys.exit(f"migrate: {exc}")
 
@@ -63,11 +66,16 @@ def patiently(
         sleep(AGAIN_S)
 
 
-def run(told: settings.Settings, now: datetime | None = None) -> None:
-    """Migrate the database, rewrite the key directory and this month's counts, make sure of every group."""
+def schema(told: settings.Settings) -> None:
+    """Migrate the database."""
     with closing(Database(told.database_url)) as database:
         database.ping()
     migrate.upgrade(told.database_url)
+
+
+def run(told: settings.Settings, now: datetime | None = None) -> None:
+    """Migrate the database, rewrite the key directory and this month's counts, make sure of every group."""
+    schema(told)
     month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     client = channel.connect(told.redis_url)
     with tenants.opened(told.database_url, told.redis_url) as known, closing(client):
@@ -75,7 +83,6 @@ def run(told: settings.Settings, now: datetime | None = None) -> None:
             channel.Channel(client, name, partition, "migrate", lane).ensure()
         usage.restore(client, known.record.events_in(month.date()), month, told.partitions)
         known.publish()
-    _LOG.info("migrated")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def parts_get_what_they_need(found: list[Object]) -> Iterator[str]:
     """Each part has its required settings, and of the secret ones nothing else."""
     for pod, container in ours(found):
         part = container["command"][-1] if pod.component in FUNCTIONS else pod.component.partition("-")[0]
-        if part not in REQUIRED:
+        if part not in REQUIRED or "--schema" in container["command"]:
             continue
         told = environment(found, container)
         for names in REQUIRED[part]:
@@ -474,7 +474,7 @@ def _callers(found: list[Object]) -> dict[str, set[str]]:
     callers: dict[str, set[str]] = {}
     for pod, container in ours(found):
         told = environment(found, container)
-        callers[pod.component] = {target for name, target in _LEADS_TO.items() if name in told}
+        callers.setdefault(pod.component, set()).update(target for name, target in _LEADS_TO.items() if name in told)
     return callers
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.infra import admission, rules, schemas
-from tests.infra.manifests import ROOT, STACKS, Object, named, objects, ours, rendered
+from tests.infra.manifests import ROOT, STACKS, Object, environment, named, objects, ours, rendered
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
@@ -118,11 +118,26 @@ def test_what_secrets_lead_to_may_be_outside_the_cluster(stack, component, ports
     assert rules.ports_outside(objects(stack), component) == ports
 
 
-@every_stack
-def test_the_set_up_job_waits_for_stores_that_start_with_it(stack):
-    [job] = [each for each in objects(stack) if each["kind"] == "Job"]
-    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
-    assert command == ["python", "-m", "functions.migrate", "--wait", "300"]
+JOBS = {"sspp-migrate": ["--wait", "300"], "sspp-schema": ["--schema", "--wait", "300"]}
+
+
+@pytest.mark.parametrize(("stack", "names"), [("dev", ["sspp-migrate"]), ("staging", [*JOBS]), ("prod", [*JOBS])])
+def test_the_set_up_jobs_wait_for_stores_that_start_with_them(stack, names):
+    found = {each["metadata"]["name"]: each for each in objects(stack) if each["kind"] == "Job"}
+    commands = {name: job["spec"]["template"]["spec"]["containers"][0]["command"] for name, job in found.items()}
+    assert commands == {name: ["python", "-m", "functions.migrate", *JOBS[name]] for name in names}
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_before_a_sync_the_schema_is_migrated_with_nothing_that_only_the_sync_brings(stack):
+    [job] = [each for each in objects(stack) if "PreSync" in str(each["metadata"].get("annotations"))]
+    assert job["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "PreSync"
+    pod = job["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert "serviceAccountName" not in pod
+    assert "envFrom" not in container
+    told = environment(objects(stack), container)
+    assert told == {"DATABASE_URL": ("sspp-database", "DATABASE_URL")}
 
 
 @every_stack

@@ -5,14 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 import redis
 
 from events import keyspace
+from functions.adapters.postgres.database import connect
 from functions.local import ports
+from tests.conftest import cloned
 from tests.servers import redis_server
 from tests.servers.parts import ROOT
+
+
+@pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    with cloned(urlsplit(postgres_url)._replace(path="/template0").geturl()) as url:
+        yield url
 
 
 def started(*words: str, **told: str) -> subprocess.Popen[str]:
@@ -36,6 +48,14 @@ def test_a_redis_that_comes_later_than_the_job_is_set_up_all_the_same(database_u
     finally:
         job.kill()
         job.communicate()
+
+
+def test_the_schema_alone_needs_no_redis(empty_database: str) -> None:
+    job = started("--schema", DATABASE_URL=empty_database)
+    _, said = job.communicate(timeout=60)
+    assert job.returncode == 0, said
+    with closing(connect(empty_database)) as connection:
+        assert connection.run("SELECT count(*) FROM tenants") == [[0]]
 
 
 def test_a_store_that_is_away_is_said_at_once_to_whoever_does_not_wait() -> None:
