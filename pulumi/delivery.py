@@ -70,26 +70,50 @@ def argocd_values(stack: Stack) -> Object:
     }
 
 
-def directory(stack: Stack, folder: Path) -> Path:
-    """The overlay to apply: itself, or one in ``folder`` that only names the image.
+def home(stack: Stack) -> Object:
+    """The application's namespace as the overlay describes it.
 
-    The overlay's own name of the image is looked up in it, since a kustomization renames what it sees.
+    The program itself makes it, whatever delivers the rest: Redis' volume and the Secrets are in it.
     """
-    overlay = REPOSITORY / "knative" / "overlays" / stack.name
+    found: Object = yaml.safe_load((_overlay(stack) / "namespace.yaml").read_text("utf-8"))
+    return found
+
+
+def directory(stack: Stack, folder: Path) -> Path:
+    """What is applied from here, in ``folder``: the overlay, with the stack's image where that is set.
+
+    Without its namespace, which must not go when this does; and its Jobs stay when they ended, or every refresh would
+    make new ones.
+    """
+    overlay, target = _overlay(stack), folder / stack.name
+    target.mkdir(parents=True, exist_ok=True)
+    written = {
+        "resources": [os.path.relpath(overlay, target)],
+        "images": _images(stack, overlay),
+        "patches": [
+            {"patch": yaml.safe_dump({**objects.namespace(stack.label), "$patch": "delete"})},
+            {"target": {"kind": "Job"}, "patch": "- {op: remove, path: /spec/ttlSecondsAfterFinished}"},
+        ],
+    }
+    (target / "kustomization.yaml").write_text(yaml.safe_dump(written), "utf-8")
+    return target
+
+
+def _overlay(stack: Stack) -> Path:
+    return REPOSITORY / "knative" / "overlays" / stack.name
+
+
+def _images(stack: Stack, overlay: Path) -> list[dict[str, str]]:
+    """The overlay's own name of the image is looked up in it, since a kustomization renames what it sees."""
     if not stack.image:
-        return overlay
+        return []
     images = yaml.safe_load((overlay / "kustomization.yaml").read_text("utf-8")).get("images", [])
     seen = next((entry.get("newName", "sspp") for entry in images if entry["name"] == "sspp"), "sspp")
     name, _, digest = stack.image.partition("@")
     tag = ""
     if ":" in name.rpartition("/")[2]:
         name, _, tag = name.rpartition(":")
-    image = {"name": seen, "newName": name, **({"digest": digest} if digest else {"newTag": tag})}
-    target = folder / stack.name
-    target.mkdir(parents=True, exist_ok=True)
-    written = {"resources": [os.path.relpath(overlay, target)], "images": [image]}
-    (target / "kustomization.yaml").write_text(yaml.safe_dump(written), "utf-8")
-    return target
+    return [{"name": seen, "newName": name, **({"digest": digest} if digest else {"newTag": tag})}]
 
 
 class Delivery(pulumi.ComponentResource):
@@ -101,7 +125,7 @@ class Delivery(pulumi.ComponentResource):
         super().__init__("sspp:platform:Delivery", "delivery", None, opts)
         after = pulumi.ResourceOptions(parent=self, depends_on=list(before))
         if stack.delivery == "direct":
-            adopting = cluster.adopting()  # the namespace is there already, with the Secrets in it
+            adopting = cluster.adopting()  # where Argo CD delivered before, everything is there already
             k8s.kustomize.v2.Directory(
                 "overlay",
                 directory=os.path.relpath(directory(stack, REPOSITORY / ".cache" / "deploy")),

@@ -70,7 +70,7 @@ def install(
 
 
 def namespace(name: str) -> Object:
-    """A namespace; what else is said of the application's own stands in knative/."""
+    """A namespace of the platform's; the application's own is described in knative/."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import config
 import cost
 import credentials
+import delivery
 import objects
 import pulumi_linode as linode
 import serving
@@ -65,7 +66,7 @@ def build(stack: Stack) -> None:
     of_cluster = pulumi.ResourceOptions(provider=cluster.kubernetes)
     home = objects.create(
         stack.label,
-        objects.namespace(stack.label),
+        delivery.home(stack),
         pulumi.ResourceOptions.merge(of_cluster, pulumi.ResourceOptions(protect=stack.protect)),  # Redis' volume
     )
     secrets = [

@@ -25,8 +25,12 @@ Object = dict[str, Any]
 @cache
 def rendered(stack: str) -> str:
     """What `kubectl apply -k knative/overlays/<stack>` would apply, as YAML."""
-    kubectl = Path(sys.executable).parent / "kubectl"
-    argv = [kubectl, "kustomize", ROOT / "knative" / "overlays" / stack]
+    return kustomized(ROOT / "knative" / "overlays" / stack)
+
+
+def kustomized(folder: Path) -> str:
+    """What kubectl's own kustomize makes of a folder."""
+    argv = [Path(sys.executable).parent / "kubectl", "kustomize", folder]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr  # kustomize warns of what is deprecated

@@ -18,7 +18,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.infra import pulumi_kubernetes_api, pulumi_program
+from tests.infra import manifests, pulumi_kubernetes_api, pulumi_program
 from tests.infra.pulumi_kubernetes_api import Api, node
 from tests.infra.pulumi_program import PROGRAM, SECRETS, Run, configuration
 from tests.servers import tls
@@ -613,6 +613,40 @@ def test_the_application_comes_when_all_it_needs_is_there(prod: Run) -> None:
     before = set(prod.one("Application").depends_on)
     assert {"argocd-chart", "knative-serving", "keda-chart", "sspp-redis", "secret-sspp-database"} <= before
     assert {"elasticsearch-sspp", "postgres-access", "sspp-prod"} <= before
+
+
+def test_the_namespace_is_the_programs_own_as_the_overlay_describes_it(
+    up: Run, request: pytest.FixtureRequest
+) -> None:
+    stack = request.node.callspec.params["up"]
+    (described,) = [each for each in manifests.objects(stack) if each["kind"] == "Namespace"]
+    made = up.one(":Namespace", f"sspp-{stack}").inputs
+    assert made["metadata"] == described["metadata"]
+    # Neither a lost Application nor one that no longer has it in its repository takes Redis' volume along.
+    assert made["metadata"]["annotations"] == {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
+
+
+@pytest.mark.parametrize(
+    ("stack", "image"), [("dev", None), *((stack, "registry.example.com/sspp:1.2.3") for stack in STACKS)]
+)
+def test_applied_from_here_it_is_the_overlay_without_its_namespace_and_with_jobs_that_stay(
+    stack: str, image: str | None, cluster: Api
+) -> None:
+    told = configuration(stack, delivery="direct", image=image, repository=None)
+    run = pulumi_program.run(stack, told, cluster.kubeconfig)
+    folder = (PROGRAM.parent / run.one("kustomize/v2:Directory").inputs["directory"]).resolve()
+    applied = list(yaml.safe_load_all(manifests.kustomized(folder)))
+    expected = [each for each in manifests.objects(stack) if each["kind"] != "Namespace"]
+    for each in expected:
+        if each["kind"] == "Job":
+            del each["spec"]["ttlSecondsAfterFinished"]  # what went away would be made again after each refresh
+    for _, container in manifests.ours(expected):
+        container["image"] = image or container["image"]
+    assert keyed(applied) == keyed(expected)
+
+
+def keyed(found: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
 
 @pytest.mark.parametrize(
