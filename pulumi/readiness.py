@@ -37,16 +37,24 @@ class NotYet(Exception):
 
 
 class Kubernetes:
-    """The API of the cluster a kubeconfig leads to: reading only, with Python's own library."""
+    """The API of the cluster a kubeconfig leads to: reading only, with Python's own library.
+
+    Raises:
+        pulumi.RunError: the kubeconfig leads nowhere; says what it has not.
+    """
 
     def __init__(self, kubeconfig: str) -> None:
-        told = yaml.safe_load(kubeconfig)
-        context = _named(told, "contexts", told["current-context"])["context"]
-        cluster = _named(told, "clusters", context["cluster"])["cluster"]
-        user = _named(told, "users", context["user"])["user"]
-        self.server: str = cluster["server"]
-        self._headers = {"authorization": f"Bearer {user['token']}"} if "token" in user else {}
-        self._tls = _tls(cluster, user)
+        told = yaml.safe_load(kubeconfig) or {}
+        context = _named(told, "context", told.get("current-context"))
+        cluster = _named(told, "cluster", context.get("cluster"))
+        # Whoever lets anyone in needs no user.
+        user = _named(told, "user", context["user"]) if context.get("user") else {}
+        self.server = str(cluster.get("server") or "")
+        self._target = urlsplit(self.server)
+        if self._target.scheme not in {"http", "https"} or not self._target.hostname:
+            raise pulumi.RunError(f"the kubeconfig has no server with http:// or https:// but {self.server!r}")
+        self._headers = {"authorization": f"Bearer {user['token']}"} if user.get("token") else {}
+        self._tls = _tls(cluster, user) if self._target.scheme == "https" else None
 
     def get(self, path: str) -> dict[str, Any]:
         """Read one object or list.
@@ -54,13 +62,10 @@ class Kubernetes:
         Raises:
             NotYet: the API does not answer, or not with what was asked for.
         """
-        target = urlsplit(self.server)
         try:
-            connection = http.client.HTTPSConnection(
-                target.hostname or "", target.port or 443, timeout=REQUEST_TIMEOUT_S, context=self._tls
-            )
+            connection = self._connection()
             try:
-                connection.request("GET", target.path.rstrip("/") + path, headers=self._headers)
+                connection.request("GET", self._target.path.rstrip("/") + path, headers=self._headers)
                 answer = connection.getresponse()
                 body = answer.read()
             finally:
@@ -74,6 +79,12 @@ class Kubernetes:
             raise NotYet(f"{self.server} answers {path} with {answer.status}")
         found: dict[str, Any] = json.loads(body)
         return found
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._target.hostname or "", self._target.port
+        if self._tls is None:
+            return http.client.HTTPConnection(host, port, timeout=REQUEST_TIMEOUT_S)
+        return http.client.HTTPSConnection(host, port, timeout=REQUEST_TIMEOUT_S, context=self._tls)
 
 
 def nodes_ready(kubernetes: Kubernetes, wanted: int) -> None:
@@ -144,13 +155,20 @@ def _condition(node: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((condition for condition in conditions if condition["type"] == "Ready"), {})
 
 
-def _named(told: Mapping[str, Any], kind: str, name: str) -> Any:
-    return next(entry for entry in told[kind] if entry["name"] == name)
+def _named(told: Mapping[str, Any], kind: str, name: str | None) -> dict[str, Any]:
+    for entry in told.get(f"{kind}s") or []:
+        if entry.get("name") == name and entry.get(kind):
+            found: dict[str, Any] = entry[kind]
+            return found
+    missing = f"{kind} called {name}" if name else "current-context" if kind == "context" else f"{kind} in its context"
+    raise pulumi.RunError(f"the kubeconfig has no {missing}")
 
 
 def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
     authority = cluster.get("certificate-authority-data")
     context = ssl.create_default_context(cadata=base64.b64decode(authority).decode("ascii") if authority else None)
+    if cluster.get("insecure-skip-tls-verify"):  # as kubectl and Pulumi's own provider understand it
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if "client-certificate-data" in user:
         with tempfile.NamedTemporaryFile() as file:  # only its owner can read it, and only for a moment
             for part in ("client-certificate-data", "client-key-data"):

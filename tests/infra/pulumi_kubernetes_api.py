@@ -1,4 +1,4 @@
-"""As much of a Kubernetes API as the readiness gate reads: nodes and the gateway's Service, over real TLS."""
+"""As much of a Kubernetes API as the readiness gate reads: nodes and the gateway's Service, with real TLS or none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def node(name: str, *, pool: str = "system", ready: bool = True, says: str = "",
 class Api:
     """What is in the cluster: ``nodes`` a list for each time they are asked for, the last one for good."""
 
-    certificate: tls.Certificate
+    certificate: tls.Certificate | None
     nodes: list[list[dict[str, Any]]] = field(default_factory=list)
     ingress: list[dict[str, str]] = field(default_factory=lambda: [{"ip": "198.51.100.7"}])
     port: int = 0
@@ -50,20 +50,15 @@ class Api:
     @property
     def kubeconfig(self) -> str:
         """As LKE hands it out: a token and the authority."""
-        authority = base64.b64encode(self.certificate.pem.read_bytes()).decode("ascii")
+        cluster = {"server": f"http://localhost:{self.port}"}
+        if self.certificate:
+            authority = base64.b64encode(self.certificate.pem.read_bytes()).decode("ascii")
+            cluster = {"server": f"https://localhost:{self.port}", "certificate-authority-data": authority}
         return yaml.safe_dump(
             {
                 "current-context": "lke-ctx",
                 "contexts": [{"name": "lke-ctx", "context": {"cluster": "lke", "user": "lke-admin"}}],
-                "clusters": [
-                    {
-                        "name": "lke",
-                        "cluster": {
-                            "server": f"https://localhost:{self.port}",
-                            "certificate-authority-data": authority,
-                        },
-                    }
-                ],
+                "clusters": [{"name": "lke", "cluster": cluster}],
                 "users": [{"name": "lke-admin", "user": {"token": TOKEN}}],
             }
         )
@@ -113,10 +108,11 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def running(api: Api) -> Iterator[Api]:
     """Serve ``api`` on the loopback address for the length of the block."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(api.certificate.pem, api.certificate.key)
     with Server(("127.0.0.1", 0), type("OfThis", (Handler,), {"api": api})) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        if api.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(api.certificate.pem, api.certificate.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         api.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -267,6 +267,54 @@ def test_another_clusters_certificate_is_not_taken(cluster: Api, readiness: Any,
         readiness.nodes_ready(readiness.Kubernetes(yaml.safe_dump(other)), 1)
 
 
+def test_another_clusters_certificate_is_taken_where_the_kubeconfig_says_not_to_look(
+    cluster: Api, readiness: Any
+) -> None:
+    other = yaml.safe_load(cluster.kubeconfig)
+    del other["clusters"][0]["cluster"]["certificate-authority-data"]
+    other["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    readiness.nodes_ready(readiness.Kubernetes(yaml.safe_dump(other)), 5)
+
+
+def test_a_control_plane_without_tls_is_asked_without(readiness: Any) -> None:
+    with pulumi_kubernetes_api.running(Api(None, [five_nodes()])) as api:
+        readiness.nodes_ready(readiness.Kubernetes(api.kubeconfig), 5)
+
+
+MINIMAL = {
+    "current-context": "c",
+    "contexts": [{"name": "c", "context": {"cluster": "k"}}],
+    "clusters": [{"name": "k", "cluster": {"server": "http://127.0.0.1:9"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"current-context": None}, "no current-context"),
+        ({"current-context": "d"}, "no context called d"),
+        ({"contexts": None}, "no context called c"),
+        ({"contexts": [{"name": "c", "context": {"user": "u"}}]}, "no cluster in its context"),
+        ({"contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}]}, "no user called u"),
+        ({"clusters": []}, "no cluster called k"),
+        ({"clusters": [{"name": "k"}]}, "no cluster called k"),
+        ({"clusters": [{"name": "k", "cluster": {"x": 1}}]}, "no server with http:// or https:// but ''"),
+        ({"clusters": [{"name": "k", "cluster": {"server": "127.0.0.1:9"}}]}, "but '127.0.0.1:9'"),
+    ],
+)
+def test_a_kubeconfig_that_leads_nowhere_says_what_it_has_not(
+    changes: dict[str, Any], says: str, readiness: Any
+) -> None:
+    readiness.Kubernetes(yaml.safe_dump(MINIMAL))  # as little as there may be
+    with pytest.raises(readiness.pulumi.RunError, match=says):
+        readiness.Kubernetes(yaml.safe_dump(MINIMAL | changes))
+
+
+def test_an_empty_kubeconfig_is_one_that_leads_nowhere(readiness: Any) -> None:
+    with pytest.raises(readiness.pulumi.RunError, match="the kubeconfig has no current-context"):
+        readiness.Kubernetes("")
+
+
 def test_a_gateway_without_an_address_is_waited_for(certificate: tls.Certificate, readiness: Any) -> None:
     missing = pytest.raises(readiness.NotYet, match="knative-serving/kourier has no public address")
     with pulumi_kubernetes_api.running(Api(certificate, [[]], ingress=[])) as api, missing:
