@@ -73,6 +73,12 @@ def test_every_object_is_in_the_namespace_of_its_stack(stack):
 
 
 @every_stack
+def test_every_object_says_what_it_is_part_of(stack):
+    found = {named(each): each["metadata"].get("labels", {}) for each in objects(stack) if each["kind"] != "Namespace"}
+    assert {name for name, labels in found.items() if labels.get("app.kubernetes.io/part-of") != "sspp"} == set()
+
+
+@every_stack
 def test_rendering_is_repeatable(stack):
     before = rendered(stack)
     rendered.cache_clear()
