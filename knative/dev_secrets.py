@@ -6,10 +6,11 @@ What the file has already is kept: the data stores know those passwords.
 from __future__ import annotations
 
 import base64
-import secrets
+import runpy
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,26 +22,10 @@ TARGET = OVERLAY / "secrets.yaml"
 #: Secret -> key -> its value.
 Secrets = Mapping[str, Mapping[str, str]]
 
-
-def fresh(draw: Callable[[], str]) -> Secrets:
-    """Every Secret the dev overlay names; ``draw`` gives a password that needs no quoting in a URL."""
-    app, database = draw(), draw()
-    return {
-        "sspp-redis": {
-            "REDIS_URL": f"redis://app:{app}@sspp-redis:6379/0",
-            "app-password": app,
-            "keda-password": draw(),
-            "exporter-password": draw(),
-            "backup-password": draw(),
-        },
-        "sspp-database": {
-            "DATABASE_URL": f"postgresql://sspp:{database}@sspp-postgres:5432/sspp",
-            "password": database,
-        },
-        "sspp-delivery": {"SSPP_DELIVERY_TOKEN": draw()},
-        "sspp-operator": {"SSPP_OPERATOR_KEY": draw()},
-        "sspp-smtp": {"SSPP_SMTP_URL": "smtp://sspp-mailbox:1025"},
-    }
+#: What makes the same Secrets in the cluster; it is alone in its ConfigMap, so it is no module of ours.
+_PASSWORDS = runpy.run_path(str(OVERLAY / "passwords.py"))
+#: Every Secret the dev overlay names, given what draws a password.
+fresh: Callable[[Callable[[], str]], Secrets] = _PASSWORDS["fresh"]
 
 
 def kept(text: str, new: Secrets) -> Secrets:
@@ -51,18 +36,9 @@ def kept(text: str, new: Secrets) -> Secrets:
 
 def document(values: Secrets) -> str:
     """The file: the namespace, which comes before everything, and the Secrets."""
-    objects = [
+    objects: list[Any] = [
         yaml.safe_load((OVERLAY / "namespace.yaml").read_text("utf-8")),
-        *(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/part-of": "sspp"}},
-                "type": "Opaque",
-                "stringData": dict(data),
-            }
-            for name, data in values.items()
-        ),
+        *(_PASSWORDS["secret"](name, NAMESPACE, data) for name, data in values.items()),
     ]
     text: str = yaml.safe_dump_all(objects, sort_keys=False)
     return text
@@ -70,7 +46,7 @@ def document(values: Secrets) -> str:
 
 def main() -> None:
     """Write the file, for its owner's eyes only."""
-    values = fresh(lambda: secrets.token_urlsafe(24))
+    values = fresh(_PASSWORDS["drawn"])
     if TARGET.exists():
         values = kept(TARGET.read_text("utf-8"), values)
     TARGET.touch(mode=0o600)

@@ -56,6 +56,9 @@ SECRETS = {
 #: Components whose pods others make, and who does; labels are what we have of them.
 MADE_ELSEWHERE = {"backup": "pulumi/, which knows the bucket", "elasticsearch": "the operator of Elasticsearch"}
 
+#: Components that speak to the Kubernetes API, and why.
+WITH_TOKEN = {"passwords": "makes the Secrets of dev that are missing"}
+
 #: Namespace -> the label its pods have that policies name.
 NEIGHBOURS = {
     "kube-system": {"k8s-app": {"kube-dns"}},
@@ -229,6 +232,9 @@ def pods_are_confined(found: list[Object]) -> Iterator[str]:
     for pod in pods(found):
         if pod.spec.get("automountServiceAccountToken") is not False:
             yield f"{named(pod.owner)}: a token is mounted"
+        sources = (source for volume in pod.spec.get("volumes", []) for source in _projected(volume))
+        if pod.component not in WITH_TOKEN and any("serviceAccountToken" in source for source in sources):
+            yield f"{named(pod.owner)}: a token is mounted"
         for container in pod.containers:
             where = f"{named(pod.owner)}, {container['name']}"
             yield from (f"{where}: {fault}" for fault in _confinement(pod, container))
@@ -305,11 +311,12 @@ def jobs_make_way(found: list[Object]) -> Iterator[str]:
     """A Job cannot be changed: it ends, goes away soon, and is deleted by its label before the next apply."""
     for each in of_kind(found, ("batch/v1", "Job")):
         spec = each["spec"]
-        if each["metadata"].get("labels", {}).get(COMPONENT) != "migrate":
+        if each["metadata"].get("labels", {}).get(COMPONENT) != "set-up":
             yield f"{named(each)}: nobody deletes it before the next apply"
         if spec.get("ttlSecondsAfterFinished", 86_400) > 300:
             yield f"{named(each)}: it stays after it ended"
-        if spec.get("activeDeadlineSeconds", 0) * 1000 <= MIGRATION_TIMEOUT_MS:
+        migrates = "functions.migrate" in spec["template"]["spec"]["containers"][0]["command"]
+        if spec.get("activeDeadlineSeconds", 0) * 1000 <= (MIGRATION_TIMEOUT_MS if migrates else 0):
             yield f"{named(each)}: it may stay for ever, or ends before its longest statement does"
 
 
@@ -390,6 +397,11 @@ def _most(found: list[Object], pod: Pod) -> int:
         if scaled["spec"]["scaleTargetRef"]["name"] == name:
             return int(scaled["spec"]["maxReplicaCount"])
     return int(pod.owner["spec"].get("replicas", 1))
+
+
+def _projected(volume: Object) -> list[Object]:
+    found: list[Object] = volume.get("projected", {}).get("sources", [])
+    return found
 
 
 def _confinement(pod: Pod, container: Object) -> Iterator[str]:

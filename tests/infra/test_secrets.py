@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from tests.infra import rules, schemas
-from tests.infra.manifests import ROOT, Object, objects, pods
+from tests.infra.manifests import ROOT, Object, environment, objects, of_kind, ours, pods
+from tests.servers import tls
 
 _spec = spec_from_file_location("dev_secrets", ROOT / "knative" / "dev_secrets.py")
 assert _spec is not None
 assert _spec.loader is not None
 dev_secrets = module_from_spec(_spec)
 _spec.loader.exec_module(dev_secrets)
+
+
+SCRIPT = ROOT / "knative" / "overlays" / "dev" / "passwords.py"
 
 
 def drawn(prefix: str = "p") -> object:
@@ -83,3 +98,112 @@ def test_the_file_is_private_and_ignored_and_what_kubectl_takes(tmp_path, monkey
     assert [schemas.fault(each) for each in found] == [""] * len(found)
     assert len({value for each in found[1:] for value in each["stringData"].values()}) >= 8
     assert "knative/overlays/*/secrets.yaml" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
+# -- the Job that makes those that are missing
+
+
+@contextmanager
+def kubernetes(certificate: tls.Certificate, there: dict[str, Object], refuses: int = 0) -> Iterator[str]:
+    """An API server that takes Secrets and gives none back; ``there`` are those it has."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            sent = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            name = sent["metadata"]["name"]
+            status = refuses or (409 if name in there else 201)
+            if self.path != "/api/v1/namespaces/sspp-dev/secrets" or self.headers["authorization"] != "Bearer token":
+                status = 401
+            if status == 201:
+                there[name] = sent
+            self.send_response(status)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.pem, certificate.key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"localhost:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tls.Certificate:
+    if not shutil.which("openssl"):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("openssl is needed to make certificates")
+    return tls.certificate(tmp_path_factory.mktemp("kubernetes"), "localhost")
+
+
+def performed(server: str, certificate: tls.Certificate, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "token").write_text("token", "utf-8")
+    (folder / "namespace").write_text("sspp-dev", "utf-8")
+    shutil.copy(certificate.pem, folder / "ca.crt")
+    argv = [sys.executable, "-I", SCRIPT, server, folder]
+    return subprocess.run(argv, env={}, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_on_an_empty_cluster_the_job_makes_every_secret_and_says_no_value(certificate, tmp_path):
+    there: dict[str, Object] = {}
+    with kubernetes(certificate, there) as server:
+        done = performed(server, certificate, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [schemas.fault(each) for each in there.values()] == [""] * len(there)
+    made = {(name, key) for name, each in there.items() for key in each["stringData"]}
+    assert made == referenced(objects("dev"))
+    values = {value for each in there.values() for value in each["stringData"].values()}
+    assert len(values) >= 8
+    assert not [value for value in values if value in done.stdout]
+
+
+def test_the_job_leaves_alone_what_is_there(certificate, tmp_path):
+    mine: Object = {"stringData": {"password": "chosen"}}
+    there = {"sspp-database": mine}
+    with kubernetes(certificate, there) as server:
+        done = performed(server, certificate, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert there["sspp-database"] is mine
+    assert "sspp-database: was there\n" in done.stdout
+    assert len(there) == 5
+
+
+def test_a_job_that_may_not_says_so_and_fails(certificate, tmp_path):
+    with kubernetes(certificate, {}, refuses=403) as server:
+        done = performed(server, certificate, tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"passwords: {server} answers sspp-redis with 403\n")
+    done = performed(server, certificate, tmp_path)
+    assert done.returncode == 1
+    assert f"passwords: {server} does not answer" in done.stderr
+
+
+def test_the_job_may_create_secrets_and_nothing_else_and_is_shown_what_its_script_reads():
+    found = objects("dev")
+    [role] = of_kind(found, ("rbac.authorization.k8s.io/v1", "Role"))
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+    [(pod, container)] = [(pod, each) for pod, each in ours(found) if pod.component == "passwords"]
+    assert environment(found, container) == {}
+    volumes = {each["name"]: each for each in pod.spec["volumes"]}
+    places = {each["mountPath"]: volumes[each["name"]] for each in container["volumeMounts"]}
+    script = Path(container["command"][-1])
+    [held] = [each for each in found if each["metadata"]["name"] == places[str(script.parent)]["configMap"]["name"]]
+    assert held["data"] == {script.name: SCRIPT.read_text("utf-8")}
+    shown = places[str(dev_secrets._PASSWORDS["SHOWN"])]["projected"]["sources"]
+    assert [each for each in shown if "serviceAccountToken" in each] == [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
+    ]
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_elsewhere_nothing_has_a_right(stack):
+    assert not [each for each in objects(stack) if each["apiVersion"].startswith("rbac.")]

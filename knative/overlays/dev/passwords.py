@@ -1,0 +1,84 @@
+"""The values of the dev stack's Secrets; run in the cluster, from a ConfigMap, it makes those that are missing.
+
+Python's own library alone, and the right to create Secrets and nothing else: it cannot read or change one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import ssl
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+#: Secret -> key -> its value.
+Secrets = Mapping[str, Mapping[str, str]]
+
+#: The API server, as every pod knows it, and what is shown to it: token, ca.crt and namespace.
+SERVER = "kubernetes.default.svc:443"
+SHOWN = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+TIMEOUT_S = 10.0
+
+
+def fresh(draw: Callable[[], str]) -> Secrets:
+    """Every Secret the dev overlay names; ``draw`` gives a password that needs no quoting in a URL."""
+    app, database = draw(), draw()
+    return {
+        "sspp-redis": {
+            "REDIS_URL": f"redis://app:{app}@sspp-redis:6379/0",
+            "app-password": app,
+            "keda-password": draw(),
+            "exporter-password": draw(),
+            "backup-password": draw(),
+        },
+        "sspp-database": {
+            "DATABASE_URL": f"postgresql://sspp:{database}@sspp-postgres:5432/sspp",
+            "password": database,
+        },
+        "sspp-delivery": {"SSPP_DELIVERY_TOKEN": draw()},
+        "sspp-operator": {"SSPP_OPERATOR_KEY": draw()},
+        "sspp-smtp": {"SSPP_SMTP_URL": "smtp://sspp-mailbox:1025"},
+    }
+
+
+def drawn() -> str:
+    """A password of 192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
+def secret(name: str, namespace: str, data: Mapping[str, str]) -> dict[str, object]:
+    """A Secret as the API takes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": "sspp"}},
+        "type": "Opaque",
+        "stringData": dict(data),
+    }
+
+
+def main() -> None:
+    """Create every Secret; one that is there stays as it is. Exit 1 with a sentence where that cannot be done."""
+    server, shown = (sys.argv[1], Path(sys.argv[2])) if sys.argv[1:] else (SERVER, SHOWN)
+    namespace = (shown / "namespace").read_text("utf-8")
+    connection = http.client.HTTPSConnection(
+        server, timeout=TIMEOUT_S, context=ssl.create_default_context(cafile=str(shown / "ca.crt"))
+    )
+    headers = {"authorization": f"Bearer {(shown / 'token').read_text('utf-8')}", "content-type": "application/json"}
+    for name, data in fresh(drawn).items():
+        try:
+            body = json.dumps(secret(name, namespace, data))
+            connection.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body, headers)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as exc:
+            sys.exit(f"passwords: {server} does not answer: {exc}")
+        if answer.status not in {http.client.CREATED, http.client.CONFLICT}:
+            sys.exit(f"passwords: {server} answers {name} with {answer.status}")
+        sys.stdout.write(f"{name}: {'made' if answer.status == http.client.CREATED else 'was there'}\n")
+
+
+if __name__ == "__main__":
+    main()
