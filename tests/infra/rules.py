@@ -315,6 +315,8 @@ def jobs_make_way(found: list[Object]) -> Iterator[str]:
             yield f"{named(each)}: nobody deletes it before the next apply"
         if spec.get("ttlSecondsAfterFinished", 86_400) > 300:
             yield f"{named(each)}: it stays after it ended"
+        if "argocd.argoproj.io/hook" not in each["metadata"].get("annotations", {}):
+            yield f"{named(each)}: Argo CD would make it again each time it went away"
         migrates = "functions.migrate" in spec["template"]["spec"]["containers"][0]["command"]
         if spec.get("activeDeadlineSeconds", 0) * 1000 <= (MIGRATION_TIMEOUT_MS if migrates else 0):
             yield f"{named(each)}: it may stay for ever, or ends before its longest statement does"

@@ -401,6 +401,7 @@ AGAINST_OUR_RULES = [
     ([("CronJob sspp-tick", "/spec/schedule", "*/10 * * * *")], "functions/tick.py and the schedule differ"),
     ([("CronJob sspp-tick", "/spec/startingDeadlineSeconds", 3600)], "a tick may start so late"),
     ([("Job sspp-migrate", "/metadata/labels", {})], "nobody deletes it before the next apply"),
+    ([("Job sspp-migrate", "/metadata/annotations", {})], "Argo CD would make it again"),
     ([("Job sspp-migrate", "/spec/ttlSecondsAfterFinished", GONE)], "it stays after it ended"),
     ([("Job sspp-migrate", "/spec/activeDeadlineSeconds", GONE)], "it may stay for ever"),
     ([("Job sspp-migrate", "/spec/activeDeadlineSeconds", 600)], "ends before its longest statement"),
