@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from events.errors import Refused
-from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.reader import Page, Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
@@ -18,6 +18,7 @@ from functions.domain.plan import Plan
 from functions.ports import DueNotice, SendAnswer
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
+from tests.servers.parts import until
 
 TENANT = "acme-inc"
 
@@ -63,6 +64,34 @@ def test_every_attempt_is_on_record(database: Database, notice: UUID) -> None:
         (2, True, "250 OK"),
     ]
     assert row["sent_at"] is not None
+
+
+def test_a_delivery_that_waited_for_another_to_fail_sends_once_and_is_on_record(
+    database: Database, database_url: str, notice: UUID
+) -> None:
+    store, under_way, go_on = PostgresNoticeStore(database), threading.Event(), threading.Event()
+
+    class Slow(Recorder):
+        def send(self, notice: DueNotice) -> SendAnswer:
+            under_way.set()
+            assert go_on.wait(10)
+            return super().send(notice)
+
+    first, second = Slow(SendAnswer(False, "451 later")), Recorder(SendAnswer(True, "250 OK"))
+    with ThreadPoolExecutor(2) as threads, closing(connect(database_url)) as connection:
+        failing = threads.submit(store.deliver, TENANT, notice, first)
+        assert under_way.wait(10)
+        waiting = threads.submit(store.deliver, TENANT, notice, second)
+        waiting_now = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        until(lambda: connection.run(waiting_now) == [[1]], within_s=10, what="a delivery that waits")
+        go_on.set()
+        assert (failing.result(), waiting.result()) == (first.answer, second.answer)
+    store.deliver(TENANT, notice, second)
+    assert len(second.sent) == 1
+    (row,), _ = Reader(database).notices(TENANT, Page(number=1, limit=10))
+    assert [(line["attempt"], line["delivered"]) for line in row["deliveries"]] == [(1, False), (2, True)]
 
 
 @pytest.mark.parametrize("tenant", [TENANT, "other"])

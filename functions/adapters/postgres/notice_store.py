@@ -39,7 +39,6 @@ class PostgresNoticeStore:
                 "record_delivery",
                 tenant_id=tenant_id,
                 id=str(notice_id),
-                attempt=row["attempts"] + 1,
                 channel="email",
                 recipient=notice.recipient,
                 delivered=answer.delivered,
