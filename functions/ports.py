@@ -102,7 +102,11 @@ class Sender(Protocol):
     """One way to reach people."""
 
     def send(self, notice: DueNotice) -> SendAnswer:
-        """Send ``notice``. Trouble on the way is an answer, not an exception."""
+        """Send ``notice``. Trouble with this message is an answer, not an exception.
+
+        Raises:
+            Unavailable: no message can be sent now; this one was not.
+        """
 
 
 class NoticeStore(Protocol):
@@ -115,7 +119,8 @@ class NoticeStore(Protocol):
 
         Raises:
             Refused: there is no such notice.
-            Unavailable: the store could not be reached. A message may be out already: its identity tells.
+            Unavailable: the store could not be reached, and a message may be out already: its identity tells. Or
+                the sender could not; then there was no attempt.
         """
 
     def ping(self) -> None:

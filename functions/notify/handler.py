@@ -21,7 +21,7 @@ def notify(events: Sequence[CloudEvent], store: NoticeStore, sender: Sender) -> 
     """Send a batch of notices.
 
     Raises:
-        Unavailable: the store went away; those sent before it did are on record and are not sent again.
+        Unavailable: the store or the mail server is away; those sent before are on record and are not sent again.
     """
     return [_deliver(event, store, sender) for event in events]
 

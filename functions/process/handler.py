@@ -71,7 +71,7 @@ def _result(what: Signal | datetime | Refused, recorded: Recorded, store: Signal
         case datetime():
             until = what - FORGOTTEN_AFTER
             forgotten = store.forgotten_notices(until - TICK_EVERY, until)
-            return Result(status=200, replies=[_due(tenant, notice) for tenant, notice in forgotten])
+            return Result(status=200, replies=[due(tenant, notice) for tenant, notice in forgotten])
 
 
 def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
@@ -79,10 +79,11 @@ def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
     identity = (event.tenant_id, event.id)
     row = signals_.row(signal, recorded.processed_at[identity])
     replies = [Reply(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id, row))]
-    return replies + [_due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]
+    return replies + [due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]
 
 
-def _due(tenant: str, notice: UUID) -> Reply:
+def due(tenant: str, notice: UUID) -> Reply:
+    """Tell notify of a notice."""
     return Reply(channel="notices", event=_event(NOTICE_DUE, notice, tenant, {"noticeId": notice}))
 
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
+from socketserver import StreamRequestHandler, TCPServer
 from uuid import UUID, uuid4
 
 import pytest
 
-from events.errors import Refused
+from events import cloudevent
+from events.errors import Refused, Unavailable
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.reader import Page, Reader
@@ -15,7 +20,9 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.senders.email import SmtpSender
 from functions.domain.plan import Plan
+from functions.notify.handler import notify
 from functions.ports import DueNotice, SendAnswer
+from functions.process.handler import due
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
 from tests.servers.parts import until
@@ -115,11 +122,75 @@ def test_what_the_mail_server_says_is_what_counts(
         assert len(mailbox.messages) == delivered
 
 
-def test_a_mail_server_that_is_away_is_an_answer_too(database_url: str, notice: UUID) -> None:
-    with closing(Database(database_url)) as database:
-        answer = PostgresNoticeStore(database).deliver(TENANT, notice, SmtpSender("smtp://127.0.0.1:1", "s@x"))
-    assert not answer.delivered
-    assert not answer.permanent
+@pytest.mark.parametrize("farewell", ["421 4.7.0 too many connections", "nonsense", None])
+def test_what_was_accepted_is_sent_however_the_mail_server_says_goodbye(
+    database: Database, notice: UUID, farewell: str | None
+) -> None:
+    with smtp.running() as mailbox:
+        mailbox.farewell = farewell
+        store, sender = PostgresNoticeStore(database), SmtpSender(mailbox.url, "s@sspp.example")
+        assert [store.deliver(TENANT, notice, sender).delivered for _ in range(2)] == [True, True]
+        assert len(mailbox.messages) == 1
+
+
+def test_what_was_refused_stays_refused_however_the_mail_server_says_goodbye(database: Database, notice: UUID) -> None:
+    with smtp.running() as mailbox:
+        mailbox.answer, mailbox.farewell = "550 no such person", None
+        answer = PostgresNoticeStore(database).deliver(TENANT, notice, SmtpSender(mailbox.url, "s@sspp.example"))
+    assert (answer.delivered, answer.permanent, answer.text) == (False, True, "550 no such person")
+
+
+@contextmanager
+def greeting(words: bytes) -> Iterator[str]:
+    """The URL of a mail server that says ``words`` and hangs up."""
+
+    class Greeter(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(words)
+
+    with TCPServer(("127.0.0.1", 0), Greeter) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield f"smtp://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("words", [None, b"", b"421 busy\r\n", b"554 no service\r\n", b"220 hello\r\n"])
+def test_a_mail_server_that_is_away_costs_a_notice_no_attempt(
+    database: Database, notice: UUID, words: bytes | None
+) -> None:
+    store = PostgresNoticeStore(database)
+    somewhere = greeting(words) if words is not None else nullcontext("smtp://127.0.0.1:1")
+    with somewhere as url, pytest.raises(Unavailable, match="mail server"):
+        store.deliver(TENANT, notice, SmtpSender(url, "s@sspp.example"))
+    (row,), _ = Reader(database).notices(TENANT, Page(number=1, limit=10))
+    assert (row["deliveries"], row["sent_at"]) == ([], None)
+    assert store.deliver(TENANT, notice, Recorder(SendAnswer(True, "250 OK"))).delivered
+
+
+@pytest.mark.usefixtures("rule")
+def test_a_batch_whose_mail_server_goes_away_half_way_is_sent_once_when_it_is_back(database: Database) -> None:
+    recorded = PostgresSignalStore(database).record([signal(n, account_id=f"account-{n}") for n in range(4)])
+    notices = [id_ for ids in recorded.notices.values() for id_ in ids]
+    assert len(notices) == 4
+    events = [cloudevent.parse(reply.event.encode()).event for reply in map(partial(due, TENANT), notices)]
+    store = PostgresNoticeStore(database)
+    with smtp.running() as mailbox:
+        here, away = SmtpSender(mailbox.url, "s@sspp.example"), SmtpSender("smtp://127.0.0.1:1", "s@sspp.example")
+
+        class Leaving:
+            def send(self, notice: DueNotice) -> SendAnswer:
+                return (here if len(mailbox.messages) < 2 else away).send(notice)
+
+        with pytest.raises(Unavailable):
+            notify(events, store, Leaving())
+        assert len(mailbox.messages) == 2
+        assert [result.status for result in notify(events, store, here)] == [200] * 4
+        told = Counter(mail["Message-ID"].partition("@")[0].strip("<") for mail in mailbox.messages)
+    assert told == Counter(map(str, notices))
 
 
 @pytest.mark.parametrize("contact", ["owner@acme.example", None])

@@ -16,16 +16,22 @@ from functions.local import ports
 
 @dataclass
 class Mailbox:
-    """What arrived, and how the next messages are answered."""
+    """What arrived, and how the next messages are answered, and farewells: with a line, or by hanging up."""
 
     url: str
     messages: list[Message] = field(default_factory=list)
     answer: str = "250 OK"
+    farewell: str | None = "221 Bye"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.answer.startswith("250"):
             self.messages.append(message_from_bytes(envelope.content))
         return self.answer
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.farewell is None:
+            server.transport.abort()
+        return self.farewell or ""
 
 
 @contextlib.contextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
 
+from events.errors import Unavailable
 from functions.ports import DueNotice, SendAnswer
 
 #: Well inside the delivery timeout, for a batch of them.
@@ -28,18 +31,38 @@ class SmtpSender:
         self._sender = sender
 
     def send(self, notice: DueNotice) -> SendAnswer:
-        """See Sender."""
+        """See Sender. What goes wrong before the message is the server's trouble; after it, nobody's."""
+        mail = message(notice, self._sender)
+        with self._session() as smtp:
+            try:
+                smtp.send_message(mail)
+            except smtplib.SMTPRecipientsRefused as exc:
+                code, text = next(iter(exc.recipients.values()))
+                return SendAnswer(False, _words(code, text), permanent=code >= 500)
+            except smtplib.SMTPResponseException as exc:
+                return SendAnswer(False, _words(exc.smtp_code, exc.smtp_error), permanent=exc.smtp_code >= 500)
+            except (smtplib.SMTPException, OSError) as exc:
+                return SendAnswer(False, f"mail server lost: {type(exc).__name__}")
+            return SendAnswer(True, "250 accepted")
+
+    @contextmanager
+    def _session(self) -> Iterator[smtplib.SMTP]:
+        """A mail server that has greeted us and knows who we are.
+
+        Raises:
+            Unavailable: there is none. No message is to blame for that: nobody is told anything until there is one.
+        """
         try:
-            with self._connected() as smtp:
-                smtp.send_message(message(notice, self._sender))
-        except smtplib.SMTPRecipientsRefused as exc:
-            code, text = next(iter(exc.recipients.values()))
-            return SendAnswer(False, _words(code, text), permanent=code >= 500)
-        except smtplib.SMTPResponseException as exc:
-            return SendAnswer(False, _words(exc.smtp_code, exc.smtp_error), permanent=exc.smtp_code >= 500)
+            smtp = self._connected()
         except (smtplib.SMTPException, OSError) as exc:
-            return SendAnswer(False, f"mail server not reached: {type(exc).__name__}")
-        return SendAnswer(True, "250 accepted")
+            raise Unavailable("mail server") from exc
+        try:
+            yield smtp
+        finally:
+            # Whatever is said to a farewell: what was accepted before it is on its way.
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.quit()
+            smtp.close()
 
     def _connected(self) -> smtplib.SMTP:
         host, port = self._target.hostname or "127.0.0.1", self._target.port or 0
@@ -47,10 +70,15 @@ class SmtpSender:
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())
         else:
             smtp = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
-        if self._target.username:
-            if self._target.scheme != "smtps":
-                smtp.starttls(context=ssl.create_default_context())
-            smtp.login(unquote(self._target.username), unquote(self._target.password or ""))
+        try:
+            if self._target.username:
+                if self._target.scheme != "smtps":
+                    smtp.starttls(context=ssl.create_default_context())
+                smtp.login(unquote(self._target.username), unquote(self._target.password or ""))
+            smtp.ehlo_or_helo_if_needed()
+        except BaseException:
+            smtp.close()
+            raise
         return smtp
 
 
