@@ -39,7 +39,9 @@ class SignalStore(Protocol):
         """
 
     def forgotten_notices(self, since: datetime, until: datetime) -> Sequence[tuple[str, UUID]]:
-        """Give the notices of a stretch of time, by when they were wanted, that nobody has tried to send.
+        """Give the notices of a stretch of time, by when they were wanted, that were not sent nor tried since its end.
+
+        Not those that were refused for good or given up.
 
         Raises:
             Unavailable: the store could not be reached.

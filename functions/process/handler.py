@@ -27,8 +27,11 @@ NOTICE_DUE = "io.sspp.notice.due"
 TICK = "io.sspp.tick"
 #: How often the clock ticks.
 TICK_EVERY = timedelta(hours=1)
-#: A notice that nobody has tried to send for so long is forgotten: what told of it was lost with Redis.
+#: A notice that was not sent and that nobody has tried to send for so long is forgotten: what told of it, or its
+#: retry, was lost with Redis. Each tick looks at all of them, so that one that did not come is made up for.
 FORGOTTEN_AFTER = timedelta(hours=1)
+#: Older ones are of no use to anybody any more.
+FORGOTTEN_UNTIL = timedelta(days=7)
 
 
 def process(events: Sequence[CloudEvent], store: SignalStore) -> list[Result]:
@@ -70,7 +73,7 @@ def _result(what: Signal | datetime | Refused, recorded: Recorded, store: Signal
             return refusal(what)
         case datetime():
             until = what - FORGOTTEN_AFTER
-            forgotten = store.forgotten_notices(until - TICK_EVERY, until)
+            forgotten = store.forgotten_notices(what - FORGOTTEN_UNTIL, until)
             return Result(status=200, replies=[due(tenant, notice) for tenant, notice in forgotten])
 
 

@@ -1,8 +1,9 @@
-"""The clock's tick at process: notices that nobody has tried to send are due again, once."""
+"""The clock's tick at process: notices that were not sent, and that nobody tries to send, are due again."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from events import cloudevent
 from events.answer import Result
+from functions.adapters.postgres import signal_store
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.signal_store import PostgresSignalStore
@@ -23,11 +25,19 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-class Refusing:
-    """A mail server that takes nothing."""
+@dataclass(frozen=True)
+class Saying:
+    """A mail server that answers so."""
+
+    answer: SendAnswer
 
     def send(self, notice: DueNotice) -> SendAnswer:
-        return SendAnswer(delivered=False, text="550 no")
+        return self.answer
+
+
+TAKEN = Saying(SendAnswer(delivered=True, text="250 OK"))
+LATER = Saying(SendAnswer(delivered=False, text="451 later"))
+NEVER = Saying(SendAnswer(delivered=False, text="550 no such person", permanent=True))
 
 
 @pytest.fixture
@@ -38,23 +48,24 @@ def store(database: Database) -> PostgresSignalStore:
     return PostgresSignalStore(database)
 
 
-def deliver(store: PostgresSignalStore, type_: str, at: datetime, **stamps: str) -> Result:
+def deliver(store: PostgresSignalStore, type_: str, at: datetime, account: str = "globex", **stamps: str) -> Result:
     event = {
         "specversion": "1.0",
         "id": uuid4().hex,
         "source": "/tests",
         "type": type_,
         "time": instant(at),
-        "data": {"accountId": "globex"},
+        "data": {"accountId": account},
         **stamps,
     }
     (result,) = process([cloudevent.parse(json.dumps(event).encode()).event], store)
     return result
 
 
-def noticed(store: PostgresSignalStore, at: datetime) -> UUID:
+def noticed(store: PostgresSignalStore, at: datetime, account: str = "globex") -> UUID:
     """Let a rule fire at ``at``; its notice."""
-    result = deliver(store, "demo_completed", at, sspptenant="acme", sspptime=instant(at), ssppreceived=instant(at))
+    stamps = {"sspptenant": "acme", "sspptime": instant(at), "ssppreceived": instant(at)}
+    result = deliver(store, "demo_completed", at, account, **stamps)
     (notice,) = [reply for reply in result.replies if reply.channel == "notices"]
     return UUID(json.loads(notice.event)["data"]["noticeId"])
 
@@ -68,23 +79,49 @@ def due(store: PostgresSignalStore, at: datetime) -> list[UUID]:
     return [UUID(event["data"]["noticeId"]) for event in events]
 
 
-def test_a_notice_nobody_tried_to_send_is_due_again_once_an_hour_has_passed(store):
+@pytest.mark.parametrize(
+    ("age", "is_due"),
+    [(timedelta(0), False), (0.99 * HOUR, False), (1.01 * HOUR, True), (30 * HOUR, True), (7.01 * 24 * HOUR, False)],
+)
+def test_a_notice_nobody_tried_to_send_is_due_again_from_an_hour_to_a_week_after_it_was_wanted(store, age, is_due):
     notice = noticed(store, NOON)
-    ticks = [due(store, NOON + minutes * timedelta(minutes=1)) for minutes in (0, 59, 61, 121, 181)]
-    assert ticks == [[], [], [notice], [], []]
+    assert due(store, NOON + age) == [notice] * is_due
 
 
-def test_hourly_ticks_bring_every_forgotten_notice_back_exactly_once(store):
+def test_every_tick_tells_of_it_until_it_is_sent_so_that_one_may_be_missed(store, database):
     notice = noticed(store, NOON)
-    ticks = [due(store, NOON + hours * HOUR) for hours in range(6)]
-    assert ticks.count([notice]) == 1
-    assert sum(map(len, ticks)) == 1
+    assert [due(store, NOON + hours * HOUR) for hours in (2, 3, 7)] == [[notice]] * 3
+    PostgresNoticeStore(database).deliver("acme", notice, TAKEN)
+    assert due(store, NOON + 8 * HOUR) == []
 
 
-def test_a_notice_that_was_tried_is_left_to_its_retries(store, database):
-    notice = noticed(store, NOON)
-    PostgresNoticeStore(database).deliver("acme", notice, Refusing())
-    assert due(store, NOON + 1.5 * HOUR) == []
+@pytest.mark.parametrize(
+    ("said", "since_the_last", "is_due"),
+    [
+        ([LATER], 0.9 * HOUR, False),
+        ([LATER], 1.1 * HOUR, True),
+        ([LATER] * 3, 1.1 * HOUR, True),
+        ([LATER] * 4, 1.1 * HOUR, False),
+        ([NEVER], 1.1 * HOUR, False),
+        ([LATER, NEVER], 1.1 * HOUR, False),
+        ([LATER, TAKEN], 1.1 * HOUR, False),
+    ],
+)
+def test_a_notice_that_was_tried_is_due_again_when_its_retry_is_overdue_and_it_was_not_given_up(
+    store, database, said, since_the_last, is_due
+):
+    now = datetime.now(UTC)
+    notice = noticed(store, now - 5 * HOUR)
+    for server in said:
+        PostgresNoticeStore(database).deliver("acme", notice, server)
+    assert due(store, now + since_the_last) == [notice] * is_due
+
+
+def test_the_latest_come_first_where_there_are_more_than_a_tick_brings_back(store, monkeypatch):
+    monkeypatch.setattr(signal_store, "MOST_FORGOTTEN", 1)
+    noticed(store, NOON, "globex")
+    latest = noticed(store, NOON + HOUR, "initech")
+    assert due(store, NOON + 3 * HOUR) == [latest]
 
 
 @pytest.mark.parametrize("stamps", [{"sspptenant": "acme", "ssppreceived": instant(NOON)}])

@@ -101,6 +101,18 @@ def test_a_delivery_that_waited_for_another_to_fail_sends_once_and_is_on_record(
     assert [(line["attempt"], line["delivered"]) for line in row["deliveries"]] == [(1, False), (2, True)]
 
 
+def test_what_is_sent_before_the_schema_is_migrated_is_on_record(
+    database: Database, database_url: str, notice: UUID
+) -> None:
+    with closing(connect(database_url)) as connection:
+        connection.run("ALTER TABLE notices DROP COLUMN refused_at")  # what migration 0006 adds
+    store, sender = PostgresNoticeStore(database), Recorder(SendAnswer(True, "250 OK"))
+    assert [store.deliver(TENANT, notice, sender).delivered for _ in range(2)] == [True, True]
+    assert len(sender.sent) == 1
+    (row,), _ = Reader(database).notices(TENANT, Page(number=1, limit=10))
+    assert row["sent_at"] is not None
+
+
 @pytest.mark.parametrize("tenant", [TENANT, "other"])
 def test_a_notice_there_is_not_is_refused(database: Database, notice: UUID, tenant: str) -> None:
     unknown = uuid4() if tenant == TENANT else notice

@@ -44,6 +44,9 @@ class PostgresNoticeStore:
                 delivered=answer.delivered,
                 answer=answer.text,
             )
+            if answer.permanent:
+                # Apart, so that on the schema before this column no mail that was accepted goes unrecorded.
+                tx.rows("refuse_notice", tenant_id=tenant_id, id=str(notice_id))
             return answer
 
     def ping(self) -> None:

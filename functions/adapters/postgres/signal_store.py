@@ -27,8 +27,10 @@ from functions.ports import Recorded
 #: (tenant, event)
 Identity = tuple[str, str]
 
-#: The most notices one tick of the clock brings back; the rest stays on record.
+#: The most notices one tick of the clock brings back, the latest first; the others' turn comes with the next ticks.
 MOST_FORGOTTEN = 1_000
+#: A notice that was tried so often is a dead letter and waits for somebody. Source: events/retry.py, the default.
+TRIED_OUT = 4
 
 
 class PostgresSignalStore:
@@ -73,7 +75,7 @@ class PostgresSignalStore:
     def forgotten_notices(self, since: datetime, until: datetime) -> Sequence[tuple[str, UUID]]:
         """See SignalStore."""
         with self._database.transaction() as tx:
-            rows = tx.rows("forgotten_notices", since=since, until=until, most=MOST_FORGOTTEN)
+            rows = tx.rows("forgotten_notices", since=since, until=until, attempts=TRIED_OUT, most=MOST_FORGOTTEN)
         return [(row["tenant_id"], row["id"]) for row in rows]
 
     def ping(self) -> None:

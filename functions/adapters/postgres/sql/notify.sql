@@ -16,3 +16,8 @@ WITH attempt AS (
 )
 UPDATE notices SET sent_at = now()
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid) AND :delivered;
+
+-- refuse_notice --
+-- A notice was refused for good: no clock brings it back.
+UPDATE notices SET refused_at = now()
+WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);

@@ -100,11 +100,13 @@ WITH counted AS (
 SELECT tenant_id, month, events, plan, contact FROM counted JOIN tenants USING (tenant_id);
 
 -- forgotten_notices --
--- Notices of a stretch of time that nobody has tried to send: what told of them was lost with Redis.
+-- Notices of a stretch of time that were not sent, and that nobody has tried to send since its end: what told of
+-- them was lost with Redis. What was refused for good, or tried so often that it is a dead letter, is not forgotten.
 SELECT tenant_id, id
 FROM notices
-WHERE sent_at IS NULL AND recipient IS NOT NULL AND created_at >= :since AND created_at < :until
+WHERE sent_at IS NULL AND refused_at IS NULL AND recipient IS NOT NULL AND created_at >= :since AND created_at < :until
   AND NOT EXISTS (SELECT FROM deliveries
-                  WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id)
-ORDER BY created_at
+                  WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id
+                    AND (at >= :until OR attempt >= :attempts))
+ORDER BY created_at DESC
 LIMIT :most;
