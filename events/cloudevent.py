@@ -213,9 +213,10 @@ def stamp(raw: bytes, **attributes: str | int) -> bytes:
 
 
 def tenant_of(raw: bytes) -> str:
-    """The tenant the front door stamped on an event, the last attribute of that name; empty when there is none.
+    """The tenant that is stamped on an event; empty when there is none.
 
-    Reads no JSON: within a JSON string the quotes of the marker would be escaped.
+    Reads no JSON: within a JSON string the quotes of the marker would be escaped. Data may have a member of that
+    name, so whoever writes an event, of the platform's own too, writes its stamps behind the data.
     """
     start = raw.rfind(_TENANT_MARK)
     return raw[start + len(_TENANT_MARK) :].split(b'"', 1)[0].decode("utf-8", "replace") if start >= 0 else ""

@@ -350,14 +350,14 @@ def redriven(raw: bytes, nonce: str) -> bytes:
 
 
 def with_data(letter: Letter, data: object) -> bytes:
-    """Write a letter's event with other data.
+    """Write a letter's event with other data, which comes first: see :func:`events.cloudevent.tenant_of`.
 
     Raises:
         Refused: 409, there is no event to be read; 400, the new one is none.
     """
     _readable(letter)
     envelope = _members(letter.raw, without=lambda name: name in {"data", "data_base64"})
-    return cloudevent.parse(envelope[:-1] + b',"data":' + to_json(data) + b"}").raw
+    return cloudevent.parse(b'{"data":' + to_json(data) + b"," + envelope[1:]).raw
 
 
 def with_event(letter: Letter, given: Mapping[str, object]) -> bytes:
@@ -377,7 +377,8 @@ def with_event(letter: Letter, given: Mapping[str, object]) -> bytes:
             status=422,
             faults=tuple(Fault(cloudevent.pointer([name]), "must stay as it is") for name in wrong),
         )
-    return cloudevent.parse(to_json({**given, **stays})).raw
+    changed = {name: value for name, value in given.items() if name not in stays}
+    return cloudevent.parse(to_json({**changed, **stays})).raw  # stamps last: see cloudevent.tenant_of
 
 
 def _stays(name: str) -> bool:

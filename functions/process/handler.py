@@ -91,6 +91,7 @@ def due(tenant: str, notice: UUID) -> Reply:
 
 
 def _event(type_: str, id_: object, tenant: str, data: Mapping[str, object]) -> str:
+    # The tenant comes last: see events.cloudevent.tenant_of.
     return to_json(
-        {"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, TENANT: tenant, "data": data}
+        {"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, "data": data, TENANT: tenant}
     ).decode()

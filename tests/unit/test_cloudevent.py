@@ -33,6 +33,7 @@ from events.cloudevent import (
     pointer,
     serialise,
     stamp,
+    tenant_of,
 )
 from events.errors import Refused
 
@@ -549,6 +550,28 @@ def test_a_stamp_touches_no_byte_of_the_senders():
     event = parse(stamped).event
     assert (event.extension("sspptenant"), event.extension("weight")) == ("acme", "3")
     assert parse(raw).event.data == event.data
+
+
+NAMED_SO = [
+    {"sspptenant": "globex"},
+    {"a": [{"sspptenant": "globex"}], "sspptenant": "globex"},
+    '"sspptenant":"globex"',
+    '","sspptenant":"globex","x":"',
+    '\\","sspptenant":"globex',
+    ["sspptenant", ":", "globex"],
+]
+
+
+@pytest.mark.parametrize("data", NAMED_SO)
+def test_the_tenant_is_the_one_that_was_stamped_whatever_the_data_says(data):
+    stamped = stamp(document(data=data, subject='"sspptenant":"globex"'), sspptenant="acme", ssppreceived="now")
+    assert tenant_of(stamped) == parse(stamped).event.extension("sspptenant") == "acme"
+    assert tenant_of(stamp(stamped, knativeerrordata='said "sspptenant":"globex"')) == "acme"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", document(), b'"sspptenant":', b"\xff"])
+def test_what_was_not_stamped_is_nobodys(raw):
+    assert tenant_of(raw) == ""
 
 
 def test_the_last_stamp_counts():

@@ -231,6 +231,18 @@ def test_other_data_leaves_the_rest_as_it_was(had, data):
     assert json.loads(with_data(letter({**envelope, **had}), data)) == {**envelope, "data": data}
 
 
+@pytest.mark.parametrize(
+    "data", [{"sspptenant": "victim"}, '","sspptenant":"victim"', {"a": {"sspptenant": "victim"}}]
+)
+def test_what_it_was_edited_to_makes_it_nobody_elses(data):
+    stamps_first = {"sspptenant": "acme-inc", "specversion": "1.0", "type": "t", "data": data}
+    sent = {name: value for name, value in EVENT.items() if not name.startswith("sspp")}
+    buried = letter(cloudevent.stamp(json.dumps(sent).encode(), sspptenant="acme-inc", **ERRORS))
+    for edited in (with_data(buried, data), with_event(buried, stamps_first)):
+        assert cloudevent.tenant_of(edited) == cloudevent.tenant_of(redriven(edited, "n")) == "acme-inc"
+        assert json.loads(edited)["data"] == data
+
+
 @pytest.mark.parametrize("given_", [{}, {"id": "1"}, {**EVENT, **ERRORS}])
 def test_another_event_is_still_the_same_one_of_the_same_tenant(given_):
     changed = {"specversion": "1.0", "type": "io.sspp.call.made", "subject": "account/x", "data": {"n": 1}}

@@ -1,0 +1,47 @@
+"""What process answers, without a store that keeps anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from pydantic_core import to_json
+
+from events import cloudevent
+from functions.domain.signal import Signal, instant
+from functions.ports import Recorded
+from functions.process.handler import process
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Forgetful:
+    """A store that finds every signal new, and a notice due for each."""
+
+    def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, object]]:
+        return {}
+
+    def record(self, signals: Sequence[Signal]) -> Recorded:
+        identities = [(signal.event.tenant_id, signal.event.id) for signal in signals]
+        return Recorded(dict.fromkeys(identities, NOON), {identity: [UUID(int=1)] for identity in identities})
+
+
+@pytest.mark.parametrize("metadata", [{}, {"sspptenant": "victim"}, {"a": '","sspptenant":"victim'}])
+def test_what_an_event_leads_to_is_its_tenants_whatever_it_carries(metadata):
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/tests",
+        "type": "demo_completed",
+        "data": {"accountId": "globex", "metadata": metadata},
+        "sspptenant": "acme",
+        "ssppreceived": instant(NOON),
+    }
+    (result,) = process([cloudevent.parse(to_json(event)).event], Forgetful())
+    assert [reply.channel for reply in result.replies] == ["signals", "notices"]
+    for reply in result.replies:
+        raw = reply.event.encode()
+        assert cloudevent.tenant_of(raw) == cloudevent.parse(raw).event.extension("sspptenant") == "acme"
+    assert cloudevent.parse(result.replies[0].event.encode()).event.data["metadata"] == metadata
