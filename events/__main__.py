@@ -23,7 +23,7 @@ from events.deadletter import OVERDUE_MS, DeadLetters
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.errors import ConfigError
-from events.line import Line
+from events.line import FORGOTTEN_S, Line
 from events.log import Throttle
 from events.subscription import SUBSCRIPTIONS, Subscription
 
@@ -72,7 +72,9 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
     target = Target(
         told.target_url, token=told.delivery_token, timeout_s=told.delivery_timeout_s, connections=connections
     )
-    breaker, line = Breaker(time.monotonic), Line(subscription.stop_share, time.monotonic)
+    letters = DeadLetters(client, told.partitions)
+    breaker = Breaker(time.monotonic)
+    line = Line(subscription.stop_share, time.monotonic, partial(letters.recent, subscription.channel, FORGOTTEN_S))
     policy = replace(subscription.retry, delays_s=retry.schedule(told.retry_schedule))
     throttle = Throttle(1, lambda: time.monotonic() / REMINDED_S)
     found: list[Dispatcher] = []
@@ -89,7 +91,7 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
             now_ms=lambda: time.time_ns() // 1_000_000,
             now_s=time.monotonic,
             rand=random.random,
-            watch=partial(_watch, DeadLetters(client, told.partitions), subscription.channel, partition, throttle),
+            watch=partial(_watch, letters, subscription.channel, partition, throttle),
         )
         found += [dispatcher] * (share if lane == keyspace.FAST else 1)
     return found

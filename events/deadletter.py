@@ -33,6 +33,8 @@ ERROR_PREFIX = "knativeerror"
 OVERDUE_MS = 24 * 3_600_000
 #: The most letters one call looks at, however few of them are wanted.
 LOOKED_AT = 10_000
+#: As many of a partition's latest letters say whether the line stops; see line.py.
+RECENT = 200
 #: The most letters one call redrives or purges.
 MOVED = 1_000
 #: Letters one script reads or moves: so many events of the largest size fit into memory.
@@ -287,6 +289,18 @@ class DeadLetters:
         metrics.DEAD.labels(channel, str(partition)).set(waiting)
         metrics.DEAD_OLDEST.labels(channel, str(partition)).set((age_ms or 0) / 1000)
         return age_ms
+
+    def recent(self, channel: str, within_s: float) -> list[tuple[str, float]]:
+        """Whose letters were buried in the last ``within_s`` seconds, as ``(tenant, seconds ago)``.
+
+        Only the latest :data:`RECENT` of each partition, and only those that are still there: what somebody has
+        redriven or purged since is settled.
+        """
+        found: list[tuple[str, float]] = []
+        for partition in range(self._partitions):
+            flat = self._run("recent", channel, partition, [int(within_s * 1000), RECENT])
+            found += [(tenant.decode(), ms / 1000) for tenant, ms in zip(flat[::2], flat[1::2], strict=True)]
+        return found
 
     def _look(self, wanted: Wanted, after: str | None, most: int, *, latest_first: bool) -> Page:
         """Look at letters from ``after`` on: :data:`LOOKED_AT`, or until a list has what it wants."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -13,11 +14,15 @@ import pytest
 import redis
 from prometheus_client import REGISTRY
 
-from events import channel, deadletter
+from events import channel, deadletter, settings
+from events.__main__ import _dispatchers
 from events.channel import Channel
 from events.deadletter import CHUNK, DeadLetters, Letter, Wanted, with_data
+from events.delivery import Delivered
 from events.errors import Refused, Unavailable
 from events.keyspace import CHANNELS, SLOW, dead_key, edited_key, partition_of, stream_key
+from events.retry import Verdict
+from events.subscription import SUBSCRIPTIONS
 
 PARTITIONS = 4
 ALL = Wanted()
@@ -383,3 +388,40 @@ def test_the_age_of_the_oldest_is_told_and_published(yard, buried, now_ms, age_m
 def test_the_oldest_is_as_old_as_its_entry_where_it_does_not_say(yard):
     yard.redis.xadd(dead_key("events", 0), {"event": "{}"}, id="5000-1")
     assert yard.letters.watch("events", 0, 6000) == 1000
+
+
+def test_whose_letters_were_buried_lately_is_told_the_latest_of_each_partition(yard, monkeypatch):
+    monkeypatch.setattr(deadletter, "RECENT", 3)
+    yard.redis.xadd(dead_key("events", 0), {"event": "{}"}, id="1000-0")
+    seconds, _ = yard.redis.time()
+    for ago_s, tenant in ((700, "acme"), (500, "acme"), (400, "beta"), (300, "acme"), (200, "acme"), (100, "acme")):
+        yard.bury(ago_s, tenant, at=f"{(seconds - ago_s) * 1000}-0")
+    yard.bury(1, "gamma", name="signals", at=f"{seconds * 1000}-0")
+    assert partition_of("acme", PARTITIONS) != partition_of("beta", PARTITIONS)
+    found = [(tenant, round(ago_s, -1)) for tenant, ago_s in yard.letters.recent("events", 600)]
+    assert sorted(found) == [("acme", 100.0), ("acme", 200.0), ("acme", 300.0), ("beta", 400.0)]
+    yard.letters.purge_wanted(ALL)
+    assert yard.letters.recent("events", 600) == []
+
+
+def test_a_broken_deploy_stops_the_line_however_often_dispatchers_come_and_go(redis_url):
+    told = settings.read({"REDIS_URL": redis_url, "SSPP_TARGET_URL": "http://127.0.0.1:1/"})
+    published = 0
+    with channel.connect(redis_url) as client:
+        for _ in range(6):
+            (dispatcher, *_) = _dispatchers(SUBSCRIPTIONS["events"], told, client)
+            dispatcher.target = Refusing()
+            dispatcher.channel.ensure()
+            for n in range(15):
+                dispatcher.channel.publish(b'{"data":1,"sspptenant":"t%d"}' % (n % 5))
+                published += 1
+            dispatcher.run_once(threading.Event())
+        assert client.xlen(dead_key("events", 0)) == 15
+        assert dispatcher.channel.depth() == published - 15
+
+
+class Refusing:
+    """A function that takes nothing."""
+
+    def deliver(self, events: Sequence[bytes]) -> list[Delivered]:
+        return [Delivered(Verdict(422, "no"))] * len(events)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from events import line as line_
+from events.errors import Unavailable
 from events.line import EACH, FORGOTTEN_S, LEAST, Line
 
 BAD, GOOD = True, False
@@ -64,3 +66,68 @@ def test_a_tenant_not_heard_of_for_long_says_nothing():
 
 def test_a_share_of_one_never_stops():
     assert not Line(1.0, Clock()).stopped_by(verdicts(a=[BAD] * 1000, b=[BAD] * 1000))
+
+
+def buried_before(**tenants: int) -> list[tuple[str, float]]:
+    return [(tenant, 1.0) for tenant, times in tenants.items() for _ in range(times)]
+
+
+@pytest.mark.parametrize(
+    ("before", "heard", "latest", "stops"),
+    [
+        ({"a": LEAST - 1}, {}, {"a": [BAD]}, True),
+        ({"a": LEAST - 2}, {}, {"a": [BAD]}, False),
+        ({"a": 10, "b": 9}, {}, {"c": [BAD]}, True),
+        ({"a": 500}, {"a": [GOOD] * EACH}, {"a": [BAD] * (EACH // 2)}, False),
+        ({"a": 500}, {"a": [GOOD] * (EACH // 2 - 1)}, {"a": [BAD]}, True),
+        ({"a": LEAST}, {"b": [GOOD]}, {"a": [BAD]}, False),
+    ],
+)
+def test_what_was_buried_before_a_dispatcher_began_counts_before_what_it_has_heard(before, heard, latest, stops):
+    line = Line(0.5, Clock(), lambda: buried_before(**before))
+    assert not line.stopped_by(verdicts(**heard))
+    assert line.stopped_by(verdicts(**latest)) is stops
+
+
+def test_what_was_buried_before_is_asked_for_once_and_only_where_something_is_to_be_buried():
+    asked = []
+    line = Line(0.5, Clock(), lambda: asked.append(1) or [])
+    line.stopped_by(verdicts(a=[GOOD]))
+    assert asked == []
+    for _ in range(3):
+        line.stopped_by(verdicts(a=[BAD]))
+    assert asked == [1]
+
+
+def test_where_what_was_buried_before_cannot_be_asked_for_nothing_is_decided():
+    def away() -> list[tuple[str, float]]:
+        if not back:
+            raise Unavailable("Redis")
+        return buried_before(a=LEAST - 1)
+
+    back: list[bool] = []
+    line = Line(0.5, Clock(), away)
+    with pytest.raises(Unavailable):
+        line.stopped_by(verdicts(a=[BAD]))
+    back.append(True)
+    assert line.stopped_by(verdicts(a=[BAD]))
+
+
+def test_what_was_buried_before_is_as_old_as_it_is():
+    clock = Clock()
+    line = Line(0.5, clock, lambda: [("a", FORGOTTEN_S - 1.0)] * LEAST)
+    assert line.stopped_by(verdicts(b=[BAD]))
+    clock.now_s += 1.0
+    assert not line.stopped_by(verdicts(b=[BAD]))
+
+
+def test_tenants_are_forgotten_where_nothing_is_ever_buried_too_and_never_more_than_so_many(monkeypatch):
+    monkeypatch.setattr(line_, "TENANTS", 100)
+    clock = Clock()
+    line = Line(0.5, clock)
+    for batch in range(5):
+        line.stopped_by([(f"t{batch}-{n}", GOOD) for n in range(50)])
+    assert len(line._tenants) == 100
+    clock.now_s += FORGOTTEN_S
+    line.stopped_by([("t0-0", GOOD)])
+    assert list(line._tenants) == ["t0-0"]
