@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 from heapq import merge
 from typing import Any, NamedTuple
 
@@ -37,8 +38,10 @@ LOOKED_AT = 10_000
 RECENT = 200
 #: The most letters one call redrives or purges.
 MOVED = 1_000
-#: Letters one script reads or moves: so many events of the largest size fit into memory.
-CHUNK = 100
+#: Letters one script reads or moves, and as many bytes of them as are enough.
+CHUNK, CHUNK_BYTES = 100, 1024 * 1024
+#: The most bytes of letters one call gives or moves, and looks at: they fit into memory, and into a request's time.
+MOVED_BYTES, LOOKED_AT_BYTES = 16 * 1024 * 1024, 64 * 1024 * 1024
 
 _PLACE = re.compile(rf"({'|'.join(CHANNELS)}):([0-9]{{1,9}}):([0-9]{{1,19}})-([0-9]{{1,19}})")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -94,6 +97,11 @@ class Letter:
     def id(self) -> str:
         """What it is called; it stays when the event is edited."""
         return str(self.place)
+
+    @property
+    def version(self) -> str:
+        """What tells the event it was edited to from others; empty for the one it was buried with."""
+        return sha1(self.raw, usedforsecurity=False).hexdigest() if self.edited else ""
 
     def event(self) -> CloudEvent | None:
         """Give the event, or None where it cannot be read."""
@@ -226,11 +234,14 @@ class DeadLetters:
         """Give ``letter`` another event, from :func:`with_data` or :func:`with_event`.
 
         Raises:
-            Refused: 404, it is gone.
+            Refused: 404, it is gone; 409, it was edited since it was read.
         """
         place = letter.place
-        if not self._run("edit", place.channel, place.partition, [place.entry, event]):
+        done = self._run("edit", place.channel, place.partition, [place.entry, letter.version, event])
+        if done == 0:
             raise Refused("Not found", status=404, detail="there is no such dead letter any more")
+        if done < 0:
+            raise changed()
 
     def redrive(self, letters: Sequence[Letter], nonce: Callable[[], str]) -> int:
         """Put ``letters``, whose events can be read, back into their channels, as if never tried; gives how many.
@@ -245,15 +256,16 @@ class DeadLetters:
         for (channel, partition), some in _in_chunks(letters):
             arguments: list[str | bytes] = []
             for letter in some:
-                expected = letter.raw if letter.edited else b""
-                arguments += [letter.place.entry, expected, redriven(letter.raw, nonce())]
+                arguments += [letter.place.entry, letter.version, redriven(letter.raw, nonce())]
             moved += self._run("redrive", channel, partition, arguments, stream_key(channel, partition, SLOW))
         return moved
 
     def purge(self, letters: Sequence[Letter]) -> int:
-        """Throw ``letters`` away; gives how many there were."""
+        """Throw ``letters`` away; gives how many. What is gone or was edited since it was read stays as it is."""
         return sum(
-            self._run("purge", channel, partition, [letter.place.entry for letter in some])
+            self._run(
+                "purge", channel, partition, [part for letter in some for part in (letter.place.entry, letter.version)]
+            )
             for (channel, partition), some in _in_chunks(letters)
         )
 
@@ -303,18 +315,20 @@ class DeadLetters:
         return found
 
     def _look(self, wanted: Wanted, after: str | None, most: int, *, latest_first: bool) -> Page:
-        """Look at letters from ``after`` on: :data:`LOOKED_AT`, or until a list has what it wants."""
+        """Look at letters from ``after`` on: as many as one call does, or until a list has what it wants."""
         found: list[Letter] = []
-        last, beyond = _cursor(after), 0
+        last, beyond, size, looked_at = _cursor(after), 0, 0, 0
         letters = self._letters(wanted, last, latest_first=latest_first)
         for seen, letter in enumerate(letters):
-            if seen == LOOKED_AT:
+            if seen == LOOKED_AT or looked_at >= LOOKED_AT_BYTES:
                 return Page(found, str(last) if not beyond else found[-1].id, beyond)
             last = letter.place
+            looked_at += len(letter.raw)
             if not wanted.fits(letter):
                 continue
-            if len(found) < most:
+            if not beyond and len(found) < most and size < MOVED_BYTES:
                 found.append(letter)
+                size += len(letter.raw)
             else:
                 beyond += 1
                 if latest_first:
@@ -341,20 +355,22 @@ class DeadLetters:
             here = Place(after.ms, after.number, channel, partition)
             beyond = here < after if latest_first else here > after
             start = after.entry if beyond else f"({after.entry}"
-        while True:
-            letters = self._read(channel, partition, command, start, end, CHUNK)
-            yield from letters
-            if len(letters) < CHUNK:
-                return
+        while letters := self._read(channel, partition, command, start, end, CHUNK):
             start = f"({letters[-1].place.entry}"
+            yield from letters
 
     def _read(self, channel: str, partition: int, command: str, start: str, end: str, most: int) -> list[Letter]:
-        found = self._run("letters", channel, partition, [command, start, end, most])
+        found = self._run("letters", channel, partition, [command, start, end, most, CHUNK_BYTES])
         return [_letter(channel, partition, *entry) for entry in found]
 
     def _run(self, name: str, channel: str, partition: int, arguments: Sequence[str | bytes | int], *keys: str) -> Any:
         own = (dead_key(channel, partition), edited_key(channel, partition))
         return run_script(self._redis, name, [*own, *keys], arguments)
+
+
+def changed() -> Refused:
+    """What to say when somebody else was faster."""
+    return Refused("Conflict", status=409, detail="this letter was changed at the same time; look at it again")
 
 
 def redriven(raw: bytes, nonce: str) -> bytes:
@@ -460,5 +476,12 @@ def _in_chunks(letters: Sequence[Letter]) -> Iterator[tuple[tuple[str, int], Seq
     for letter in letters:
         by_stream[letter.place.channel, letter.place.partition].append(letter)
     for stream, some in by_stream.items():
-        for start in range(0, len(some), CHUNK):
-            yield stream, some[start : start + CHUNK]
+        chunk: list[Letter] = []
+        size = 0
+        for letter in some:
+            if len(chunk) == CHUNK or (chunk and size + len(letter.raw) > CHUNK_BYTES):
+                yield stream, chunk
+                chunk, size = [], 0
+            chunk.append(letter)
+            size += len(letter.raw)
+        yield stream, chunk

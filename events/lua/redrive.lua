@@ -4,13 +4,18 @@
 -- KEYS  1  the dead letters, a stream
 --       2  the events of those that were edited, a hash by entry id
 --       3  the channel's stream
--- ARGV  per letter: its entry id, the event as it was edited or '', the event to publish
+-- ARGV  per letter: its entry id, the SHA-1 of the event it was edited to or '', the event to publish
 -- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
+local function version(id)
+  local edited = redis.call('HGET', KEYS[2], id)
+  return edited and redis.sha1hex(edited) or ''
+end
+
 local moved = 0
 for i = 1, #ARGV, 3 do
   local id = ARGV[i]
   local there = #redis.call('XRANGE', KEYS[1], id, id) == 1
-  if there and (redis.call('HGET', KEYS[2], id) or '') == ARGV[i + 1] then
+  if there and version(id) == ARGV[i + 1] then
     redis.call('XADD', KEYS[3], '*', 'event', ARGV[i + 2])
     redis.call('XDEL', KEYS[1], id)
     redis.call('HDEL', KEYS[2], id)

@@ -128,7 +128,7 @@ class DeadLetterDesk:
         if letter.event() is None:
             raise Refused("Unreadable", status=409, detail="this letter's event cannot be read, only purged")
         if not self.letters.redrive([letter], self.nonce):
-            raise Refused("Conflict", status=409, detail="this letter was changed at the same time; look at it again")
+            raise deadletter.changed()
         log.info("dead_letter_redriven", letter=letter.id)
         return {"redriven": 1}
 
@@ -143,7 +143,8 @@ class DeadLetterDesk:
         """Throw one letter away."""
         parsed(Nothing, arguments)
         letter = self.letters.get(id_, tenant)
-        self.letters.purge([letter])
+        if not self.letters.purge([letter]):
+            raise deadletter.changed()
         log.info("dead_letter_purged", letter=letter.id)
         return {"purged": 1}
 

@@ -198,10 +198,11 @@ def _edit(options: Namespace, installation: Installation) -> None:
 def _redrive(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters, unless_away(_AGAIN):
         if options.ids:
-            moved, skipped = letters.redrive(_named(letters, options, readable=True), _nonce), 0
-        else:
-            wanted = _confirmed(letters, options, "redrive")
-            moved, skipped = _all(lambda after: letters.redrive_wanted(wanted, _nonce, after=after))
+            named = _named(letters, options, readable=True)
+            _moved("redriven", letters.redrive(named, _nonce), named)
+            return
+        wanted = _confirmed(letters, options, "redrive")
+        moved, skipped = _all(lambda after: letters.redrive_wanted(wanted, _nonce, after=after))
     output.remark(f"redriven: {moved}" + (f"; cannot be read, only purged: {skipped}" if skipped else ""))
 
 
@@ -210,11 +211,16 @@ def _purge(options: Namespace, installation: Installation) -> None:
         if options.ids:
             named = _named(letters, options, readable=False)
             _ask(options, "purge", len(named))
-            moved = letters.purge(named)
-        else:
-            wanted = _confirmed(letters, options, "purge")
-            moved, _ = _all(lambda after: letters.purge_wanted(wanted, after=after))
+            _moved("purged", letters.purge(named), named)
+            return
+        wanted = _confirmed(letters, options, "purge")
+        moved, _ = _all(lambda after: letters.purge_wanted(wanted, after=after))
     output.remark(f"purged: {moved}")
+
+
+def _moved(done: str, count: int, named: Sequence[Letter]) -> None:
+    left = len(named) - count
+    output.remark(f"{done}: {count}" + (f"; changed at the same time, look again: {left}" if left else ""))
 
 
 def _named(letters: DeadLetters, options: Namespace, *, readable: bool) -> Sequence[Letter]:

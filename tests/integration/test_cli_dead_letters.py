@@ -249,6 +249,24 @@ def test_letters_that_are_named_are_moved_each_once(sspp: Shell) -> None:
 
 
 @pytest.mark.parametrize(("action", "done"), [("redrive", "redriven"), ("purge", "purged")])
+def test_a_letter_that_somebody_else_was_faster_with_is_told_of(
+    sspp: Shell, monkeypatch: pytest.MonkeyPatch, action: str, done: str
+) -> None:
+    get = deadletter.DeadLetters.get
+
+    def slow(letters: deadletter.DeadLetters, id_: str, tenant: str | None = None) -> deadletter.Letter:
+        letter = get(letters, id_, tenant)
+        if id_ == taken:
+            assert letters.purge([letter]) == 1
+        return letter
+
+    kept, taken = sspp.bury(), sspp.bury()
+    monkeypatch.setattr(deadletter.DeadLetters, "get", slow)
+    assert sspp.good(action, kept, taken, "--yes") == f"{done}: 1; changed at the same time, look again: 1\n"
+    assert sspp.left() == []
+
+
+@pytest.mark.parametrize(("action", "done"), [("redrive", "redriven"), ("purge", "purged")])
 def test_what_is_selected_is_moved_to_the_last_one(
     sspp: Shell, monkeypatch: pytest.MonkeyPatch, action: str, done: str
 ) -> None:

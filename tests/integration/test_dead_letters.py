@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from events.errors import Refused, Unavailable
 from events.keyspace import CHANNELS, SLOW, dead_key, edited_key, partition_of, stream_key
 from events.retry import Verdict
 from events.subscription import SUBSCRIPTIONS
+from functions.api.dead_letters import DeadLetterDesk
 
 PARTITIONS = 4
 ALL = Wanted()
@@ -232,10 +234,34 @@ def test_a_letter_edited_since_it_was_read_stays(yard, nonce):
     before = yard.letters.get(yard.bury(1))
     yard.letters.edit(before, with_data(before, {"n": 5}))
     first_edit = yard.letters.get(before.id)
-    yard.letters.edit(before, with_data(before, {"n": 6}))
-    assert yard.letters.redrive([before], nonce) == 0
-    assert yard.letters.redrive([first_edit], nonce) == 0
+    yard.letters.edit(first_edit, with_data(before, {"n": 6}))
+    for stale in (before, first_edit):
+        assert (yard.letters.redrive([stale], nonce), yard.letters.purge([stale])) == (0, 0)
+        with pytest.raises(Refused) as refused:
+            yard.letters.edit(stale, with_data(before, {"n": 7}))
+        assert refused.value.status == 409
     assert (yard.left(), yard.published()) == ([before.id], [])
+    event = yard.letters.get(before.id).event()
+    assert event is not None
+    assert event.data == {"n": 6}
+
+
+def test_a_letter_is_purged_by_one_only_and_not_by_who_was_slower_than_a_redrive(yard, nonce):
+    class Slow(DeadLetters):
+        """Somebody else is faster, every time."""
+
+        def get(self, id_: str, tenant: str | None = None) -> Letter:
+            letter = super().get(id_, tenant)
+            assert yard.letters.redrive([letter], nonce) == 1
+            return letter
+
+    id_ = yard.bury(1)
+    desk = DeadLetterDesk(letters=Slow(yard.redis, PARTITIONS), nonce=nonce, max_bytes=1000)
+    with pytest.raises(Refused) as refused:
+        desk.purge(None, {}, id_)
+    assert refused.value.status == 409
+    desk = DeadLetterDesk(letters=yard.letters, nonce=nonce, max_bytes=1000)
+    assert desk.purge(None, {}, yard.bury(2)) == {"purged": 1}
 
 
 def test_a_letter_redriven_by_many_at_once_is_published_once(yard, nonce):
@@ -276,6 +302,7 @@ def test_what_is_purged_is_gone_with_what_it_was_edited_to(yard):
     kept = yard.bury(0, "beta")
     letter = yard.letters.get(yard.bury(1))
     yard.letters.edit(letter, with_data(letter, {}))
+    letter = yard.letters.get(letter.id)
     buried = [yard.letters.get(yard.bury(n)) for n in range(2, CHUNK * 2)]
     assert yard.letters.purge([letter, *buried, buried[0]]) == CHUNK * 2 - 1
     assert yard.left() == [kept]
@@ -296,6 +323,63 @@ def test_purging_by_what_is_wanted_leaves_the_rest(yard, monkeypatch):
         (0, 0, True),
     ]
     assert yard.left() == [kept]
+
+
+# --- large ones
+
+
+@pytest.fixture
+def large(yard: Graveyard, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of letters some of which are larger than a chunk, and all larger than what a call moves."""
+    monkeypatch.setattr(deadletter, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(deadletter, "MOVED_BYTES", 2000)
+    buried = [yard.bury(n) for n in range(20)]
+    for id_ in buried[::7]:
+        letter = yard.letters.get(id_)
+        yard.letters.edit(letter, with_data(letter, "x" * 1000))
+    return buried
+
+
+def test_large_letters_are_all_listed_a_few_a_page(yard, large):
+    found = pages(yard, ALL, 100)
+    assert [id_ for page in found for id_ in page] == large[::-1]
+    assert 2 < len(found) < 10
+
+
+def test_large_letters_are_all_redriven_a_few_a_call(yard, nonce, large):
+    counts, after = [], None
+    while not counts or after is not None:
+        moved = yard.letters.redrive_wanted(ALL, nonce, after=after)
+        counts.append(moved.count)
+        after = moved.next
+    assert [event["id"] for event in yard.published()] == [f"e{n}" for n in range(20)]
+    assert 2 < len(counts) < 10
+
+
+@pytest.mark.parametrize("wanted", [ALL, Wanted(reason="another")])
+def test_one_call_looks_at_so_many_bytes(yard, nonce, monkeypatch, wanted):
+    monkeypatch.setattr(deadletter, "LOOKED_AT_BYTES", 5000)
+    for n in range(10):
+        letter = yard.letters.get(yard.bury(n))
+        yard.letters.edit(letter, with_data(letter, "x" * 1000))
+    moved = yard.letters.redrive_wanted(wanted, nonce)
+    assert (moved.count, moved.next is None) == (5 if wanted is ALL else 0, False)
+
+
+def test_what_a_call_holds_in_memory_does_not_grow_with_the_letters(yard, nonce):
+    megabyte = json.dumps({"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": "x" * 1_000_000})
+    for n in range(60):
+        yard.bury(n, event=megabyte)
+    tracemalloc.start()
+    try:
+        assert len(yard.letters.page(ALL, limit=1).letters) == 1
+        _, listing = tracemalloc.get_traced_memory()
+        moved = yard.letters.redrive_wanted(ALL, nonce)
+        _, moving = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (moved.count, moved.remaining > 0) == (17, True)
+    assert (listing < 10_000_000, moving < 40_000_000) == (True, True), (listing, moving)
 
 
 # --- what only a server can do
