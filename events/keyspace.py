@@ -12,6 +12,8 @@ from functools import cache
 from hashlib import blake2b, sha1
 from pathlib import Path
 
+#: How many partitions the installation has.
+PARTITIONS_KEY = "sspp:partitions"
 #: The one consumer group of every channel: one subscription each.
 GROUP = "dispatchers"
 

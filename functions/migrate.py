@@ -19,7 +19,7 @@ from events.errors import ConfigError, Unavailable
 from functions import tenants
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
-from functions.adapters.redis import usage
+from functions.adapters.redis import partitions, usage
 
 #: Seconds between two attempts while a store does not answer, and between two lines of the log that say so.
 AGAIN_S, TELL_S = 2.0, 30.0
@@ -79,6 +79,7 @@ def run(told: settings.Settings, now: datetime | None = None) -> None:
     month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     client = channel.connect(told.redis_url)
     with tenants.opened(told.database_url, told.redis_url) as known, closing(client):
+        partitions.settle_on(client, told.partitions)
         for name, partition, lane in product(keyspace.CHANNELS, range(told.partitions), keyspace.LANES):
             channel.Channel(client, name, partition, "migrate", lane).ensure()
         usage.restore(client, known.record.events_in(month.date()), month, told.partitions)

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import pytest
 import redis
 
-from events import keyspace, settings
+from events import channel, keyspace, settings
+from events.errors import ConfigError, Unavailable
 from functions import migrate
 from functions.adapters.postgres import migrate as schema
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
+from functions.adapters.redis import partitions
 from tests.conftest import cloned
 from tests.integration.test_signal_store import NOW, signal
 
@@ -58,3 +62,50 @@ def test_what_had_rows_of_its_own_moves_into_its_accounts_row(postgres_url: str)
             ["t1", "none", [], {}],
             ["t2", "acme", [["buyer", 7, 0, 1]], {RULE: [3, True, "2026-03-04T10:00:00.25+00:00"]}],
         ]
+
+
+def dead_letter(client: redis.Redis, partition: int) -> None:
+    client.xadd(keyspace.dead_key("notices", partition), {"event": "{}"})
+
+
+def event(client: redis.Redis, partition: int) -> None:
+    client.xadd(keyspace.stream_key("events", partition, keyspace.SLOW), {"event": "{}"})
+
+
+def retry(client: redis.Redis, partition: int) -> None:
+    client.zadd(keyspace.retry_key("signals", partition), {"1-0": 1})
+
+
+@pytest.mark.parametrize("left", [dead_letter, event, retry])
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_another_number_of_partitions_is_refused_while_something_would_be_out_of_sight(
+    redis_url: str, left: Callable[[redis.Redis, int], None], before: int, after: int
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        partitions.settle_on(client, before)
+        left(client, before - 1)
+        partitions.settle_on(client, before)
+        for _ in range(2):
+            with pytest.raises(ConfigError, match=f"SSPP_PARTITIONS is {after}, but was {before}"):
+                partitions.settle_on(client, after)
+        client.flushdb()
+        partitions.settle_on(client, before)
+        partitions.settle_on(client, after)
+        left(client, 0)
+        with pytest.raises(ConfigError, match=f"SSPP_PARTITIONS is {before}, but was {after}"):
+            partitions.settle_on(client, before)
+
+
+def test_migrating_minds_the_number_of_partitions(database_url: str, redis_url: str) -> None:
+    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    with redis.Redis.from_url(redis_url) as client:
+        migrate.run(settings.read(env), NOW)
+        dead_letter(client, 0)
+        with pytest.raises(ConfigError):
+            migrate.run(settings.read({**env, "SSPP_PARTITIONS": "2"}), NOW)
+        assert not client.exists(keyspace.stream_key("events", 1)), "nothing was made for it"
+
+
+def test_a_redis_that_is_away_is_unavailable() -> None:
+    with channel.connect("redis://127.0.0.1:1") as client, pytest.raises(Unavailable):
+        partitions.settle_on(client, 1)

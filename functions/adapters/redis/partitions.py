@@ -1,0 +1,40 @@
+"""How many partitions an installation has, on record in Redis: who counts others finds nothing of what lies there."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import redis
+
+from events.channel import translated
+from events.errors import ConfigError
+from events.keyspace import CHANNELS, LANES, PARTITIONS_KEY, dead_key, retry_key, stream_key
+
+
+def settle_on(client: redis.Redis, partitions: int) -> None:
+    """Put ``partitions`` on record, as long as nothing lies where another number was counted.
+
+    Raises:
+        ConfigError: something does; it would be out of everybody's sight.
+        Unavailable: Redis could not be reached; the same call again is safe.
+    """
+    any_client: Any = client  # redis-py's answers are unions of everything
+    with translated():
+        before = int(any_client.get(PARTITIONS_KEY) or partitions)
+        if before != partitions and not _empty(any_client, before):
+            raise ConfigError(
+                f"SSPP_PARTITIONS is {partitions}, but was {before}, and there are events, retries or dead letters"
+                " that would be out of sight: set it back, let the channels drain, redrive or purge the dead letters"
+            )
+        any_client.set(PARTITIONS_KEY, partitions)
+
+
+def _empty(client: Any, partitions: int) -> bool:
+    """Whether no event, no retry and no dead letter is in any of so many partitions."""
+    everywhere = list(product(CHANNELS, range(partitions)))
+    lanes = [(channel, partition, lane) for channel, partition in everywhere for lane in LANES]
+    return not (
+        any(client.xlen(dead_key(*where)) for where in everywhere)
+        or any(client.xlen(stream_key(*where)) or client.zcard(retry_key(*where)) for where in lanes)
+    )
