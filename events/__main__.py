@@ -19,7 +19,7 @@ import redis
 
 from events import channel, failpoint, health, keyspace, log, retry, settings
 from events.breaker import Breaker
-from events.deadletter import OVERDUE_MS, DeadLetters
+from events.deadletter import DeadLetters
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.errors import ConfigError
@@ -98,10 +98,11 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
 
 
 def _watch(letters: DeadLetters, name: str, partition: int, throttle: Throttle) -> None:
-    """Publish how many dead letters wait; say so while nobody has looked for long."""
-    age_ms = letters.watch(name, partition, time.time_ns() // 1_000_000)
-    if age_ms is not None and age_ms > OVERDUE_MS and throttle.admit() is not None:
-        log.Log("dispatcher").warning("dead_letters_waiting", channel=name, oldest_hours=age_ms // 3_600_000)
+    """Publish how many dead letters wait; say so while they are many, or nobody has looked for long."""
+    waiting = letters.watch(name, partition, time.time_ns() // 1_000_000)
+    if waiting.need_somebody and throttle.admit() is not None:
+        hours = waiting.oldest_ms // 3_600_000
+        log.Log("dispatcher").error("dead_letters_waiting", channel=name, letters=waiting.letters, oldest_hours=hours)
 
 
 if __name__ == "__main__":

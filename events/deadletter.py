@@ -32,6 +32,8 @@ ERROR_PREFIX = "knativeerror"
 
 #: A letter that has waited for longer needs somebody: nobody looks.
 OVERDUE_MS = 24 * 3_600_000
+#: So many letters in one partition need somebody at once: nothing removes them, and they take up Redis' memory.
+MANY = 10_000
 #: The most letters one call looks at, however few of them are wanted.
 LOOKED_AT = 10_000
 #: As many of a partition's latest letters say whether the line stops; see line.py.
@@ -189,6 +191,18 @@ class Moved:
     next: str | None
 
 
+class Waiting(NamedTuple):
+    """How many letters wait in a partition, and for how long the oldest has, in ms."""
+
+    letters: int
+    oldest_ms: int
+
+    @property
+    def need_somebody(self) -> bool:
+        """Whether it is time to say so."""
+        return self.oldest_ms > OVERDUE_MS or self.letters >= MANY
+
+
 class DeadLetters:
     """The dead letters of every channel.
 
@@ -290,17 +304,13 @@ class DeadLetters:
         with translated():
             self._redis.set(bury_key(channel), b"1", ex=seconds)
 
-    def watch(self, channel: str, partition: int, now_ms: int) -> int | None:
-        """Publish how many letters wait and since when; cheap, whatever they hold.
-
-        Returns:
-            how long the oldest has waited, in ms, or None without any. Compare it with :data:`OVERDUE_MS`.
-        """
-        waiting, *since = self._run("waiting", channel, partition, [])
-        age_ms = max(0, now_ms - int(since[0])) if since else None
-        metrics.DEAD.labels(channel, str(partition)).set(waiting)
-        metrics.DEAD_OLDEST.labels(channel, str(partition)).set((age_ms or 0) / 1000)
-        return age_ms
+    def watch(self, channel: str, partition: int, now_ms: int) -> Waiting:
+        """Publish, and give, how many letters wait and since when; cheap, whatever they hold."""
+        letters, *since = self._run("waiting", channel, partition, [])
+        waiting = Waiting(letters, max(0, now_ms - int(since[0])) if since else 0)
+        metrics.DEAD.labels(channel, str(partition)).set(waiting.letters)
+        metrics.DEAD_OLDEST.labels(channel, str(partition)).set(waiting.oldest_ms / 1000)
+        return waiting
 
     def recent(self, channel: str, within_s: float) -> list[tuple[str, float]]:
         """Whose letters were buried in the last ``within_s`` seconds, as ``(tenant, seconds ago)``.

@@ -22,8 +22,9 @@ import redis
 from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Park
 from events.deadletter import DeadLetters, Wanted, with_data
-from events.errors import Unavailable
+from events.errors import ConfigError, Unavailable
 from events.subscription import SUBSCRIPTIONS
+from functions.adapters.redis import partitions
 from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.keys import RedisKeyDirectory
@@ -126,10 +127,14 @@ def check_dead_letters(client: Any, count: int) -> None:
     dead = DeadLetters(client, LIMITS.partitions)
     letters = dead.page(Wanted(channel="signals"), limit=100).letters
     assert len(letters) == count
+    assert [tenant for tenant, _ in dead.recent("signals", 60)] == ["acme"] * count
+    partitions.settle_on(client, LIMITS.partitions)
+    with pytest.raises(ConfigError):
+        partitions.settle_on(client, LIMITS.partitions + 1)
     dead.edit(letters[0], with_data(letters[0], {"accountId": "another"}))
     assert dead.redrive([dead.get(letters[0].id), letters[1]], lambda: "nonce") == 2
     assert dead.purge_wanted(Wanted()).count == count - 2
-    assert [dead.watch("signals", partition, 1) for partition in range(count)] == [None] * count
+    assert [dead.watch("signals", partition, 1) for partition in range(count)] == [(0, 0)] * count
 
 
 # --- a cluster

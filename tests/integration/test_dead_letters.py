@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 from events import channel, deadletter, settings
 from events.__main__ import _dispatchers
 from events.channel import Channel
-from events.deadletter import CHUNK, DeadLetters, Letter, Wanted, with_data
+from events.deadletter import CHUNK, MANY, OVERDUE_MS, DeadLetters, Letter, Waiting, Wanted, with_data
 from events.delivery import Delivered
 from events.errors import Refused, Unavailable
 from events.keyspace import CHANNELS, SLOW, dead_key, edited_key, partition_of, stream_key
@@ -393,7 +393,7 @@ def test_a_full_server_can_be_redriven_and_purged_but_not_edited(yard, nonce):
             yard.letters.edit(first, with_data(first, {}))
         assert yard.left() == [second.id, first.id]
         assert (yard.letters.redrive([first], nonce), yard.letters.purge([second])) == (1, 1)
-        assert yard.letters.watch("events", 0, 0) is None
+        assert yard.letters.watch("events", 0, 0) == (0, 0)
     finally:
         yard.redis.config_set("maxmemory", "0")
     assert len(yard.published()) == 1
@@ -458,20 +458,34 @@ def test_a_redriven_entry_is_read_as_if_it_had_never_been_tried(yard, nonce):
 # --- watching
 
 
-@pytest.mark.parametrize(("buried", "now_ms", "age_ms"), [([], 9000, None), ([1, 5], 9000, 6999), ([1], 0, 0)])
+@pytest.mark.parametrize(("buried", "now_ms", "age_ms"), [([], 9000, 0), ([1, 5], 9000, 6999), ([1], 0, 0)])
 def test_the_age_of_the_oldest_is_told_and_published(yard, buried, now_ms, age_ms):
     for n in buried:
         yard.bury(n)
     partition = partition_of("acme", PARTITIONS)
-    assert yard.letters.watch("events", partition, now_ms) == age_ms
+    assert yard.letters.watch("events", partition, now_ms) == (len(buried), age_ms)
     labels = {"channel": "events", "partition": str(partition)}
     assert REGISTRY.get_sample_value("sspp_dead_letters", labels) == len(buried)
-    assert REGISTRY.get_sample_value("sspp_dead_letters_oldest_seconds", labels) == (age_ms or 0) / 1000
+    assert REGISTRY.get_sample_value("sspp_dead_letters_oldest_seconds", labels) == age_ms / 1000
 
 
 def test_the_oldest_is_as_old_as_its_entry_where_it_does_not_say(yard):
     yard.redis.xadd(dead_key("events", 0), {"event": "{}"}, id="5000-1")
-    assert yard.letters.watch("events", 0, 6000) == 1000
+    assert yard.letters.watch("events", 0, 6000) == (1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "loud"),
+    [
+        ((0, 0), False),
+        ((1, OVERDUE_MS), False),
+        ((1, OVERDUE_MS + 1), True),
+        ((MANY - 1, 1), False),
+        ((MANY, 1), True),
+    ],
+)
+def test_many_letters_need_somebody_as_old_ones_do(waiting, loud):
+    assert Waiting(*waiting).need_somebody is loud
 
 
 def test_whose_letters_were_buried_lately_is_told_the_latest_of_each_partition(yard, monkeypatch):
