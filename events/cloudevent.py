@@ -37,6 +37,8 @@ _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10").bytes
 TENANT = "sspptenant"
 
 _TENANT_MARK = f'"{TENANT}":"'.encode()
+#: Bytes; several times what a tenant may be called, so that what is no stamp of ours is not kept by the megabyte.
+_LONGEST_TENANT = 256
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
 _RFC3339 = (
@@ -219,7 +221,10 @@ def tenant_of(raw: bytes) -> str:
     name, so whoever writes an event, of the platform's own too, writes its stamps behind the data.
     """
     start = raw.rfind(_TENANT_MARK)
-    return raw[start + len(_TENANT_MARK) :].split(b'"', 1)[0].decode("utf-8", "replace") if start >= 0 else ""
+    if start < 0:
+        return ""
+    start += len(_TENANT_MARK)
+    return raw[start : start + _LONGEST_TENANT].split(b'"', 1)[0].decode("utf-8", "replace")
 
 
 def serialise(event: CloudEvent) -> bytes:

@@ -574,6 +574,11 @@ def test_what_was_not_stamped_is_nobodys(raw):
     assert tenant_of(raw) == ""
 
 
+def test_a_tenant_has_a_name_and_not_a_megabyte_of_it():
+    assert tenant_of(stamp(document(), sspptenant="a" * 64)) == "a" * 64
+    assert len(tenant_of(document(data="x")[:-1] + b',"sspptenant":"' + b"y" * 1_000_000 + b'"}')) < 1000
+
+
 def test_the_last_stamp_counts():
     stamped = stamp(document(knativeerrordata="forged"), knativeerrordata='first "\n')
     event = parse(stamp(stamped, knativeerrordata="second")).event
