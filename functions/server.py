@@ -1,7 +1,8 @@
 """``python -m functions.server <function>``: a function's target under gunicorn with settings of ours.
 
 The Functions Framework's own server has no limit on bodies, no deadline for headers and no drain; this one
-serves the same targets. What each setting is for stands beside it.
+serves the same targets, all of them from an event loop, so that nobody who is slow holds up anybody else. What
+each setting is for stands beside it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ ASYNCHRONOUS = frozenset({"ingest"})
 
 #: Requests one synchronous function serves at a time; its Knative containerConcurrency.
 THREADS = 4
+#: Bytes of a delivery: more than events/dispatcher.py puts into a request, unless one event alone is longer...
+DELIVERY_BYTES = 10_485_760
+#: ...which may be so many times its sender's body: what is no JSON travels as a JSON text, a NUL as six characters.
+ENVELOPE = 7
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
@@ -40,22 +45,31 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type info
     def load(self) -> Any:
         """Import the function, in the worker, so that an import that fails fails there and is logged."""
         if self._function in ASYNCHRONOUS:
-            from functions.ingest.main import app
+            from functions.ingest.main import app as ingest
 
-            return app()
+            return ingest()
         import functions_framework
 
+        from functions.web.threaded import ThreadedApp
+
         source = Path(__file__).parent / self._function / "main.py"
-        return functions_framework.create_app(self._function, str(source))  # type: ignore[no-untyped-call]
+        app: Any = functions_framework.create_app(self._function, str(source))  # type: ignore[no-untyped-call]
+        app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
+        app.url_map.merge_slashes = False  # its redirect is a page
+        # One thread more than requests, for probes, which must not wait for work.
+        return ThreadedApp(app, threads=THREADS + 1, most=_most_bytes(self._function, self._told))
+
+
+def _most_bytes(function: str, told: settings.Settings) -> int:
+    """The longest body that a synchronous function takes."""
+    return told.max_body_bytes if function == "api" else max(DELIVERY_BYTES, ENVELOPE * told.max_body_bytes)
 
 
 def _options(function: str, told: settings.Settings) -> dict[str, Any]:
-    asynchronous = function in ASYNCHRONOUS
     return {
         "bind": f"{told.host}:{told.port}",
         "workers": 1,
-        "worker_class": "functions.ingest.worker.Worker" if asynchronous else "gthread",
-        "threads": 1 if asynchronous else THREADS + 1,  # one for probes, which must not wait for work
+        "worker_class": "functions.web.worker.Worker",
         "keepalive": 120,  # above the 90 s of Knative's proxy, so that it is never the one surprised
         "timeout": int(told.function_timeout_s),  # a worker stuck for longer is replaced
         "graceful_timeout": 30,  # what a drain may take

@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from functools import cached_property
 
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from functions.ingest.answer import Answer
 from functions.ingest.app import FrontDoor
+from functions.web.asgi import too_large
 
 
 class FrontDoorBridge:
@@ -29,7 +29,7 @@ class FrontDoorBridge:
         """Answer one request to a door."""
         headers = {name.lower(): value for name, value in request.headers.items()}
 
-        async def read() -> bytes | None:
+        async def read() -> bytes:
             return await asyncio.to_thread(self._body, request)
 
         call = self._door.answer(request.method, request.path, headers, read)
@@ -39,12 +39,12 @@ class FrontDoorBridge:
         given = answered.result()
         return given.status, {"content-type": given.content_type, **given.headers}, given.body
 
-    def _body(self, request: flask.Request) -> bytes | None:
-        try:
-            body = request.get_data()  # the Functions Framework bounds it at 10 MB
-        except RequestEntityTooLarge:
-            return None
-        return body if len(body) <= self._door.max_body_bytes else None
+    def _body(self, request: flask.Request) -> bytes:
+        """Give the body; our server has bounded it already, the Functions Framework's own bounds nothing."""
+        most = self._door.max_body_bytes
+        if (request.content_length or 0) > most or len(request.get_data()) > most:
+            raise too_large(most)
+        return request.get_data()
 
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:

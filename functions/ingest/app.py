@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
 from uuid import UUID
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -24,22 +22,14 @@ from functions.ingest.doors import DOORS, Door, Request
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
+from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
 from functions.web.credentials import api_key
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-#: Reads the body, None when it is too long; raises Refused when it is too slow.
-Read = Callable[[], Awaitable[bytes | None]]
+#: Reads the body; raises Refused when it is too long or too slow.
+Read = Callable[[], Awaitable[bytes]]
 
 log = Log("ingest")
 
-#: A body must have come in whole by then.
-BODY_TIMEOUT_S = 20.0
-#: The same for a body that is not looked at, as its request is refused by its head.
-UNWANTED_TIMEOUT_S = 2.0
-#: What says that more of the body is the last thing wanted.
-_UNWANTED = frozenset({408, 413})
 #: Refusals logged a second; the rest are counted in one line, so that a flood does not fill the disk.
 REFUSALS_LOGGED = 20
 
@@ -109,11 +99,7 @@ class FrontDoor:
     ) -> Answer:
         """What do they bring, may it come in."""
         sender.check_may_write()
-        declared = headers.get("content-length", "")
-        too_large = declared.isdigit() and int(declared) > self.max_body_bytes
-        body = None if too_large else await read()
-        if body is None:
-            raise Refused("Body too large", status=413, detail=f"at most {self.max_body_bytes} bytes")
+        body = await read()
         metrics.INGEST_BYTES.inc(len(body))
         request = Request(
             headers=headers,
@@ -198,117 +184,15 @@ class IngestApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
             return
-        # ASGI has names in lower case already.
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        door = self._front_door
-
-        whole = False
-
-        async def read() -> bytes | None:
-            nonlocal whole
-            body = await _read(receive, door.max_body_bytes)
-            whole = body is not None
-            return body
-
-        given = await door.answer(scope["method"], scope["path"], headers, read)
-        extra = door.cors_headers(headers.get("origin")) if door.cors_origins else {}
-        if not whole and (given.status in _UNWANTED or not await _let_by(receive, headers, door.max_body_bytes)):
+        headers, door = headers_of(scope), self._front_door
+        body = Body(receive, headers, door.max_body_bytes)
+        given = await door.answer(scope["method"], scope["path"], headers, body.read)
+        told = {"content-type": given.content_type, "content-length": str(len(given.body)), **given.headers}
+        if door.cors_origins:
+            told |= door.cors_headers(headers.get("origin"))
+        if not await body.may_be_followed(given.status):
             # The server hangs up on a body that is not whole; who is not told would send the next request there.
-            extra = {**extra, "connection": "close"}
-        await _send(send, given, extra, head_only=scope["method"] == "HEAD")
-
-
-async def _read(receive: Receive, most: int) -> bytes | None:
-    """Read a body; None when it is longer than ``most``.
-
-    Raises:
-        Refused: it did not come in whole, or not in time.
-    """
-    late = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body = bytes(message.get("body", b""))  # nearly always: all of it came with the head
-        return body if len(body) <= most else None
-    try:
-        return await _read_rest(receive, message, most, late)
-    except TimeoutError as exc:
-        raise _incomplete() from exc
-
-
-async def _receive_by(late: float, receive: Receive) -> MutableMapping[str, Any]:
-    """Receive one message before ``late``, the loop's time.
-
-    The clock is asked as well: the server waits with asyncio.wait_for, which forgets a cancellation that comes
-    together with what it waits for (python/cpython#86296), so that a sender who drips in step would never be late.
-
-    Raises:
-        TimeoutError: none came.
-    """
-    if asyncio.get_running_loop().time() >= late:
-        raise TimeoutError
-    async with asyncio.timeout_at(late):
-        return await receive()
-
-
-def in_time(receive: Receive) -> Receive:
-    """Give up on a sender that is silent, for servers that never do; ours does, without a timer for each request."""
-
-    async def received() -> MutableMapping[str, Any]:
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await receive()
-        except TimeoutError:
-            return {"type": "http.disconnect"}
-
-    return received
-
-
-def _incomplete() -> Refused:
-    return Refused("Request timeout", status=408, detail="the body did not come in whole")
-
-
-async def _let_by(receive: Receive, headers: Mapping[str, str], most: int) -> bool:
-    """Take in a body that nobody wants, keeping nothing; False when that is too much, or takes too long."""
-    declared = headers.get("content-length", "0")
-    if "expect" in headers or not declared.isdigit() or int(declared) > most:
-        return False
-    late = asyncio.get_running_loop().time() + UNWANTED_TIMEOUT_S
-    try:
-        while (message := await _receive_by(late, receive))["type"] == "http.request":
-            most -= len(message.get("body", b""))
-            if most < 0 or not message.get("more_body", False):
-                return most >= 0
-    except TimeoutError:
-        pass
-    return False
-
-
-async def _read_rest(receive: Receive, message: MutableMapping[str, Any], most: int, late: float) -> bytes | None:
-    body = bytearray()
-    while True:
-        if message["type"] == "http.disconnect":
-            raise _incomplete()  # the server says the same of a connection that is gone and of one that is silent
-        body += message.get("body", b"")
-        if len(body) > most:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
-        message = await _receive_by(late, receive)
-
-
-async def _send(send: Send, given: Answer, extra: Mapping[str, str], *, head_only: bool) -> None:
-    headers = [
-        (b"content-type", given.content_type.encode()),
-        (b"content-length", str(len(given.body)).encode()),
-        *((name.encode(), value.encode()) for name, value in (*given.headers.items(), *extra.items())),
-    ]
-    await send({"type": "http.response.start", "status": given.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head_only else given.body})
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while (message := await receive())["type"] != "lifespan.shutdown":
-        await send({"type": f"{message['type']}.complete"})
-    await send({"type": "lifespan.shutdown.complete"})
+            told["connection"] = "close"
+        await send_answer(send, given.status, told.items(), given.body, head_only=scope["method"] == "HEAD")

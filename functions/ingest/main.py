@@ -15,8 +15,9 @@ from events.settings import Settings
 from functions.adapters.redis import cluster
 from functions.domain.plan import Rate
 from functions.ingest.admission import Admission, Limits
-from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp, Receive, Scope, Send, in_time
+from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
 from functions.ingest.keys import KeyCache
+from functions.web.asgi import Receive, Scope, Send, in_time
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.ingest.app import BODY_TIMEOUT_S
+from functions.web.asgi import BODY_TIMEOUT_S
 from tests.servers import frontdoor
 from tests.servers import raw as http
 from tests.servers.frontdoor import FrontDoor

@@ -12,9 +12,9 @@ import pytest
 
 from functions import tenants
 from functions.domain.key import RANDOM_BYTES, new_key
-from tests.e2e.conftest import Installation, Platform, event
-from tests.servers import raw
-from tests.servers.parts import until
+from tests.e2e.conftest import OPERATOR_KEY, Installation, Platform, event
+from tests.servers import parts, raw
+from tests.servers.parts import FUNCTIONS, until
 from tests.servers.raw import BATCH, STRUCTURED
 
 DOORS = ("/", "/v1/events", "/api/v1/events", "/api/events")
@@ -135,11 +135,13 @@ def test_whatever_header_or_body_it_came_in_ingest_keeps_it_to_itself(platform: 
     assert_unseen(platform, canary, platform.key)
 
 
-def test_what_is_no_request_is_refused_without_an_echo(platform: Platform, canary: str) -> None:
-    url, key = platform.parts["ingest"].url, f"sspp_{canary}"
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_is_no_request_is_refused_without_an_echo(platform: Platform, canary: str, function: str) -> None:
+    url, key = platform.parts[function].url, f"sspp_{canary}"
     sent = {
         "a header's name": (raw.head(f"bad {canary}: 1", key=key), 400),
         "a header without a colon": (raw.head(canary, key=key), 400),
+        "a key without a colon": (raw.head(f"x-api-key {key}", method="GET", path="/health"), 400),
         "a header's value": (raw.head(f"x-odd: {canary}\x01", key=key), 400),
         "a length": (raw.head(f"content-length: {canary}", key=key), 400),
         "two lengths": (raw.head("content-length: 1", "content-length: 2", f"x: {canary}", key=key), 400),
@@ -159,10 +161,17 @@ def test_what_is_no_request_is_refused_without_an_echo(platform: Platform, canar
         assert reply.headers["connection"] == "close", name
         assert reply.json()["status"] == status, name
         assert canary not in str(reply).lower(), name
-    with raw.connected(url) as connection:
-        connection.sendall(raw.head("transfer-encoding: chunked", key=platform.key) + f"{canary}\r\n".encode())
-        reply = raw.reply(connection)
-        assert reply is None or canary not in str(reply), "a chunk's size"
+    for path in ("/", "/api/v1/dead-letters/redrive"):
+        for credential in (platform.key, OPERATOR_KEY, parts.TOKEN):
+            chunked = raw.head(
+                "transfer-encoding: chunked", f"authorization: Bearer {credential}", path=path, method="POST"
+            )
+            with raw.connected(url) as connection:
+                connection.sendall(chunked + f"{canary}\r\n\r\n".encode())
+                reply = raw.reply(connection)
+            assert reply is not None, "a chunk's size"
+            assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
+            assert canary not in str(reply).lower()
     assert_unseen(platform, canary, key)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.ingest.app import BODY_TIMEOUT_S
 from functions.local import ports
+from functions.web.asgi import BODY_TIMEOUT_S
 from tests.e2e.conftest import event
 from tests.servers import frontdoor
 from tests.servers import raw as http

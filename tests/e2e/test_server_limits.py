@@ -12,12 +12,15 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from functions.ingest.worker import FIRST_HEAD_TIMEOUT_S
-from tests.e2e.conftest import Platform, event
+from functions.web.asgi import UNWANTED_TIMEOUT_S
+from functions.web.threaded import EARLY_S
+from functions.web.worker import FIRST_HEAD_TIMEOUT_S
+from tests.e2e.conftest import OPERATOR_KEY, Platform, event
 from tests.servers import raw as http
-from tests.servers.parts import until
+from tests.servers.parts import FUNCTIONS, TOKEN, until
 
 
 def test_a_body_that_is_declared_too_long_is_refused_before_it_is_sent(platform: Platform) -> None:
@@ -53,11 +56,80 @@ def test_more_headers_than_anyone_needs_are_refused(platform: Platform, headers:
 
 
 def test_a_connection_that_does_not_bring_a_request_is_closed(platform: Platform) -> None:
-    with _connected(platform) as raw:
-        raw.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-slow:")
+    with ExitStack() as stack:
         started = time.monotonic()
-        assert raw.recv(1) == b""
-        assert FIRST_HEAD_TIMEOUT_S - 1 < time.monotonic() - started < FIRST_HEAD_TIMEOUT_S + 5
+        connections = [stack.enter_context(http.connected(platform.parts[name].url)) for name in FUNCTIONS]
+        for raw in connections:
+            raw.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-slow:")
+        for raw in connections:
+            assert raw.recv(1) == b""
+            assert FIRST_HEAD_TIMEOUT_S - 1 < time.monotonic() - started < FIRST_HEAD_TIMEOUT_S + 5
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_senders_that_wait_in_the_middle_of_a_request_hold_up_nobody(platform: Platform, function: str) -> None:
+    url, length = platform.parts[function].url, "content-length: 500"
+    begun = [
+        b"GET /health HTTP/1.1\r\nhost: x\r\nx-a: ",
+        http.head(length, key="sspp_unknown") + b"{}",
+        http.head(length, key=platform.key) + b"{}",
+        http.head(length, key=OPERATOR_KEY, path="/api/v1/dead-letters/redrive") + b"{}",
+        http.head(length, f"authorization: Bearer {TOKEN}") + b"{}",
+    ]
+    with ExitStack() as stack:
+        for start in begun * 12:
+            stack.enter_context(http.connected(url)).sendall(start)
+        started = time.monotonic()
+        while time.monotonic() < started + 5 * EARLY_S:  # by then all of them have been looked at
+            assert httpx.get(f"{url}/health", timeout=2).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("function", "path", "key", "length", "status"),
+    [
+        ("api", "/", "sspp_unknown", 500, 401),
+        ("api", "/", None, 209_715_200, 413),
+        ("api", "/", "sspp_unknown", 209_715_200, 401),
+        ("api", "/api/v1/dead-letters/redrive", "sspp_unknown", 500, 401),
+        ("api", "/api/v1/dead-letters/redrive", OPERATOR_KEY, 209_715_200, 413),
+        ("api", "/nowhere", "sspp_unknown", 209_715_200, 404),
+        ("process", "/", "sspp_unknown", 209_715_200, 401),
+        ("process", "/", TOKEN, 209_715_200, 413),
+    ],
+)
+def test_what_its_head_decides_needs_no_body(
+    platform: Platform, function: str, path: str, key: str | None, length: int, status: int
+) -> None:
+    credential = f"authorization: Bearer {key or platform.key}"
+    started = time.monotonic()
+    reply = http.asked(platform.parts[function].url, http.head(credential, f"content-length: {length}", path=path))
+    assert reply is not None
+    assert (reply.status, reply.headers.get("connection")) == (status, "close")
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert time.monotonic() - started < UNWANTED_TIMEOUT_S + 2
+
+
+def test_a_body_that_stays_away_is_late_at_the_api_too(platform: Platform) -> None:
+    head = http.head(f"content-length: {500}", key=platform.key)
+    reply = http.asked(platform.parts["api"].url, head + b"{}")
+    assert reply is not None
+    assert (reply.status, reply.headers.get("connection")) == (408, "close")
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_an_event_that_comes_to_the_api_in_pieces_is_taken(platform: Platform, pieces: int) -> None:
+    one = event(data={"accountId": "acme", "metadata": {"note": "x" * 300_000}})
+    whole = http.request(json.dumps(one).encode(), key=platform.key)
+    head = whole.index(b"\r\n\r\n") + 4
+    with http.connected(platform.parts["api"].url) as connection:
+        for round_ in range(2):  # the connection stays good
+            connection.sendall(whole[:head])
+            for start in range(head, len(whole), len(whole) // pieces):
+                time.sleep(EARLY_S / pieces)
+                connection.sendall(whole[start : start + len(whole) // pieces])
+            reply = http.reply(connection)
+            assert reply is not None
+            assert (reply.status, reply.json()["duplicate"]) == (202, round_ == 1)
 
 
 def test_a_connection_whose_request_was_refused_by_its_head_can_be_used_again(platform: Platform) -> None:

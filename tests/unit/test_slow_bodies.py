@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from events.errors import Refused
-from functions.ingest import app
+from functions.web import asgi
 
 
 def dripping(pieces: int, *, every_s: float = 0.0) -> Any:
@@ -28,7 +28,7 @@ def dripping(pieces: int, *, every_s: float = 0.0) -> Any:
 
 @pytest.mark.parametrize("every_s", [0.0, 0.01, 0.05])
 def test_a_sender_that_drips_is_late_however_it_drips(monkeypatch, every_s):
-    monkeypatch.setattr(app, "BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(asgi, "BODY_TIMEOUT_S", 0.1)
     with pytest.raises(Refused) as caught:
-        asyncio.run(app._read(dripping(1_000_000, every_s=every_s), 10_000_000))
+        asyncio.run(asgi.Body(dripping(1_000_000, every_s=every_s), {}, 10_000_000).read())
     assert caught.value.status == 408

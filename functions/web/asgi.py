@@ -1,0 +1,157 @@
+"""ASGI as our functions need it: a body taken in within bounds, an answer, and whether another request may follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from events.errors import Refused
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: A body must have come in whole by then.
+BODY_TIMEOUT_S = 20.0
+#: The same for a body that is not looked at, as its request is refused by its head.
+UNWANTED_TIMEOUT_S = 2.0
+#: What says that more of the body is the last thing wanted.
+_UNWANTED = frozenset({408, 413})
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Give the headers of a request; ASGI has their names in lower case already."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def too_large(most: int) -> Refused:
+    """What a body longer than ``most`` bytes is told."""
+    return Refused("Body too large", status=413, detail=f"at most {most} bytes")
+
+
+class Body:
+    """What a request brings after its head.
+
+    Args:
+        most: bytes of it that are taken in.
+    """
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str], most: int) -> None:
+        self._receive = receive
+        self._most = most
+        self._chunks: list[bytes] = []
+        self._size = 0
+        declared = headers.get("content-length", "")
+        self._declared = int(declared) if declared.isdecimal() else 0
+        self._awaited = "expect" in headers  # it is sent when it is asked for
+        self.whole = False
+
+    async def read(self) -> bytes:
+        """Give it whole.
+
+        Raises:
+            Refused: it is too long, or did not come in whole, or not in time.
+        """
+        if self._declared > self._most:
+            raise too_large(self._most)
+        late = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
+        if not self.whole:
+            self._take(await self._receive())  # nearly always: all of it came with the head
+        try:
+            while not self.whole:
+                self._take(await self._receive_by(late))
+        except TimeoutError as exc:
+            raise _incomplete() from exc
+        if self._size > self._most:
+            raise too_large(self._most)
+        return b"".join(self._chunks)
+
+    async def wait(self, most: int, within_s: float) -> None:
+        """Take it in as far as it comes unasked, ``most`` bytes of it, for so many seconds."""
+        late = asyncio.get_running_loop().time() + within_s
+        if self._awaited or self._declared > most:
+            return
+        try:
+            while not self.whole and self._size <= most:
+                self._take(await self._receive_by(late))
+        except (TimeoutError, Refused):
+            pass  # whoever reads it will hear of it
+
+    async def may_be_followed(self, status: int) -> bool:
+        """Whether the connection can bring another request after this one is answered with ``status``.
+
+        Not yet read, it is let by, nothing of it kept; unless that is too much, or takes too long.
+        """
+        if self.whole:
+            return True
+        if status in _UNWANTED or self._awaited or self._declared > self._most:
+            return False
+        late = asyncio.get_running_loop().time() + UNWANTED_TIMEOUT_S
+        left = self._most - self._size
+        try:
+            while (message := await self._receive_by(late))["type"] == "http.request":
+                left -= len(message.get("body", b""))
+                if left < 0 or not message.get("more_body", False):
+                    return left >= 0
+        except TimeoutError:
+            pass
+        return False
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.disconnect":
+            raise _incomplete()  # the server says the same of a connection that is gone and of one that is silent
+        chunk = bytes(message.get("body", b""))
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        self.whole = not message.get("more_body", False)
+        if self._size > self._most:
+            raise too_large(self._most)
+
+    async def _receive_by(self, late: float) -> MutableMapping[str, Any]:
+        """Receive one message before ``late``, the loop's time.
+
+        The clock is asked as well: the server waits with asyncio.wait_for, which forgets a cancellation that comes
+        together with what it waits for (python/cpython#86296), so that a sender who drips in step would never be
+        late.
+
+        Raises:
+            TimeoutError: none came.
+        """
+        if asyncio.get_running_loop().time() >= late:
+            raise TimeoutError
+        async with asyncio.timeout_at(late):
+            return await self._receive()
+
+
+def in_time(receive: Receive) -> Receive:
+    """Give up on a sender that is silent, for servers that never do; ours does, without a timer for each request."""
+
+    async def received() -> MutableMapping[str, Any]:
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                return await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+
+    return received
+
+
+async def send_answer(
+    send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head_only: bool = False
+) -> None:
+    """Send a whole answer; with ``head_only`` all but its body."""
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if head_only else body})
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Say yes to the start and the end of the server: nothing is made before the first request."""
+    while (message := await receive())["type"] != "lifespan.shutdown":
+        await send({"type": f"{message['type']}.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def _incomplete() -> Refused:
+    return Refused("Request timeout", status=408, detail="the body did not come in whole")

@@ -1,0 +1,131 @@
+"""A synchronous function as an ASGI application: connections wait on the event loop, threads only ever work."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from events.errors import Refused
+from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+#: A body that is no longer, and there so many seconds after its head, is taken in before the function is asked at
+#: all. With any other the function first sees the head alone, so that whom it refuses makes us keep no more.
+EARLY_BYTES, EARLY_S = 65_536, 0.2
+
+
+class _BodyWanted(BaseException):
+    """The function asks for a body that is not here yet. No Exception: it passes what handles those."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class ThreadedApp:
+    """See the module. The application it serves must do nothing before it has read the body: it may be asked twice.
+
+    Args:
+        app: the WSGI application.
+        threads: requests it works on at a time.
+        most: bytes of a body that are taken in.
+    """
+
+    def __init__(self, app: Wsgi, *, threads: int, most: int) -> None:
+        self._app = app
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        headers = headers_of(scope)
+        body = Body(receive, headers, self._most)
+        await body.wait(EARLY_BYTES, EARLY_S)
+        content = await _read(body) if body.whole else _BodyWanted()
+        while (answer := await self._work(scope, headers, content)) is None:
+            content = await _read(body)
+        told = answer.headers
+        if not await body.may_be_followed(answer.status):
+            told = [*told, ("connection", "close")]
+        await send_answer(send, answer.status, told, answer.body)
+
+    async def _work(self, scope: Scope, headers: Mapping[str, str], body: bytes | BaseException) -> _Answer | None:
+        """Have a thread answer; None where it wants a body and there is none yet."""
+        given = io.BytesIO(body) if isinstance(body, bytes) else _Withheld(body)
+        environ = _environ(scope, headers) | {"wsgi.input": given}
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, environ)
+
+    def _call(self, environ: dict[str, Any]) -> _Answer | None:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        try:
+            pieces = self._app(environ, lambda status, headers, _=None: started.append((status, headers)))
+        except _BodyWanted:
+            return None
+        try:
+            body = b"".join(pieces)
+        finally:
+            if (close := getattr(pieces, "close", None)) is not None:
+                close()
+        status, told = started[-1]
+        return _Answer(int(status[:3]), [(name.lower(), value) for name, value in told], body)
+
+
+class _Withheld(io.RawIOBase):
+    """A body that cannot be had; whoever reads it is told why."""
+
+    def __init__(self, why: BaseException) -> None:
+        self._why = why
+
+    def readable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """See io.RawIOBase."""
+        del buffer
+        raise self._why
+
+
+async def _read(body: Body) -> bytes | BaseException:
+    try:
+        return await body.read()
+    except Refused as refusal:
+        return refusal
+
+
+def _environ(scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The head of a request as PEP 3333 has it."""
+    client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
+    named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+    plain = {name: named.pop(f"HTTP_{name}") for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if f"HTTP_{name}" in named}
+    return {
+        **named,
+        **plain,
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
