@@ -36,7 +36,8 @@ def fields(refusal: Refused) -> dict[str, Any]:
 
 def refused(refusal: Refused) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body for what can never succeed."""
-    return refusal.status, {"content-type": CONTENT_TYPE}, to_json(fields(refusal))
+    challenge = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
+    return refusal.status, {"content-type": CONTENT_TYPE, **challenge}, to_json(fields(refusal))
 
 
 def unavailable(error: Unavailable) -> tuple[int, dict[str, str], bytes]:

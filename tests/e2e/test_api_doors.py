@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import httpx
 import pytest
 
-from tests.e2e.conftest import Platform, event
+from tests.e2e.conftest import Installation, Platform, event
+from tests.servers import frontdoor, parts
 from tests.servers.parts import until
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
@@ -37,6 +41,37 @@ def test_a_body_too_long_is_refused_here_too(platform: Platform, chunked: bool) 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_key_that_does_not_work_is_refused_here_too(platform: Platform) -> None:
-    url = platform.parts["api"].url
-    assert httpx.post(f"{url}/v1/events", json=event(), headers={**STRUCTURED, "x-api-key": "no"}).status_code == 401
+@pytest.mark.parametrize(
+    ("function", "path"),
+    [("ingest", "/v1/events"), ("api", "/v1/events"), ("api", "/api/v1/dead-letters/redrive"), ("process", "/")],
+)
+def test_a_key_that_does_not_work_is_refused_everywhere(platform: Platform, function: str, path: str) -> None:
+    url = platform.parts[function].url
+    answer = httpx.post(f"{url}{path}", json=event(), headers={**STRUCTURED, "x-api-key": "no"})
+    assert answer.status_code == 401
+    assert answer.headers.get_list("www-authenticate") == ["Bearer"]
+
+
+def test_a_longer_body_is_taken_at_both_doors_where_the_setting_says_so(
+    installation: Installation, tmp_path: Path
+) -> None:
+    told = {"SSPP_MAX_BODY_BYTES": "12000000"}
+    stores = {"DATABASE_URL": installation.database_url}
+    (tmp_path / "api").mkdir()
+    with (
+        frontdoor.running(tmp_path, env=told) as door,
+        parts.running(
+            tmp_path / "api", env={**told, **stores, "REDIS_URL": door.redis_url}, names=("api", "process")
+        ) as started,
+    ):
+        content = json.dumps(event(data={"accountId": "a", "metadata": {"note": "x" * 11_900_000}})).encode()
+        headers = {**STRUCTURED, "x-api-key": door.key}
+        for url in (door.part.url, started["api"].url):
+            taken = httpx.post(f"{url}/", content=content, headers=headers, timeout=30)
+            assert (taken.status_code, taken.json()["duplicate"]) == (202, url != door.part.url)
+            assert httpx.post(f"{url}/", content=content + b" " * 100_000, headers=headers).status_code == 413
+        (stored,) = door.stored()
+        delivered = httpx.post(
+            started["process"].url, json=stored, headers={**STRUCTURED, "authorization": f"Bearer {parts.TOKEN}"}
+        )
+        assert delivered.status_code == 200, delivered.text

@@ -73,6 +73,12 @@ def test_every_key_that_does_not_work_gets_the_same_words():
     assert "unknown" not in problem.fields(problem.unknown_key())["detail"]
 
 
+def test_who_is_not_known_is_told_what_would_make_them_so():
+    _, headers, _ = problem.refused(problem.unknown_key())
+    assert headers["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in problem.refused(Refused("Forbidden", status=403))[1]
+
+
 def test_a_refusal_that_is_raised_often_keeps_nothing_of_the_times_before():
     # An exception object that is raised again grows by the frames of each time, and what they hold with it.
     assert problem.unknown_key() is not problem.unknown_key()
