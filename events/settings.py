@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from events import retry
 from events.errors import ConfigError
@@ -88,6 +89,15 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 
+#: URL -> its schemes, and what such a one goes on with; a port is needed where it is written here.
+URLS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "REDIS_URL": (("redis", "rediss"), "user:password@host"),
+    "DATABASE_URL": (("postgresql", "postgres"), "user:password@host/database"),
+    "ELASTICSEARCH_URL": (("http", "https"), "user:password@host:9200"),
+    "SSPP_TARGET_URL": (("http", "https"), "host/"),
+    "SSPP_SMTP_URL": (("smtp", "smtps"), "user:password@host"),
+}
+
 
 def read(env: Mapping[str, str], *, require: tuple[str, ...] = ()) -> Settings:
     """Read the settings of one process from ``env``.
@@ -130,7 +140,21 @@ def _contradictions(settings: Settings) -> list[str]:
         )
         if value < least
     ]
-    if settings.log_level not in LOG_LEVELS:
+    faults += [
+        f"{name} must be a port, 1-65535"
+        for name, port in (
+            ("PORT", settings.port),
+            ("INGEST_PORT", settings.ingest_port),
+            ("API_PORT", settings.api_port),
+        )
+        if not 0 < port < 65_536
+    ]
+    faults += [
+        f"{name} must be like {' or '.join(f'{scheme}://' for scheme in schemes)}{rest}"
+        for name, (schemes, rest) in URLS.items()
+        if (url := getattr(settings, NAMES[name])) and not _is_like(schemes, rest, url)
+    ]
+    if settings.log_level.lower() not in LOG_LEVELS:
         faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
     try:
         retry.schedule(settings.retry_schedule)
@@ -142,6 +166,16 @@ def _contradictions(settings: Settings) -> list[str]:
             "SSPP_CLAIM_IDLE_SECONDS > SSPP_DELIVERY_TIMEOUT_SECONDS > SSPP_FUNCTION_TIMEOUT_SECONDS > 0 must hold"
         )
     return faults
+
+
+def _is_like(schemes: tuple[str, ...], rest: str, url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # its text quotes the URL
+        return False
+    complete = bool(parts.hostname) and (port is not None or "host:" not in rest)
+    return complete and parts.scheme in schemes and port != 0
 
 
 _DEFAULTS = Settings()

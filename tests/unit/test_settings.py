@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from events.errors import ConfigError
-from events.settings import LOG_LEVELS, NAMES, REQUIRED, Settings, read
+from events.settings import LOG_LEVELS, NAMES, REQUIRED, URLS, Settings, read
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 SECRETS = [
@@ -20,6 +20,7 @@ SECRETS = [
     "SSPP_SMTP_URL",
 ]
 NUMBERS = [name for name, attribute in NAMES.items() if isinstance(getattr(Settings(), attribute), int | float)]
+SCHEMES = [(name, scheme) for name, (schemes, _) in URLS.items() for scheme in schemes]
 
 
 def mistakes(env: dict[str, str], *required: str) -> list[str]:
@@ -49,7 +50,14 @@ def test_a_number_that_is_none_is_named(name, text):
 
 
 def test_all_mistakes_are_told_at_once():
-    env = {"PORT": "http", "SSPP_PARTITIONS": "0", "LOG_LEVEL": "loud", "SSPP_CLAIM_IDLE_SECONDS": "1"}
+    env = {
+        "PORT": "http",
+        "API_PORT": "99999",
+        "DATABASE_URL": "mysql://x",
+        "SSPP_PARTITIONS": "0",
+        "LOG_LEVEL": "loud",
+        "SSPP_CLAIM_IDLE_SECONDS": "1",
+    }
     told = mistakes(env, "REDIS_URL", "SSPP_TARGET_URL")
     named = [fault.split()[0] for fault in told]
     assert named == [
@@ -57,6 +65,8 @@ def test_all_mistakes_are_told_at_once():
         "SSPP_TARGET_URL",
         "PORT",
         "SSPP_PARTITIONS",
+        "API_PORT",
+        "DATABASE_URL",
         "LOG_LEVEL",
         "SSPP_CLAIM_IDLE_SECONDS",
     ]
@@ -89,13 +99,35 @@ def test_every_required_name_is_a_setting():
         ({"SSPP_MAX_BATCH_EVENTS": "-1"}, "SSPP_MAX_BATCH_EVENTS"),
         ({"SSPP_MAX_STREAM_LENGTH": "0"}, "SSPP_MAX_STREAM_LENGTH"),
         ({"LOG_LEVEL": "verbose"}, "LOG_LEVEL"),
+        *(({name: text}, name) for name in ("PORT", "INGEST_PORT", "API_PORT") for text in ("0", "-1", "65536")),
+        *(
+            ({name: text}, name)
+            for name in URLS
+            for text in ("host", "host:80", "ftp://host:80", "//host", "://host", "redis:host", "http://[::1")
+        ),
+        *(
+            ({name: f"{scheme}://u:s3cret@{where}"}, name)
+            for name, scheme in SCHEMES
+            for where in ("", ":80", "host:http", "host:0", "host:65536", "[::1:80")
+        ),
+        ({"REDIS_URL": "http://x"}, "REDIS_URL"),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"ELASTICSEARCH_URL": "https://host-without-its-port"}, "ELASTICSEARCH_URL"),
     ],
 )
 def test_a_value_nothing_can_work_with_is_named(env, named):
-    assert [fault.split()[0] for fault in mistakes(env)] == [named]
+    told = mistakes(env)
+    assert [fault.split()[0] for fault in told] == [named]
+    assert "s3cret" not in told[0]
 
 
-@pytest.mark.parametrize("level", sorted(LOG_LEVELS))
+@pytest.mark.parametrize(("name", "scheme"), SCHEMES)
+@pytest.mark.parametrize("where", ["host:80", "u:p%40ss@host:80/x?y=z", "[::1]:65535"])
+def test_every_url_that_something_could_be_at_is_taken(name, scheme, where):
+    assert getattr(read({name: f"{scheme}://{where}"}), NAMES[name]) == f"{scheme}://{where}"
+
+
+@pytest.mark.parametrize("level", [*sorted(LOG_LEVELS), "INFO", "Warning"])
 def test_every_log_level_is_taken(level):
     assert read({"LOG_LEVEL": level}).log_level == level
 
@@ -129,8 +161,9 @@ def test_an_entry_is_claimed_only_from_a_consumer_that_has_certainly_given_up(
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_kept_and_never_shown(name):
-    told = read({name: "s3cret"})
-    assert getattr(told, NAMES[name]) == "s3cret"
+    secret = f"{URLS[name][0][0]}://u:s3cret@host:80" if name in URLS else "s3cret"
+    told = read({name: secret})
+    assert getattr(told, NAMES[name]) == secret
     assert "s3cret" not in repr(told) + str(told)
 
 
