@@ -56,6 +56,10 @@ async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
     )
     try:
         console.plain(_banner(plan, key))
+        for name in await asyncio.to_thread(plan.away):
+            console.say(
+                f"{name} is away: everything else works, and what waits for it is caught up on once it is back"
+            )
         await asyncio.Event().wait()
     finally:
         plan.home.withdraw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -92,6 +93,11 @@ class Plan:
         """Give the base URL of a part; empty when it is not part of this run."""
         return f"http://{self._host(part)}:{self.ports[part]}" if part in self.ports else ""
 
+    def away(self) -> list[str]:
+        """What somebody waits for although everything has started."""
+        downs = (_down(self._host(name), self.ports[name]) for name in FUNCTIONS)
+        return sorted(set().union(*(down or () for down in downs)))
+
     def demo_tenant(self) -> str:
         """Make sure that the demo tenant exists; give its key, the same at every start.
 
@@ -141,9 +147,17 @@ class Plan:
             name=name,
             argv=[sys.executable, "-m", *command],
             env=self._environment(name, told),
-            answers=partial(_ready, self._host(name), port) if port else None,
+            answers=partial(_ready, self._host(name), port, self._spared) if port else None,
             stage=stage,
         )
+
+    @property
+    def _spared(self) -> frozenset[str]:
+        """What a part may wait for and still count as ready: a search that is not ours to start.
+
+        Events are taken and processed without it; what was not indexed meanwhile is, once it is back.
+        """
+        return frozenset({"search"} if self.settings.elasticsearch_url else ())
 
     def _environment(self, name: str, told: Iterable[str]) -> dict[str, str]:
         common = (known for known in _common() if self.env.get(known))
@@ -201,12 +215,19 @@ def _common() -> list[str]:
     return [name for name, attribute in NAMES.items() if attribute not in secret and name not in _PRIVATE]
 
 
-def _ready(host: str, port: int) -> bool:
+def _ready(host: str, port: int, spared: frozenset[str]) -> bool:
+    down = _down(host, port)
+    return down is not None and down <= spared
+
+
+def _down(host: str, port: int) -> frozenset[str] | None:
+    """What the part there says it depends on and cannot reach; None when it says nothing."""
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE_S)
     try:
         connection.request("GET", "/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        services = json.loads(connection.getresponse().read())["services"]
+        return frozenset(name for name, line in services.items() if line["status"] != "up")
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return None
     finally:
         connection.close()

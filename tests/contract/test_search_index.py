@@ -454,6 +454,34 @@ def unreachable(engine: str, port: int) -> Iterator[SearchIndex]:
             yield index
 
 
+class Healthy(BaseHTTPRequestHandler):
+    """As much of an Elasticsearch as a ping needs."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        for name, value in {"x-elastic-product": "Elasticsearch", "content-type": "application/json"}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+    server = ThreadingHTTPServer((host, port), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 CALLS = {
     "put": lambda index: index.put([document("t")]),
     "get": lambda index: index.get("t", str(UUID(int=1))),
@@ -472,6 +500,29 @@ def test_a_server_that_is_gone_is_unavailable_at_once(engine, call, caplog):
         CALLS[call](index)
     assert time.monotonic() - started < 2
     assert "secret" not in str(raised.value) + repr(raised.value.__cause__) + caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::elastic_transport.TransportWarning")
+def test_that_elasticsearch_is_away_and_back_is_told_in_one_line_each(caplog):
+    caplog.set_level("DEBUG")
+    port = free_port()
+
+    def lines() -> list[tuple[str, str]]:
+        return [(each.name, each.message) for each in caplog.records if not each.name.startswith("urllib3")]
+
+    with unreachable("elasticsearch", port) as index:
+        for _ in range(20):
+            with pytest.raises(Unavailable):
+                index.ping()
+        assert lines() == [("sspp.search", "elasticsearch_away")]
+        for _ in range(2):
+            with served("127.0.0.1", port, Healthy):
+                for _ in range(3):
+                    index.ping()
+            with pytest.raises(Unavailable):
+                index.ping()  # so soon it is not told again, nor that this has an end
+    assert lines() == [("sspp.search", "elasticsearch_away"), ("sspp.search", "elasticsearch_back")]
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -7,6 +7,8 @@ the product by a header of each answer; nothing asks ``GET /``.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from elasticsearch import (
 )
 
 from events.errors import ConfigError, Unavailable
+from events.log import Log
 from functions.domain.search import (
     FACET_VALUES,
     FACETS,
@@ -34,6 +37,10 @@ from functions.domain.search import (
 
 #: Seconds one request may take; a function that waits for it has 40.
 TIMEOUT_S = 10.0
+#: Seconds a ping may take: who asks for /health and /ready waits for it, and for the other stores as well.
+PING_TIMEOUT_S = 2.0
+#: Seconds before it is said again that Elasticsearch is away.
+AGAIN_S = 60.0
 #: Bytes of one bulk request; servers refuse 100 MB.
 BULK_BYTES = 10_000_000
 #: Statuses that the same request gets again for ever: it is malformed or too large.
@@ -57,6 +64,10 @@ MAPPINGS: Mapping[str, Any] = {
     },
 }
 
+# The client logs a trace for each try of each request; that it is away is ours to say, see _Outage.
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+log = Log("search")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -76,6 +87,7 @@ class ElasticsearchIndex:
     def __init__(self, url: str, *, alias: str = "sspp-signals", timeout_s: float = TIMEOUT_S) -> None:
         self._alias = alias
         self._made = False
+        self._outage = _Outage()
         try:
             # One more try covers a kept connection that the server closed. Waiting is the caller's part.
             self._client = Elasticsearch(url, request_timeout=timeout_s, max_retries=1, retry_on_status=())
@@ -122,7 +134,7 @@ class ElasticsearchIndex:
     def ping(self) -> None:
         """See SearchIndex."""
         with self._errors():
-            self._client.cluster.health()
+            self._client.options(request_timeout=PING_TIMEOUT_S, max_retries=0).cluster.health()
 
     def close(self) -> None:
         """Close every connection."""
@@ -153,14 +165,17 @@ class ElasticsearchIndex:
         """Translate the client's errors by consequence."""
         try:
             yield
+            self._outage.ends()
         except SerializationError:
             raise  # a document that is no JSON will not become it
         except ApiError as exc:
             if exc.status_code in PERMANENT:
                 raise
             self._look_again_after(exc.status_code)
+            self._outage.lasts(f"status {exc.status_code}")
             raise Unavailable("Elasticsearch") from exc
         except TransportError as exc:
+            self._outage.lasts(type(exc).__name__)
             raise Unavailable("Elasticsearch") from exc
 
     def _make(self) -> None:
@@ -187,6 +202,32 @@ class ElasticsearchIndex:
         """Make the index again before the next request when it was not there for this one."""
         if 404 in statuses:
             self._made = False
+
+
+class _Outage:
+    """Says that Elasticsearch is away: once, again every :data:`AGAIN_S` seconds, and that it is back."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._told_at = -AGAIN_S
+        self._told = False
+
+    def lasts(self, why: str) -> None:
+        """A request has failed; ``why`` in a word."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        if now - self._told_at >= AGAIN_S:
+            self._told_at, self._told = now, True
+            log.warning("elasticsearch_away", why=why, for_s=round(now - self._since), said_again_after_s=AGAIN_S)
+
+    def ends(self) -> None:
+        """A request was answered."""
+        if self._since is None:
+            return
+        if self._told:
+            log.warning("elasticsearch_back", after_s=round(time.monotonic() - self._since))
+        self._since, self._told = None, False
 
 
 def _action(document: SignalDocument) -> dict[str, Any]:
