@@ -170,23 +170,24 @@ def test_a_burst_of_senders_is_let_in_however_busy_the_server_is(platform: Platf
             os.kill(int(worker), signal.SIGCONT)
 
 
-def test_a_stopped_ingest_answers_what_it_has_begun(platform: Platform) -> None:
+@pytest.mark.parametrize("function", ["ingest", "api"])
+def test_a_stopped_door_answers_what_it_has_begun(platform: Platform, function: str) -> None:
     body = json.dumps(event()).encode()
-    ingest = platform.parts["ingest"]
-    with _connected(platform) as raw:
+    door, client = platform.parts[function], {"ingest": platform.ingest, "api": platform.api}[function]
+    with http.connected(door.url) as raw:
         raw.sendall(_head(platform, f"content-length: {len(body)}") + body[:10])
-        platform.ingest.get("/ready")  # it has our first bytes by now
+        client.get("/ready")  # it has our first bytes by now
         with ThreadPoolExecutor(1) as threads:
-            stopping = threads.submit(ingest.stop)
-            until(lambda: not _accepts(ingest.url), within_s=10, what="it takes no new connections")
+            stopping = threads.submit(door.stop)
+            until(lambda: not _accepts(door.url), within_s=10, what="it takes no new connections")
             raw.sendall(body[10:])
             assert _status(raw) == 202
             started = time.monotonic()
             assert stopping.result() == 0
             # The client of this test has a connection open that it does not use; nobody waits for that.
             assert time.monotonic() - started < 5
-    ingest.start()
-    until(ingest.ready, within_s=20, what="ingest is back")
+    door.start()
+    until(door.ready, within_s=20, what="it is back")
 
 
 def _connected(platform: Platform) -> closing[socket.socket]:
