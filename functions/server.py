@@ -15,7 +15,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from events import failpoint, settings
-from events.errors import ConfigError
+from events.errors import ConfigError, Refused
 
 FUNCTIONS = ("ingest", "process", "index", "notify", "api")
 #: Those whose target is an ASGI application.
@@ -49,15 +49,24 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type info
 
             return ingest()
         import functions_framework
+        from werkzeug.exceptions import HTTPException
 
         from functions.web.threaded import ThreadedApp
 
         source = Path(__file__).parent / self._function / "main.py"
         app: Any = functions_framework.create_app(self._function, str(source))  # type: ignore[no-untyped-call]
         app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
-        app.url_map.merge_slashes = False  # its redirect is a page
+        app.register_error_handler(HTTPException, _refused)
         # One thread more than requests, for probes, which must not wait for work.
         return ThreadedApp(app, threads=THREADS + 1, most=_most_bytes(self._function, self._told))
+
+
+def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:
+    """Say as a problem what the Functions Framework would answer with a page."""
+    from functions.web import problem
+
+    status, headers, body = problem.refused(Refused(page.name, status=page.code))
+    return body, status, headers
 
 
 def _most_bytes(function: str, told: settings.Settings) -> int:

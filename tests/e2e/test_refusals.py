@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Platform, event
+from tests.servers import raw
+from tests.servers.parts import FUNCTIONS
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -163,3 +165,16 @@ def _is_problem(answer: httpx.Response, status: int) -> None:
     assert body["type"]
     for forbidden in ("Traceback", ".py", "canary", "x-odd"):
         assert forbidden not in answer.text
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "/robots.txt", "/favicon.ico", "//nowhere", "/api//v1/signals", "/%ff", "/%c3%a9", "/signals/"],
+)
+def test_what_is_not_there_is_a_problem_too_never_a_page(platform: Platform, function: str, path: str) -> None:
+    head = raw.head(f"authorization: Bearer {platform.key}", method="GET", path=path)
+    answer = raw.asked(platform.parts[function].url, head)
+    assert answer is not None
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["status"] == 404
