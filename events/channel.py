@@ -34,6 +34,11 @@ from events.keyspace import (
 
 #: A consumer that holds nothing and has not been heard of for this long is forgotten.
 CONSUMER_GONE_MS = 3_600_000
+#: As many bytes of events as are handed out at once, but for a step and for one event that alone is larger. What a
+#: dispatcher and the function hold at a time follows from it: parsed JSON can be 40 times its size.
+HANDED_BYTES = 2 * 1024 * 1024
+#: How many entries are taken before their sizes are looked at.
+STEP = 10
 
 
 class Entry(NamedTuple):
@@ -191,27 +196,41 @@ class Channel:
             self._redis.xadd(self._stream, {"event": event})
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
-        """Take up to ``count`` new entries, waiting up to ``block_ms`` for the first; 0 does not wait."""
+        """Take new entries, ``count`` or about :data:`HANDED_BYTES`; wait up to ``block_ms`` for the first."""
+        entries = self._read(count)
+        if entries or not block_ms:
+            return entries
         with translated():
-            found = self._redis.xreadgroup(
-                GROUP, self._consumer, {self._stream: ">"}, count=count, block=block_ms or None
-            )
-        return [_entry(id_, fields) for _, entries in (found or []) for id_, fields in entries]
+            news = self._redis.xreadgroup(GROUP, self._consumer, {self._stream: ">"}, count=1, block=block_ms)
+        entries = [_entry(id_, fields) for _, first in (news or []) for id_, fields in first]
+        return entries + self._read(count - 1) if entries and count > 1 else entries
+
+    def _read(self, count: int) -> list[Entry]:
+        flat = iter(self._run("read", [self._stream], [GROUP, self._consumer, count, HANDED_BYTES, STEP]))
+        return [
+            Entry(id_.decode(), event) if type(event) is bytes else _entry(id_, event)
+            for id_, event in zip(flat, flat, strict=True)
+        ]
 
     def claim(self, count: int, idle_ms: int) -> Found:
-        """Take over up to ``count`` entries that another consumer has left pending for ``idle_ms``.
+        """Take over up to ``count`` entries, or about :data:`HANDED_BYTES`, that another has left for ``idle_ms``.
 
         One call looks at ten times ``count`` pending entries at most; the next goes on where it stopped.
         """
         until, vanished, entries = self._run(
-            "claim", [self._stream], [GROUP, self._consumer, idle_ms, self._looked_until, count]
+            "claim",
+            [self._stream],
+            [GROUP, self._consumer, idle_ms, self._looked_until, count, HANDED_BYTES, STEP],
         )
         self._looked_until = until.decode()
         return Found([_entry(id_, fields, handed) for id_, fields, handed in entries], vanished)
 
     def lease(self, count: int, lease_ms: int) -> Found:
-        """Take up to ``count`` retries that are due, the longest due first; others may after ``lease_ms``."""
-        vanished, *flat = self._run("lease", [self._retry, self._parked], [count, lease_ms])
+        """Take retries that are due, ``count`` or about :data:`HANDED_BYTES`, the longest due first.
+
+        Others may after ``lease_ms``.
+        """
+        vanished, *flat = self._run("lease", [self._retry, self._parked], [count, lease_ms, HANDED_BYTES])
         fields = iter(flat)
         return Found(
             [

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from events import cloudevent, metrics
 from events.breaker import HOLD_FIRST_S, HOLD_MAX_S, Breaker
-from events.channel import Bury, Channel, Done, Entry, Outcome, Park
+from events.channel import HANDED_BYTES, Bury, Channel, Done, Entry, Outcome, Park
 from events.delivery import Delivered
 from events.errors import Refused, Unavailable
 from events.failpoint import reach
@@ -31,7 +31,7 @@ SWEEP_S = 1.0
 #: An entry handed out this often without a verdict is delivered alone: it may be what kills its dispatcher.
 SUSPECT = 3
 #: As many bytes of events as one request carries, unless one event alone is larger.
-REQUEST_BYTES = 8 * 1024 * 1024
+REQUEST_BYTES = HANDED_BYTES
 #: The type of the event a dead letter shows where what was in the stream was none.
 UNREADABLE = "io.sspp.unreadable"
 #: How long a stopped line waits before it looks whether the function has been mended.
@@ -125,7 +125,7 @@ class Dispatcher:
                 return new
             return self._sweep(size) or self.channel.read(size, 0)
         entries = self._sweep(size) or self.channel.read(size, BLOCK_MS)
-        if entries and len(entries) < size and self._in_flight:
+        if entries and len(entries) < size and self._in_flight and _bytes(entries) < REQUEST_BYTES // 2:
             stopping.wait(self.subscription.linger_s)
             entries += self.channel.read(size - len(entries), 0)
         return entries
@@ -310,6 +310,10 @@ class Dispatcher:
                     "data_base64": b64encode(entry.event).decode(),
                 }
             )
+
+
+def _bytes(entries: Sequence[Entry]) -> int:
+    return sum([len(entry.event) for entry in entries])
 
 
 def _requests(entries: Sequence[Entry]) -> list[list[Entry]]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from events.channel import Bury, Done, Entry, Found, Outcome, Park
+from events.channel import HANDED_BYTES, Bury, Done, Entry, Found, Outcome, Park
 from events.errors import Unavailable
 from events.keyspace import CHANNELS
 
@@ -70,7 +70,8 @@ class FakeChannel:
     def read(self, count: int, block_ms: int) -> list[Entry]:
         """See Channel."""
         stream = self._grouped()
-        taken, stream.undelivered = stream.undelivered[:count], stream.undelivered[count:]
+        taken = _enough([stream.entries[id_] for id_ in stream.undelivered[:count]])
+        stream.undelivered = stream.undelivered[len(taken) :]
         return self._take(taken)
 
     def claim(self, count: int, idle_ms: int) -> Found:
@@ -79,14 +80,14 @@ class FakeChannel:
         idle = sorted(
             (id_ for id_, held in stream.pending.items() if held.since_ms <= latest), key=list(stream.entries).index
         )
-        return Found(self._take(idle[:count]))
+        return Found(self._take(_enough([stream.entries[id_] for id_ in idle[:count]])))
 
     def lease(self, count: int, lease_ms: int) -> Found:
         """See Channel."""
         now_ms, parked = self._broker.now_ms, self._stream.parked
         due = sorted((due_ms, id_) for id_, (due_ms, _) in parked.items() if due_ms <= now_ms)[:count]
         leased = []
-        for _, id_ in due:
+        for id_ in _enough([parked[id_][1] for _, id_ in due]):
             entry = parked[id_][1]._replace(handed=parked[id_][1].handed + 1, lease_ms=now_ms + lease_ms)
             parked[id_] = (entry.lease_ms, entry)
             leased.append(entry)
@@ -169,3 +170,14 @@ class FakeChannel:
         if entry.lease_ms:
             return stream.parked.get(entry.id, (0,))[0] == entry.lease_ms
         return entry.id in stream.pending
+
+
+def _enough(entries: Sequence[Entry]) -> list[str]:
+    """The first of them, up to as many bytes as are handed out at once."""
+    ids, size = [], 0
+    for entry in entries:
+        if ids and size + len(entry.event) > HANDED_BYTES:
+            break
+        ids.append(entry.id)
+        size += len(entry.event)
+    return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import channel, keyspace
-from events.channel import Bury, Channel, Done, Entry, Park
+from events.channel import HANDED_BYTES, STEP, Bury, Channel, Done, Entry, Park
 from events.errors import Unavailable
 from events.keyspace import CHANNELS, GROUP
 from tests.contract.fakes import Broker, FakeChannel
@@ -161,6 +162,14 @@ def waiting(world: World, name: str) -> list[bytes]:
     return texts(read(other))
 
 
+def until(reached: Callable[[], bool]) -> None:
+    """Wait until a server's state is ``reached``."""
+    deadline_s = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
 # --- reading
 
 
@@ -198,6 +207,64 @@ def test_a_first_delivery_has_no_history(world, events):
     world.publish(b"1")
     (entry,) = read(events)
     assert (entry.attempts, entry.first_ms) == (0, 0)
+
+
+# --- large events: what is handed out at once is bounded in bytes
+
+
+def handed_out(look: Callable[[], list[Entry]]) -> list[Entry]:
+    """What comes, look after look, until nothing does; each look gives a few at most."""
+    entries: list[Entry] = []
+    while found := look():
+        sizes = [len(entry.event) for entry in found]
+        assert len(sizes) == 1 or sum(sizes) <= HANDED_BYTES + (STEP * max(sizes) if min(sizes) < max(sizes) else 0)
+        entries += found
+    return entries
+
+
+def sizes_of(entries: list[Entry]) -> list[int]:
+    return [len(entry.event) for entry in entries]
+
+
+#: Sizes of events: all are handed out, in order, few at a time.
+LARGE = [
+    [900_000] * 7,
+    [10, 10, 10, *[900_000] * 20, 10],
+    [3 * HANDED_BYTES, 10, 3 * HANDED_BYTES, 3 * HANDED_BYTES],
+    [20_000] * 300,
+]
+
+
+@pytest.mark.parametrize("sizes", LARGE, ids=["large", "mixed", "larger than all", "many"])
+def test_large_events_are_read_taken_over_and_retried_a_few_at_a_time(world, events, sizes):
+    world.publish(*(b"x" * size for size in sizes))
+    entries = handed_out(lambda: read(events))
+    assert sizes_of(entries) == sizes
+    world.neglect(LONG_MS, *entries)
+    other = world.channel(consumer="b")
+    entries = handed_out(lambda: other.claim(500, LONG_MS).entries)
+    assert sizes_of(entries) == sizes
+    for number, entry in enumerate(entries):
+        assert other.settle([(entry, Park(number, 1, 1))]) == 1
+    world.neglect(LONG_MS)
+    assert sizes_of(handed_out(lambda: events.lease(500, LONG_MS).entries)) == sizes
+
+
+def test_whoever_waited_for_news_gets_all_of_it_that_fits(real):
+    world = Redis(real)
+    waits = world.channel()
+    waits.ensure()
+    with ThreadPoolExecutor(1) as threads:
+        for count, size, most in ((50, 10, 50), (50, 10, 1), (5, 900_000, 500)):
+            waited = threads.submit(waits.read, most, 20_000)
+            until(lambda: any("b" in each["flags"] for each in real.client_list()))
+            with real.pipeline(transaction=True) as pipeline:  # all at once, as the front door does
+                for _ in range(count):
+                    pipeline.xadd(keyspace.stream_key("events", 3), {"event": b"x" * size})
+                pipeline.execute()
+            got = len(waited.result())
+            assert got == {(50, 50): 50, (50, 1): 1, (5, 500): 3}[count, most]
+            handed_out(lambda: read(waits))
 
 
 # --- depth

@@ -17,7 +17,7 @@ from events.breaker import HOLD_FIRST_S, HOLD_MAX_S, PROBE, Breaker
 from events.channel import Entry, Park
 from events.cloudevent import parse, stamp
 from events.delivery import Delivered
-from events.dispatcher import LINE_HOLD_S, Dispatcher
+from events.dispatcher import LINE_HOLD_S, REQUEST_BYTES, Dispatcher
 from events.errors import Unavailable
 from events.line import LEAST, Line
 from events.retry import NO_ANSWER, RetryPolicy, Verdict
@@ -546,13 +546,36 @@ def test_a_target_that_hangs_fills_no_dead_letters():
 # --- requests
 
 
+class Unbounded(FakeChannel):
+    """A channel that hands out as much at once as two reads, or a step, may."""
+
+    def read(self, count: int, block_ms: int) -> list[Entry]:
+        return [entry for _ in range(4) for entry in super(Unbounded, self).read(count, block_ms)]
+
+
 def test_a_request_carries_no_more_bytes_than_one_should():
     here = house(everything_is_taken)
-    large = event(1)[:-1] + b',"data":"' + b"x" * 3_000_000 + b'"}'
-    for _ in range(5):
-        here.broker.add("events", large)
-    assert here.once() == 5
-    assert [len(batch) for batch in here.target.offered] == [2, 2, 1]
+    for size in (REQUEST_BYTES // 2, 10, REQUEST_BYTES // 3, REQUEST_BYTES // 3, 2 * REQUEST_BYTES, 10):
+        here.broker.add("events", event(1)[:-1] + b',"data":"' + b"x" * size + b'"}')
+    here.dispatcher.channel = Unbounded(here.broker, "events", "a")  # type: ignore[assignment] # but for its bound
+    assert here.once() == 6
+    assert [len(batch) for batch in here.target.offered] == [3, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("size", "waited"), [(10, True), (REQUEST_BYTES // 2, False)])
+def test_a_batch_waits_for_more_only_while_others_are_in_flight_and_more_fits(size, waited):
+    here = house()
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        if events == [event(1)]:
+            here.broker.add("events", event(2)[:-1] + b',"data":"' + b"x" * size + b'"}')
+            assert here.once() == 1
+        return everything_is_taken(events)
+
+    here.target.says = says
+    here.publish(1)
+    assert here.once() == 1
+    assert here.stopping.waits == ([here.dispatcher.subscription.linger_s] if waited else [])
 
 
 def test_splitting_a_batch_ends_before_another_may_take_it_over():
