@@ -184,19 +184,21 @@ class Dispatcher:
         """Deliver a batch, split while it fails without verdicts, so that a poison event ends up alone.
 
         Gives what came of each, and those that were not offered: the target was away, or there was a stop.
-        Neither costs an attempt. Splitting ends long before another may take the entries over: a function that
+        Neither costs an attempt; but where it is away right after a batch failed, one of that batch may have ended
+        it, and for them the hand-out counts. Splitting ends long before another may take the entries over: a function that
         hangs takes its time each time. Then the next batches are smaller, until what hangs is alone.
         """
         delivered = [(entry, Delivered(_NEVER_ANSWERED)) for entry in entries if entry.handed > SUSPECT]
         batches = _requests(entries)
         over_s = self.now_s() + self.claim_idle_ms / 2000
+        failed: Sequence[Entry] = ()
         while batches:
             batch = batches.pop(0)
             try:
                 answer = self.target.deliver([entry.event for entry in batch])
             except Unavailable as exc:
                 self._away(exc)
-                batches.insert(0, batch)
+                batches = _counted([batch, *batches], failed)
                 break
             metrics.TARGET_UP.labels(self.channel.name).set(1)
             self.breaker.closed()
@@ -207,7 +209,7 @@ class Dispatcher:
                 delivered.append((batch[0], Delivered(answer)))
             else:
                 log.warning("batch_split", channel=self.channel.name, size=len(batch), status=answer.status)
-                half = len(batch) // 2
+                failed, half = batch, len(batch) // 2
                 batches[:0] = [batch[:half], batch[half:]]
                 if self.now_s() > over_s:
                     self._narrowed = half
@@ -310,6 +312,12 @@ class Dispatcher:
                     "data_base64": b64encode(entry.event).decode(),
                 }
             )
+
+
+def _counted(batches: Sequence[Sequence[Entry]], failed: Sequence[Entry]) -> list[list[Entry]]:
+    """The batches, with the hand-out of those that ``failed`` counted: giving back takes one off."""
+    ids = {entry.id for entry in failed}
+    return [[e._replace(handed=e.handed + 1) if e.id in ids else e for e in batch] for batch in batches]
 
 
 def _bytes(entries: Sequence[Entry]) -> int:

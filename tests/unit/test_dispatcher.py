@@ -469,6 +469,48 @@ def test_due_retries_come_first_then_what_was_left_behind_then_what_is_new():
     assert here.target.offered == [[event(3)], [event(1)], [event(2)]]
 
 
+def test_an_event_that_kills_its_function_ends_up_alone_though_the_function_is_away_after_each_crash():
+    here = house(everything_is_taken, *range(60))
+    crashes: list[int] = []
+    back_ms = 0
+
+    def crashes_on_30(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        nonlocal back_ms
+        if here.broker.now_ms < back_ms:
+            raise Unavailable("target")
+        if event(30) not in events:
+            return everything_is_taken(events)
+        crashes.append(len(events))
+        back_ms = here.broker.now_ms + 1_000
+        return Verdict(NO_ANSWER, "ProtocolError")
+
+    here.target.says = crashes_on_30
+    for _ in range(300):
+        here.once()
+        if here.left() == (0, 0, 1):
+            break
+        here.pass_s(1)
+    assert here.left() == (0, 0, 1)
+    assert here.stream.dead[0].attempts == 4
+    assert len(crashes) <= 8
+
+
+def test_only_what_was_in_the_batch_that_failed_is_suspected_of_the_outage_after_it():
+    here = house(everything_is_taken, *range(8))
+    crowd, other = [event(number) for number in range(4)], [event(number) for number in range(4, 8)]
+    answers = {8: Verdict(500), 4: Verdict(NO_ANSWER)}
+
+    def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        if len(events) in answers:
+            return answers[len(events)]
+        raise Unavailable("target")
+
+    here.target.says = says
+    assert here.once() == 0
+    entries = FakeChannel(here.broker, "events", "b").claim(10, 60_000).entries
+    assert {entry.event: entry.handed for entry in entries} == {**dict.fromkeys(crowd, 2), **dict.fromkeys(other, 1)}
+
+
 # --- stop the line
 
 
