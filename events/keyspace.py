@@ -29,8 +29,9 @@ LANES = (FAST, SLOW)
 COUNT_KEPT_S = 62 * 86_400
 
 _LUA = Path(__file__).parent / "lua"
-#: Replies of Redis that mean "not now": no memory, no disk, a replica, still loading, a script in the way, or
-#: back without its data (NOGROUP): every dispatcher makes sure of the group before it goes on.
+#: Replies of Redis that mean "not now": no memory, no disk, a replica, still loading, a script in the way, made a
+#: replica or emptied under a read that waits (UNBLOCKED), or back without its data (NOGROUP): every dispatcher makes
+#: sure of the group before it goes on.
 PASSING = (
     "OOM",
     "MISCONF",
@@ -42,6 +43,7 @@ PASSING = (
     "TRYAGAIN",
     "NOREPLICAS",
     "NOGROUP",
+    "UNBLOCKED",
 )
 
 

@@ -705,6 +705,33 @@ def test_a_server_that_only_reads_is_unavailable_until_it_writes_again(redis_url
         assert events.settle([(entry, Done()) for entry in entries]) == 1
 
 
+@pytest.mark.parametrize("server", ["redis", "valkey"])
+@pytest.mark.parametrize(
+    "does",
+    [
+        ["REPLICAOF", "127.0.0.1", "1"],
+        ["FLUSHALL"],
+        ["DEL", keyspace.stream_key("events", 3)],
+        ["XGROUP", "DESTROY", keyspace.stream_key("events", 3), GROUP],
+    ],
+    ids=lambda does: does[0],
+)
+def test_whoever_waits_for_news_hears_that_the_server_cannot_have_any(request, server, does):
+    with connected(request, server) as client, ThreadPoolExecutor(1) as threads:
+        events = Redis(client).channel()
+        events.ensure()
+        waited = threads.submit(events.read, 500, 10_000)
+        until(lambda: any("b" in each["flags"] for each in client.client_list()))
+        client.execute_command(*does)
+        try:
+            with pytest.raises(Unavailable):
+                waited.result()
+        finally:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+        events.ensure()
+        assert read(events) == []
+
+
 def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     per_lane = (keyspace.stream_key, keyspace.retry_key, keyspace.parked_key)
     keys = [key(name, 7, lane) for name in CHANNELS for lane in keyspace.LANES for key in per_lane]
