@@ -37,6 +37,7 @@ class Target:
     """
 
     def __init__(self, url: str, *, token: str, timeout_s: float, connections: int = 1) -> None:
+        self.timeout_s = timeout_s
         self._url = url
         self._http = urllib3.PoolManager(
             maxsize=connections,

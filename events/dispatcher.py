@@ -44,6 +44,8 @@ _NEVER_ANSWERED = Verdict(NO_ANSWER, f"handed out {SUSPECT} times, and whoever t
 class Deliver(Protocol):
     """What the dispatcher needs of its target; see :class:`events.delivery.Target`."""
 
+    timeout_s: float
+
     def deliver(self, events: Sequence[bytes]) -> list[Delivered] | Verdict:
         """POST a batch; see :meth:`events.delivery.Target.deliver`."""
 
@@ -59,7 +61,8 @@ class Dispatcher:
         line: whether it is the function that fails, and not the events; the channel's dispatchers share one.
         subscription: linger and retry policy.
         batch: the most events a request carries.
-        claim_idle_ms: how long another consumer's entry must have been left alone to be taken over.
+        claim_idle_ms: how long another consumer's entry must have been left alone to be taken over; more than a
+            delivery takes.
         destination: the target's URL, for the dead letter.
         now_ms: the wall clock in Unix ms.
         now_s: a clock that only goes forward, in seconds.
@@ -185,12 +188,14 @@ class Dispatcher:
 
         Gives what came of each, and those that were not offered: the target was away, or there was a stop.
         Neither costs an attempt; but where it is away right after a batch failed, one of that batch may have ended
-        it, and for them the hand-out counts. Splitting ends long before another may take the entries over: a function that
-        hangs takes its time each time. Then the next batches are smaller, until what hangs is alone.
+        it, and for them the hand-out counts. A request begins only while its timeout still ends well before another
+        may take the entries over: a function that hangs takes its time each time. Then the next batches are
+        smaller, until what hangs is alone.
         """
         delivered = [(entry, Delivered(_NEVER_ANSWERED)) for entry in entries if entry.handed > SUSPECT]
         batches = _requests(entries)
-        over_s = self.now_s() + self.claim_idle_ms / 2000
+        # Half of what a timeout leaves is for more requests, the other half for settling.
+        over_s = self.now_s() + (self.claim_idle_ms / 1000 - self.target.timeout_s) / 2
         failed: Sequence[Entry] = ()
         while batches:
             batch = batches.pop(0)

@@ -87,6 +87,9 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "tick": ("REDIS_URL",),
 }
 
+#: What must remain, when a delivery has used up its time, to settle it before another may take its events over.
+SETTLED_IN_S = 0.5
+
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 
 #: URL -> its schemes, and what such a one goes on with; a port is needed where it is written here.
@@ -161,9 +164,10 @@ def _contradictions(settings: Settings) -> list[str]:
     except ValueError as exc:
         faults.append(f"SSPP_RETRY_SCHEDULE: {exc}")
     # An entry may only be claimed from a consumer that has certainly given up on it (invariant 14).
-    if not settings.claim_idle_s > settings.delivery_timeout_s > settings.function_timeout_s > 0:
+    if not settings.claim_idle_s - SETTLED_IN_S >= settings.delivery_timeout_s > settings.function_timeout_s > 0:
         faults.append(
-            "SSPP_CLAIM_IDLE_SECONDS > SSPP_DELIVERY_TIMEOUT_SECONDS > SSPP_FUNCTION_TIMEOUT_SECONDS > 0 must hold"
+            f"SSPP_CLAIM_IDLE_SECONDS - {SETTLED_IN_S} >= SSPP_DELIVERY_TIMEOUT_SECONDS > "
+            "SSPP_FUNCTION_TIMEOUT_SECONDS > 0 must hold"
         )
     return faults
 

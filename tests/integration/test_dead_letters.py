@@ -521,5 +521,7 @@ def test_a_broken_deploy_stops_the_line_however_often_dispatchers_come_and_go(re
 class Refusing:
     """A function that takes nothing."""
 
+    timeout_s = 25.0
+
     def deliver(self, events: Sequence[bytes]) -> list[Delivered]:
         return [Delivered(Verdict(422, "no"))] * len(events)

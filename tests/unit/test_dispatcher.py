@@ -47,6 +47,7 @@ class Target:
 
     says: Says = everything_is_taken
     offered: list[list[bytes]] = field(default_factory=list)
+    timeout_s: float = 25.0
 
     def deliver(self, events: Sequence[bytes]) -> list[Delivered] | Verdict:
         self.offered.append(list(events))
@@ -624,7 +625,7 @@ def test_splitting_a_batch_ends_before_another_may_take_it_over():
     here = house(everything_is_taken, *range(8))
 
     def hangs(events: Sequence[bytes]) -> list[Delivered] | Verdict:
-        here.pass_s(25)
+        here.pass_s(10)
         return Verdict(NO_ANSWER, "ReadTimeoutError")
 
     here.target.says = hangs
@@ -633,6 +634,23 @@ def test_splitting_a_batch_ends_before_another_may_take_it_over():
     assert here.left() == (8, 0, 0)
     handed = {entry.handed for entry in FakeChannel(here.broker, "events", "b").claim(10, 60_000).entries}
     assert handed == {1}
+
+
+@pytest.mark.parametrize("claim_idle_s", [26, 30, 45, 60, 120])
+@pytest.mark.parametrize("fails_after_s", [0.1, 1, 2, 7, 14, 24.9])
+def test_no_event_is_in_hand_for_as_long_as_it_takes_to_be_taken_over(claim_idle_s, fails_after_s):
+    here = house(everything_is_taken, *range(16))
+    here.dispatcher.claim_idle_ms = claim_idle_s * 1000
+
+    def slow(events: Sequence[bytes]) -> list[Delivered] | Verdict:
+        here.pass_s(fails_after_s if len(events) > 8 else here.target.timeout_s)
+        return Verdict(500) if len(events) > 8 else everything_is_taken(events)
+
+    here.target.says = slow
+    while here.left() != (0, 0, 0):
+        began_ms = here.broker.now_ms
+        here.once()
+        assert here.broker.now_ms - began_ms < claim_idle_s * 1000
 
 
 def test_after_a_batch_that_hung_the_next_are_smaller_until_what_hangs_is_alone():

@@ -136,7 +136,8 @@ def test_every_log_level_is_taken(level):
     ("claim_idle", "delivery", "function", "accepted"),
     [
         ("60", "45", "40", True),
-        ("45.1", "45", "44.9", True),
+        ("45.5", "45", "44.9", True),
+        ("45.4", "45", "40", False),
         ("45", "45", "40", False),
         ("60", "40", "40", False),
         ("40", "45", "60", False),
