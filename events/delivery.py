@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import socket
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import urllib3
 from pydantic import ValidationError
+from urllib3.connection import HTTPConnection
 
 from events.answer import BatchAnswer
 from events.cloudevent import BATCH, join_batch
@@ -17,6 +21,11 @@ from events.retry import NO_ANSWER, Verdict
 
 #: As much of a refusal as a dead letter keeps (Knative keeps 1024 too).
 DETAIL_CHARACTERS = 1024
+#: The longest answer that is read: four times what a request carries.
+ANSWER_BYTES = 8 * 1024 * 1024
+
+#: Headers that tell an empty body from one that was cut off.
+_FRAMED = frozenset({"content-length", "transfer-encoding"})
 
 
 class Delivered(NamedTuple):
@@ -45,6 +54,7 @@ class Target:
             timeout=urllib3.Timeout(connect=3.0, total=timeout_s),
             headers={"content-type": BATCH, "prefer": "reply", "authorization": f"Bearer {token}"},
         )
+        self._http.pool_classes_by_scheme = {**self._http.pool_classes_by_scheme, "http": _Pool}
 
     def deliver(self, events: Sequence[bytes]) -> list[Delivered] | Verdict:
         """POST ``events`` as one batch.
@@ -56,22 +66,70 @@ class Target:
             Unavailable: nobody is there to take anything (not connected, or 503): no attempt was made.
         """
         try:
-            answer = self._http.request("POST", self._url, body=join_batch(events))
+            answer = self._http.request(
+                "POST", self._url, body=join_batch(events), preload_content=False, decode_content=False
+            )
+            body = _read(answer)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as exc:
             raise Unavailable("target") from exc
         except (urllib3.exceptions.HTTPError, OSError) as exc:
             return Verdict(NO_ANSWER, type(exc).__name__)
+        retry_after_s = _seconds(answer.headers.get("retry-after"))
         if answer.status == 503:
-            raise Unavailable("target", retry_after_s=int(_seconds(answer.headers.get("retry-after"))))
-        verdict = Verdict(
-            answer.status,
-            answer.data[:DETAIL_CHARACTERS].decode("utf-8", "replace"),
-            _seconds(answer.headers.get("retry-after")),
-        )
+            raise Unavailable("target", retry_after_s=int(retry_after_s))
+        verdict = Verdict(answer.status, body[:DETAIL_CHARACTERS].decode("utf-8", "replace"), retry_after_s)
         if not verdict.delivered:
             return verdict
+        if len(body) > ANSWER_BYTES:
+            return Verdict(NO_ANSWER, f"the answer is longer than {ANSWER_BYTES} bytes")
+        if body:
+            return _results(body, len(events))
+        if answer.status != 204 and _FRAMED.isdisjoint(map(str.lower, answer.headers)):
+            return Verdict(NO_ANSWER, "the connection ended where the answer's body should begin")
         # A plain function takes the whole request or none of it, and has nothing to say beyond 202 or 204.
-        return _results(answer.data, len(events)) if answer.data else [Delivered(verdict) for _ in events]
+        return [Delivered(verdict) for _ in events]
+
+
+class _Socket(socket.socket):
+    """Receives until a moment: a timeout alone begins anew with every byte that comes."""
+
+    until_s = math.inf
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        left_s = self.until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the answer takes too long")
+        self.settimeout(left_s)
+        return super().recv_into(*args, **kwargs)
+
+
+class _Connection(HTTPConnection):
+    """One that bounds the whole answer by the timeout: headers, body and whatever comes before them."""
+
+    def _new_conn(self) -> socket.socket:
+        plain = super()._new_conn()
+        bounded = _Socket(plain.family, plain.type, plain.proto, plain.fileno())
+        bounded.settimeout(plain.gettimeout())
+        plain.detach()
+        return bounded
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override] # as urllib3 has it
+        if isinstance(self.sock, _Socket) and isinstance(self.timeout, float | int):
+            self.sock.until_s = time.monotonic() + self.timeout  # what connecting and sending left of it
+        return super().getresponse()
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Read the body, as much of it as is ever looked at; what is left goes with its connection."""
+    try:
+        return answer.read(ANSWER_BYTES + 1)
+    finally:
+        answer.close()  # changes nothing where all was read, and the connection is back in the pool
+        answer.release_conn()
 
 
 def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
-from events.delivery import DETAIL_CHARACTERS, Delivered, Target
+from events.delivery import ANSWER_BYTES, DETAIL_CHARACTERS, Delivered, Target
 from events.errors import Unavailable
 from events.retry import NO_ANSWER, Verdict
 
@@ -29,6 +31,7 @@ class Function:
     body: bytes = b""
     hangs_up: bool = False
     late: threading.Event | None = None
+    raw: Callable[[BinaryIO], None] | None = None
     asked: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
 
@@ -48,6 +51,11 @@ class Handler(BaseHTTPRequestHandler):
             function.late.wait(10)
         if function.hangs_up or function.late:
             self.close_connection = True
+            return
+        if function.raw:
+            self.close_connection = True
+            with suppress(OSError):
+                function.raw(self.wfile)
             return
         self.send_response(function.status)
         for name, value in {"content-length": str(len(function.body)), **function.headers}.items():
@@ -166,6 +174,82 @@ def test_an_answer_that_takes_too_long_is_none(function):
     function.late.set()
     assert isinstance(verdict, Verdict)
     assert (verdict.status, verdict.detail) == (NO_ANSWER, "ReadTimeoutError")
+
+
+def dribbled(piece: bytes) -> Callable[[BinaryIO], None]:
+    """An answer that never ends, a piece every 20 ms; no single wait is long."""
+
+    def write(to: BinaryIO) -> None:
+        for _ in range(500):
+            to.write(piece)
+            time.sleep(0.02)
+
+    return write
+
+
+def answered(head: bytes, rest: Callable[[BinaryIO], None]) -> Callable[[BinaryIO], None]:
+    def write(to: BinaryIO) -> None:
+        to.write(head)
+        rest(to)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        dribbled(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        dribbled(b"H"),
+        answered(b"HTTP/1.1 200 OK\r\n", dribbled(b"x")),
+        answered(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", dribbled(b"{")),
+        answered(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", dribbled(b"1\r\n{\r\n")),
+        answered(b"HTTP/1.1 200 OK\r\n\r\n", dribbled(b"{")),
+    ],
+    ids=["100 Continue", "status", "header", "body", "chunks", "body without end"],
+)
+def test_an_answer_that_dribbles_takes_no_longer_than_any_other(function, raw):
+    function.raw = raw
+    began_s = time.monotonic()
+    verdict = Target(function.url, token="t", timeout_s=0.4).deliver(EVENTS)
+    assert time.monotonic() - began_s < 2
+    assert isinstance(verdict, Verdict)
+    assert (verdict.status, verdict.detail) == (NO_ANSWER, "ReadTimeoutError")
+
+
+def test_time_that_passed_before_does_not_shorten_a_delivery_on_the_same_connection(function):
+    function.body = results({"status": 200}, {"status": 200})
+    target = Target(function.url, token="t", timeout_s=1)
+    deadline_s = time.monotonic() + 1.5
+    while time.monotonic() < deadline_s:
+        assert target.deliver(EVENTS) == [Delivered(Verdict(200), [])] * 2
+    assert len(function.connections) == 1
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_no_more_of_an_answer_is_read_than_is_ever_looked_at(function, target, status):
+    function.status, function.body = status, b" " * (3 * ANSWER_BYTES)
+    verdict = target.deliver(EVENTS)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.status, len(verdict.detail) <= DETAIL_CHARACTERS) == (0 if status == 200 else 500, True)
+    function.status, function.body = 204, b""
+    assert target.deliver(EVENTS) == [Delivered(Verdict(204))] * 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{"results":[',
+    ],
+    ids=["no length", "chunked", "length", "half"],
+)
+def test_an_answer_that_was_cut_off_is_none(function, target, raw):
+    function.raw = lambda to: to.write(raw)
+    verdict = target.deliver(EVENTS)
+    assert isinstance(verdict, Verdict)
+    assert verdict.status == NO_ANSWER
 
 
 def test_nobody_listening_is_nobody_there(function):
