@@ -24,6 +24,9 @@ DETAIL_CHARACTERS = 1024
 #: The longest answer that is read: four times what a request carries.
 ANSWER_BYTES = 8 * 1024 * 1024
 
+#: The longest wish of a function that is listened to at all.
+WISH_MAX_S = 3600.0
+
 #: Headers that tell an empty body from one that was cut off.
 _FRAMED = frozenset({"content-length", "transfer-encoding"})
 
@@ -153,9 +156,12 @@ def _seconds(retry_after: str | None) -> float:
     """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); anything else is no wish."""
     if not retry_after:
         return 0.0
-    if retry_after.isdecimal():
-        return float(retry_after)
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        wish_s = (
+            float(retry_after)
+            if retry_after.isdecimal()
+            else (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        )
+    except (ValueError, TypeError, OverflowError):
         return 0.0
+    return min(max(0.0, wish_s), WISH_MAX_S)

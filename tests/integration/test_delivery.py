@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from events.delivery import ANSWER_BYTES, DETAIL_CHARACTERS, Delivered, Target
+from events.delivery import ANSWER_BYTES, DETAIL_CHARACTERS, WISH_MAX_S, Delivered, Target
 from events.errors import Unavailable
 from events.retry import NO_ANSWER, Verdict
 
@@ -151,14 +151,33 @@ def in_s(seconds: int) -> str:
 
 @pytest.mark.parametrize(
     ("header", "least", "most"),
-    [("7", 7, 7), (in_s(3000), 2000, 3000), (in_s(-60), 0, 0), ("soon", 0, 0), ("-1", 0, 0), ("1e9", 0, 0)],
-    ids=["seconds", "a date", "a date gone by", "a word", "negative", "not decimal"],
+    [
+        ("7", 7, 7),
+        (in_s(3000), 2000, 3000),
+        (in_s(-60), 0, 0),
+        ("soon", 0, 0),
+        ("-1", 0, 0),
+        ("1e9", 0, 0),
+        ("9" * 400, WISH_MAX_S, WISH_MAX_S),
+        ("9" * 5000, WISH_MAX_S, WISH_MAX_S),
+        (in_s(9 * 86_400), WISH_MAX_S, WISH_MAX_S),
+        ("Mon, 01 Jan 2024 00:00:00 +" + "9" * 30, 0, 0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 0, WISH_MAX_S),
+        ("Mon, 99999999999999999999 Jan 2024 00:00:00 GMT", 0, 0),
+    ],
+    ids=lambda value: str(value)[:40],
 )
-def test_retry_after_is_seconds_or_a_date(function, target, header, least, most):
-    function.status, function.headers = 429, {"retry-after": header}
-    verdict = target.deliver(EVENTS)
-    assert isinstance(verdict, Verdict)
-    assert least <= verdict.retry_after_s <= most
+@pytest.mark.parametrize("status", [500, 503])
+def test_retry_after_is_seconds_or_a_date_within_reason(function, target, status, header, least, most):
+    function.status, function.headers = status, {"retry-after": header}
+    try:
+        verdict = target.deliver(EVENTS)
+    except Unavailable as exc:
+        asked_s: float = exc.retry_after_s
+    else:
+        assert isinstance(verdict, Verdict)
+        asked_s = verdict.retry_after_s
+    assert least <= asked_s <= most
 
 
 def test_a_connection_that_breaks_is_no_answer(function, target):
