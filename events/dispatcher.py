@@ -39,6 +39,8 @@ LINE_HOLD_S = 30.0
 
 #: Said of an entry that was handed out once more than that.
 _NEVER_ANSWERED = Verdict(NO_ANSWER, f"handed out {SUSPECT} times, and whoever took it never came back")
+#: Said of an event whose answer has a reply for the channel it came from.
+_ECHO = Verdict(NO_ANSWER, "the answer has a reply for the channel the event came from")
 
 
 class Deliver(Protocol):
@@ -233,7 +235,12 @@ class Dispatcher:
         """Decide what becomes of one entry."""
         verdict = delivered.verdict
         if verdict.delivered:
-            return Done(delivered.replies)
+            for name, _ in delivered.replies:
+                if name == self.channel.name:
+                    verdict = _ECHO
+                    break
+            else:
+                return Done(delivered.replies)
         attempts, now = entry.attempts + 1, self.now_ms()
         first_ms = entry.first_ms or now
         wait_s = self.subscription.retry.wait_s(verdict, attempts, self.rand)

@@ -198,6 +198,15 @@ def test_replies_are_published_to_their_channels():
     assert found == {"signals": [b"s" + event(1), b"s" + event(2)], "notices": [b"n" + event(1), b"n" + event(2)]}
 
 
+def test_an_answer_with_a_reply_for_the_events_own_channel_is_none_for_that_event():
+    replies = {event(1): [("signals", b"s")], event(2): [("signals", b"t"), ("events", b"again")], event(3): []}
+    here = house(lambda events: [Delivered(Verdict(200), replies[event]) for event in events], 1, 2, 3)
+    here.dispatcher.run_once(here.stopping)
+    ((_, entry),) = here.stream.parked.values()
+    assert (entry.event, entry.attempts, here.left()) == (event(2), 1, (0, 1, 0))
+    assert [entry.event for entry in here.broker.streams["signals"].entries.values()] == [b"s"]
+
+
 def test_the_replies_of_what_failed_are_not_published():
     here = house(lambda events: [Delivered(Verdict(500), [("signals", b"s")]) for _ in events], 1)
     here.once()
