@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 #: The first pause after a failure, doubled with each that follows.
 HOLD_FIRST_S = 0.1
-#: The longest pause between two tries at a target that is away.
+#: The longest pause between two tries at a target that is away, unless it asks for more.
 HOLD_MAX_S = 5.0
+#: The longest one that a target may ask for.
+ASKED_MAX_S = 60.0
 #: How many events the one request may carry that finds out whether the target is back.
 PROBE = 20
 
@@ -49,12 +51,12 @@ class Breaker:
         with self._lock:
             self._hold_s, self._prober = 0.0, None
 
-    def opened(self, asked_s: float = 0.0, longest_s: float = HOLD_MAX_S) -> float:
+    def opened(self, asked_s: float = 0.0) -> float:
         """The target is away and asked for ``asked_s``; gives the seconds it is now left alone."""
         with self._lock:
             now_s = self._now_s()
             if now_s >= self._until_s or not self._hold_s:  # else another has just said so
-                self._hold_s = min(longest_s, max(self._hold_s * 2 or HOLD_FIRST_S, asked_s))
+                self._hold_s = max(min(self._hold_s * 2 or HOLD_FIRST_S, HOLD_MAX_S), min(asked_s, ASKED_MAX_S))
                 self._until_s = now_s + self._hold_s
             self._prober = None
             return self._hold_s

@@ -27,6 +27,11 @@ ANSWER_BYTES = 8 * 1024 * 1024
 #: The longest wish of a function that is listened to at all.
 WISH_MAX_S = 3600.0
 
+#: Answers to a whole request that are about the request and none of its events: our credential is not taken (401,
+#: 403), no route leads there yet (404, as Knative's gateway says before one is ready), too many requests (429), nobody
+#: there (503). A function that means an event by one of them says so in that event's result.
+_NOT_ABOUT_EVENTS = frozenset({401, 403, 404, 429, 503})
+
 #: Headers that tell an empty body from one that was cut off.
 _FRAMED = frozenset({"content-length", "transfer-encoding"})
 
@@ -66,7 +71,7 @@ class Target:
             what came of each, or one verdict on the whole request when it carries none per event.
 
         Raises:
-            Unavailable: nobody is there to take anything (not connected, or 503): no attempt was made.
+            Unavailable: nobody is there to take anything, or no request is taken now: no attempt was made.
         """
         try:
             answer = self._http.request(
@@ -78,8 +83,8 @@ class Target:
         except (urllib3.exceptions.HTTPError, OSError) as exc:
             return Verdict(NO_ANSWER, type(exc).__name__)
         retry_after_s = _seconds(answer.headers.get("retry-after"))
-        if answer.status == 503:
-            raise Unavailable("target", retry_after_s=int(retry_after_s))
+        if answer.status in _NOT_ABOUT_EVENTS:
+            raise Unavailable(f"target ({answer.status})", retry_after_s=int(retry_after_s))
         verdict = Verdict(answer.status, body[:DETAIL_CHARACTERS].decode("utf-8", "replace"), retry_after_s)
         if not verdict.delivered:
             return verdict

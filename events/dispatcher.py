@@ -229,7 +229,7 @@ class Dispatcher:
         """Leave the target alone: for a moment when it was there just now, as long as it asks when it still is not."""
         metrics.TARGET_UP.labels(self.channel.name).set(0)
         hold_s = self.breaker.opened(exc.retry_after_s if self.breaker.probing() else 0.0)
-        log.warning("target_away", channel=self.channel.name, hold_s=hold_s)
+        log.warning("target_away", channel=self.channel.name, target=exc.what, hold_s=hold_s)
 
     def _outcome(self, entry: Entry, delivered: Delivered) -> Outcome:
         """Decide what becomes of one entry."""
@@ -273,7 +273,7 @@ class Dispatcher:
         metrics.LINE_STOPPED.labels(self.channel.name).set(stopped)
         if not stopped:
             return []
-        self.breaker.opened(LINE_HOLD_S, LINE_HOLD_S)
+        self.breaker.opened(LINE_HOLD_S)
         withheld = [entry for entry, outcome in outcomes if isinstance(outcome, Bury)]
         reasons = sorted({outcome.status for _, outcome in outcomes if isinstance(outcome, Bury)})
         log.error("line_stopped", channel=self.channel.name, withheld=len(withheld), statuses=reasons)

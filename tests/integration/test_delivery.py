@@ -61,7 +61,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"content-length": str(len(function.body)), **function.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(function.body)
+        with suppress(OSError):  # whoever asked may have read enough
+            self.wfile.write(function.body)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -125,7 +126,7 @@ def test_an_answer_that_does_not_say_what_came_of_each_is_none(function, target,
     assert verdict.status == NO_ANSWER
 
 
-@pytest.mark.parametrize("status", [301, 400, 404, 408, 409, 413, 429, 500, 502, 504])
+@pytest.mark.parametrize("status", [301, 400, 408, 409, 413, 500, 502, 504])
 def test_a_refusal_of_the_whole_request_is_one_verdict(function, target, status):
     function.status, function.body = status, b"because"
     assert target.deliver(EVENTS) == Verdict(status, "because")
@@ -138,9 +139,10 @@ def test_as_much_of_a_refusal_is_kept_as_a_dead_letter_shows(function, target):
     assert verdict.detail == "\u00fc" * (DETAIL_CHARACTERS // 2)
 
 
-def test_503_means_that_nobody_is_there(function, target):
-    function.status, function.headers = 503, {"retry-after": "4"}
-    with pytest.raises(Unavailable) as caught:
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+def test_what_is_about_no_event_costs_none_an_attempt(function, target, status):
+    function.status, function.headers = status, {"retry-after": "4"}
+    with pytest.raises(Unavailable, match=str(status)) as caught:
         target.deliver(EVENTS)
     assert caught.value.retry_after_s == 4
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from events.breaker import HOLD_FIRST_S, HOLD_MAX_S, PROBE, Breaker
+from events.breaker import ASKED_MAX_S, HOLD_FIRST_S, HOLD_MAX_S, PROBE, Breaker
 
 
 class Clock:
@@ -49,6 +49,14 @@ def test_each_failure_doubles_the_pause_up_to_the_longest(breaker, clock):
     assert pauses == pytest.approx([HOLD_FIRST_S * 2**n for n in range(6)] + [HOLD_MAX_S] * 2)
 
 
+def test_a_target_may_ask_for_a_longer_pause_within_reason_and_only_for_that_one(breaker, clock):
+    pauses = []
+    for asked_s in (30.0, 1e9, 0.0, 0.0, 7.0):
+        pauses.append(breaker.opened(asked_s))
+        clock.now_s += pauses[-1]
+    assert pauses == [30.0, ASKED_MAX_S, HOLD_MAX_S, HOLD_MAX_S, 7.0]
+
+
 def test_failures_that_come_together_count_once(breaker):
     assert [breaker.opened() for _ in range(5)] == [HOLD_FIRST_S] * 5
 
@@ -89,7 +97,7 @@ def test_only_the_prober_can_leave_its_probe_to_another(breaker, clock):
 
 
 def test_waiting_is_never_for_nothing_and_never_too_long(breaker, clock):
-    breaker.opened(30.0, 30.0)
+    breaker.opened(30.0)
     assert breaker.wait_s() == HOLD_MAX_S
     clock.now_s += 60
     assert breaker.wait_s() == HOLD_FIRST_S
