@@ -29,9 +29,11 @@ local group = ARGV[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+local leaving, left = {}, {}
+
 local function held(id, lease)
-  if lease == '0' then return #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 1 end
-  return redis.call('ZSCORE', KEYS[2], id) == lease
+  if lease ~= '0' then return redis.call('ZSCORE', KEYS[2], id) == lease end
+  return not left[id] and #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 1
 end
 
 local at, settled = 2, 0
@@ -58,13 +60,17 @@ while at <= #ARGV do
   end
   if mine then
     if lease == '0' then
-      redis.call('XACK', KEYS[1], group, id)
-      redis.call('XDEL', KEYS[1], id)
+      leaving[#leaving + 1], left[id] = id, true
     elseif verb ~= 'park' then
       redis.call('ZREM', KEYS[2], id)
       redis.call('HDEL', KEYS[3], id)
     end
     settled = settled + 1
   end
+end
+for i = 1, #leaving, 1000 do -- one call for many is cheaper than one each; unpack has its limits
+  local last = math.min(#leaving, i + 999)
+  redis.call('XACK', KEYS[1], group, unpack(leaving, i, last))
+  redis.call('XDEL', KEYS[1], unpack(leaving, i, last))
 end
 return settled
