@@ -120,10 +120,7 @@ def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str
 
 def refused(refusal: Refused, meter: Meter = UNLIMITED) -> Answer:
     """Say no to a whole request, and when it may be worth another try."""
-    headers = _limit_headers({refusal}, meter)
-    if refusal.status == 401:
-        headers["www-authenticate"] = "Bearer"
-    return problem_answer(problem.refused(refusal), headers)
+    return problem_answer(problem.refused(refusal), _limit_headers({refusal}, meter))
 
 
 def not_allowed(methods: str) -> Answer:
