@@ -29,7 +29,7 @@ class Subscription:
     batch: int = 500
     slow_batch: int = 50
     linger_s: float = 0.02
-    concurrency: int = 2
+    concurrency: int = 3
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     dead_letters: bool = True
     stop_share: float = 0.5

@@ -23,6 +23,9 @@ ASYNCHRONOUS = frozenset({"ingest"})
 
 #: Requests one synchronous function serves at a time; its Knative containerConcurrency.
 THREADS = 4
+#: Bytes of a body that are taken in whoever sends it: of anybody, and where only the dispatcher gets through, whose
+#: requests are asked about once then and not twice.
+EARLY_BYTES, EARLY_DELIVERY_BYTES = 65_536, 1_048_576
 #: Bytes of a delivery: more than events/dispatcher.py puts into a request, unless one event alone is longer...
 DELIVERY_BYTES = 10_485_760
 #: ...which may be so many times its sender's body: what is no JSON travels as a JSON text, a NUL as six characters.
@@ -58,7 +61,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type info
         app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
         app.register_error_handler(HTTPException, _refused)
         # One thread more than requests, for probes, which must not wait for work.
-        return ThreadedApp(app, threads=THREADS + 1, most=_most_bytes(self._function, self._told))
+        early = EARLY_BYTES if self._function == "api" else EARLY_DELIVERY_BYTES
+        return ThreadedApp(app, threads=THREADS + 1, early=early, most=_most_bytes(self._function, self._told))
 
 
 def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:

@@ -23,7 +23,7 @@ def _function() -> BatchFunction:
     store = PostgresSignalStore(Database(told.database_url))
     # What is there by now stays, and a batch's objects go by themselves: the collector has little to look for.
     gc.freeze()
-    gc.set_threshold(20_000)
+    gc.set_threshold(100_000)
     return BatchFunction(
         "process",
         handle=lambda events: handler.process(events, store),

@@ -15,9 +15,8 @@ from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan,
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-#: A body that is no longer, and there so many seconds after its head, is taken in before the function is asked at
-#: all. With any other the function first sees the head alone, so that whom it refuses makes us keep no more.
-EARLY_BYTES, EARLY_S = 65_536, 0.2
+#: Seconds after its head within which a body must be there to be taken in before the function is asked at all.
+EARLY_S = 0.2
 
 
 class _BodyWanted(BaseException):
@@ -37,12 +36,15 @@ class ThreadedApp:
     Args:
         app: the WSGI application.
         threads: requests it works on at a time.
-        most: bytes of a body that are taken in.
+        early: bytes of a body that is taken in before the function is asked. With one that is longer or late it
+            first sees the head alone, so that whom it refuses makes us keep no more.
+        most: bytes of a body that are taken in at all.
     """
 
-    def __init__(self, app: Wsgi, *, threads: int, most: int) -> None:
+    def __init__(self, app: Wsgi, *, threads: int, early: int, most: int) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
+        self._early = early
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +54,7 @@ class ThreadedApp:
             return
         headers = headers_of(scope)
         body = Body(receive, headers, self._most)
-        await body.wait(EARLY_BYTES, EARLY_S)
+        await body.wait(self._early, EARLY_S)
         content = await _read(body) if body.whole else _BodyWanted()
         while (answer := await self._work(scope, headers, content)) is None:
             content = await _read(body)
