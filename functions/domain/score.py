@@ -9,7 +9,7 @@ numbers stay small: what one event adds is below 2^63. Source of the idea: forwa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from functions.domain.catalog import EventType, Side
@@ -47,6 +47,11 @@ def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
     return (kind.side, kind.half_life_days, era), round(kind.points * growth)
+
+
+def by_slot(sums: Iterable[tuple[Side, int, int, int]]) -> dict[Slot, int]:
+    """An account's sums, listed as ``(side, half-life, era, total)``, by slot."""
+    return {(side, half_life_days, era): total for side, half_life_days, era, total in sums}
 
 
 def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.notice_store import contributions
-from functions.adapters.postgres.signal_store import slots
 from functions.domain import score
 from functions.domain.catalog import Side
 from functions.domain.explain import Explanation
@@ -111,7 +110,7 @@ class Reader:
             account = tx.row("get_account", tenant_id=tenant_id, account_id=account_id)
             if account is None:
                 return None
-            sums = None if past else slots(account["sums"])
+            sums = None if past else score.by_slot(account["sums"])
             sides: tuple[Side, Side] = ("buyer", "rep")
             return {side: _explanation(tx, tenant_id, account_id, sums, side, at) for side in sides}
 

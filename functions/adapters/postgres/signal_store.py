@@ -15,12 +15,11 @@ from pydantic_core import to_json
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
-from functions.domain.catalog import Side
 from functions.domain.engine import Account, AccountKey, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
-from functions.domain.score import Slot
+from functions.domain.score import by_slot
 from functions.domain.signal import Signal
 from functions.ports import Recorded
 
@@ -83,17 +82,12 @@ class PostgresSignalStore:
         self._database.ping()
 
 
-def slots(sums: Iterable[tuple[Side, int, int, int]]) -> dict[Slot, int]:
-    """An account's sums as its row has them, by slot."""
-    return {(side, half_life_days, era): total for side, half_life_days, era, total in sums}
-
-
 def _account(row: Mapping[str, Any]) -> Account:
     episodes = {
         rule: Episode(number, open_, datetime.fromisoformat(opened_at))
         for rule, (number, open_, opened_at) in row["episodes"].items()
     }
-    return Account(slots(row["sums"]), episodes)
+    return Account(by_slot(row["sums"]), episodes)
 
 
 def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
