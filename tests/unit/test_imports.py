@@ -74,11 +74,11 @@ def test_importing_a_part_connects_to_nothing_and_reads_no_environment(module):
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("functions.ingest.main", {"pg8000", "elasticsearch", "sqlalchemy", "alembic", "flask"}),
+        ("functions.ingest.main", {"pg8000", "elasticsearch", "sqlalchemy", "alembic", "flask", "cel_expr_python"}),
         ("functions.process.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
-        ("functions.notify.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
-        ("functions.index.main", {"elasticsearch", "pg8000", "sqlalchemy", "alembic", "urllib3"}),
-        ("functions.api.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
+        ("functions.notify.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
+        ("functions.index.main", {"elasticsearch", "pg8000", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
+        ("functions.api.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
         ("events.__main__", {"pg8000", "elasticsearch", "sqlalchemy", "flask", "functions"}),
     ],
 )

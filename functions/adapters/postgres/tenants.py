@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -14,7 +14,9 @@ from events.errors import Refused
 from functions.adapters.postgres.database import Database, Row
 from functions.domain.key import Grant
 from functions.domain.plan import OwnEventType, Plan, Terms
-from functions.domain.rule import RuleDefinition
+
+if TYPE_CHECKING:  # the API, which starts from nothing, has no use for the rules' language
+    from functions.domain.rule import RuleDefinition
 
 
 class PostgresTenants:
