@@ -116,10 +116,11 @@ def _after(
     holds = rule.condition.holds(facts)
     if not holds and not before.open:
         return before
-    slot, amount = added
-    earlier = {**sums, slot: sums.get(slot, 0) - amount}
-    if holds and before.open and rule.condition.holds(_facts(rule.condition.asks, signal, earlier)):
-        return before
+    if holds and before.open:
+        slot, amount = added
+        earlier = {**sums, slot: sums[slot] - amount} if amount else sums
+        if rule.condition.holds(_facts(rule.condition.asks, signal, earlier)):
+            return before
     at, cooldown = signal.event.received_at, timedelta(hours=rule.definition.cooldownHours)
     return before.after(False, at, cooldown).after(holds, at, cooldown)
 
