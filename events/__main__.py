@@ -86,6 +86,7 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
             line=line,
             subscription=replace(subscription, retry=policy),
             batch=subscription.batch if lane == keyspace.FAST else subscription.slow_batch,
+            concurrency=share if lane == keyspace.FAST else 1,
             claim_idle_ms=int(told.claim_idle_s * 1000),
             destination=told.target_url,
             now_ms=lambda: time.time_ns() // 1_000_000,
@@ -93,7 +94,7 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
             rand=random.random,
             watch=partial(_watch, letters, subscription.channel, partition, throttle),
         )
-        found += [dispatcher] * (share if lane == keyspace.FAST else 1)
+        found += [dispatcher] * dispatcher.concurrency
     return found
 
 

@@ -63,6 +63,7 @@ class Dispatcher:
         line: whether it is the function that fails, and not the events; the channel's dispatchers share one.
         subscription: linger and retry policy.
         batch: the most events a request carries.
+        concurrency: how many threads run it, each with a request in flight at most.
         claim_idle_ms: how long another consumer's entry must have been left alone to be taken over; more than a
             delivery takes.
         destination: the target's URL, for the dead letter.
@@ -78,12 +79,14 @@ class Dispatcher:
     line: Line
     subscription: Subscription
     batch: int
+    concurrency: int
     claim_idle_ms: int
     destination: str
     now_ms: Callable[[], int]
     now_s: Callable[[], float]
     rand: Callable[[], float]
     watch: Callable[[], None] = lambda: None
+    _reading: threading.Lock = field(default_factory=threading.Lock)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _sweep_due_s: float = 0.0
     _in_flight: int = 0
@@ -106,16 +109,17 @@ class Dispatcher:
 
     def run_once(self, stopping: threading.Event) -> int:
         """Carry one batch, if there is one; gives how many entries were settled."""
-        size = self.breaker.allows(min(self.batch, self._narrowed or self.batch))
-        if not size:
-            stopping.wait(self.breaker.wait_s())
-            return 0
         try:
-            entries = self._take(size, stopping)
+            # One thread at a time: if all waited for news, each would get one entry of what comes together.
+            with self._reading:
+                size = self.breaker.allows(min(self.batch, self._narrowed or self.batch))
+                entries = self._take(size, stopping) if size and not stopping.is_set() else []
             settled = self._carry(entries, stopping) if entries else 0
         finally:
             found_nothing = self.breaker.left()
-        if found_nothing:
+        if not size:
+            stopping.wait(self.breaker.wait_s())
+        elif found_nothing:
             stopping.wait(HOLD_FIRST_S)  # a lane that has something to ask with must get its turn
         return settled
 
@@ -130,7 +134,9 @@ class Dispatcher:
                 return new
             return self._sweep(size) or self.channel.read(size, 0)
         entries = self._sweep(size) or self.channel.read(size, BLOCK_MS)
-        if entries and len(entries) < size and self._in_flight and _bytes(entries) < REQUEST_BYTES // 2:
+        few = len(entries) < size and _bytes(entries) < REQUEST_BYTES // 2
+        if entries and few and 0 < self._in_flight == self.concurrency - 1:
+            # The last request that may be in flight is not for a few while more are about to come.
             stopping.wait(self.subscription.linger_s)
             entries += self.channel.read(size - len(entries), 0)
         return entries

@@ -316,6 +316,7 @@ def _dispatcher(stage: Stage, client: Any, consumer: str, now_ms: Callable[[], i
         line=Line(subscription.stop_share, time.monotonic),
         subscription=replace(subscription, retry=policy),
         batch=subscription.batch,
+        concurrency=1,
         claim_idle_ms=int(float(TIMES["SSPP_CLAIM_IDLE_SECONDS"]) * 1000),
         destination=url,
         now_ms=now_ms,

@@ -6,6 +6,7 @@ import json
 import threading
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -93,6 +94,7 @@ class House:
             line=Line(0.5, lambda: self.broker.now_ms / 1000),
             subscription=Subscription(channel="events", function="process", retry=RetryPolicy()),
             batch=self.batch,
+            concurrency=2,
             claim_idle_ms=60_000,
             destination=DESTINATION,
             now_ms=lambda: self.broker.now_ms,
@@ -616,9 +618,14 @@ def test_a_request_carries_no_more_bytes_than_one_should():
     assert [len(batch) for batch in here.target.offered] == [3, 1, 1, 1]
 
 
-@pytest.mark.parametrize(("size", "waited"), [(10, True), (REQUEST_BYTES // 2, False)])
-def test_a_batch_waits_for_more_only_while_others_are_in_flight_and_more_fits(size, waited):
+@pytest.mark.parametrize(
+    ("concurrency", "size", "waited"),
+    [(2, 10, True), (2, REQUEST_BYTES // 2, False), (3, 10, False)],
+    ids=["the last request", "no more fits", "another is free"],
+)
+def test_a_batch_waits_for_more_only_where_its_request_is_the_last_and_more_fits(concurrency, size, waited):
     here = house()
+    here.dispatcher.concurrency = concurrency
 
     def says(events: Sequence[bytes]) -> list[Delivered] | Verdict:
         if events == [event(1)]:
@@ -630,6 +637,33 @@ def test_a_batch_waits_for_more_only_while_others_are_in_flight_and_more_fits(si
     here.publish(1)
     assert here.once() == 1
     assert here.stopping.waits == ([here.dispatcher.subscription.linger_s] if waited else [])
+
+
+class Quiet(FakeChannel):
+    """A channel with nothing to read for a long time; tells how many wait for it."""
+
+    def __init__(self, broker: Broker, name: str, consumer: str) -> None:
+        super().__init__(broker, name, consumer)
+        self.news, self.one, self.several = (threading.Event() for _ in range(3))
+
+    def read(self, count: int, block_ms: int) -> list[Entry]:
+        (self.several if self.one.is_set() else self.one).set()
+        assert self.news.wait(10)
+        return super().read(count, block_ms)
+
+
+def test_one_thread_at_a_time_waits_for_news_so_that_what_comes_together_is_delivered_together():
+    here = house()
+    channel = Quiet(here.broker, "events", "a")
+    here.dispatcher.channel = channel  # type: ignore[assignment] # keeps the same contract
+    with ThreadPoolExecutor(3) as threads:
+        carried = [threads.submit(here.once) for _ in range(3)]
+        assert channel.one.wait(10)
+        assert not channel.several.wait(0.1)
+        here.publish(*range(100))
+        channel.news.set()
+    assert sorted(each.result() for each in carried) == [0, 0, 100]
+    assert [len(batch) for batch in here.target.offered] == [100]
 
 
 def test_splitting_a_batch_ends_before_another_may_take_it_over():
