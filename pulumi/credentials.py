@@ -41,4 +41,5 @@ def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
 def database_in_cluster(seed: str) -> Mapping[str, str]:
     """The Secret of dev's own PostgreSQL, which knative/overlays/dev starts with this password."""
     password = derived(seed, "postgres")
-    return {"DATABASE_URL": f"postgresql://sspp:{password}@sspp-postgres:5432/sspp", "password": password}
+    url = f"postgresql://sspp:{password}@sspp-postgres:5432/sspp?sslmode=disable"
+    return {"DATABASE_URL": url, "password": password}

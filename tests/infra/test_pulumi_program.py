@@ -552,7 +552,7 @@ def test_the_operator_is_left_to_say_which_group_may_write_to_elasticsearchs_vol
 
 def test_dev_brings_its_own_database(stacks: dict[str, Run]) -> None:
     secret = secrets(stacks["dev"])["sspp-database"]
-    assert secret["DATABASE_URL"] == f"postgresql://sspp:{secret['password']}@sspp-postgres:5432/sspp"
+    assert secret["DATABASE_URL"] == f"postgresql://sspp:{secret['password']}@sspp-postgres:5432/sspp?sslmode=disable"
     assert not stacks["dev"].of("DatabasePostgresqlV2")
 
 

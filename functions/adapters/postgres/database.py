@@ -273,6 +273,10 @@ def _tls(told: Mapping[str, str]) -> ssl.SSLContext | Literal[False] | None:
         return _WITHOUT_CONTEXT[mode]
     if mode not in {"require", "verify-ca", "verify-full"}:
         raise ConfigError("DATABASE_URL: sslmode is none of disable, prefer, require, verify-ca, verify-full")
+    if mode == "require" and not authority:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
     try:
         if authority and authority.startswith("data:"):
             # Nothing at all would mean whomever this machine trusts.
@@ -283,8 +287,6 @@ def _tls(told: Mapping[str, str]) -> ssl.SSLContext | Literal[False] | None:
     except (OSError, UnicodeError, binascii.Error) as exc:
         raise ConfigError("DATABASE_URL: sslrootcert is neither a file of certificates nor data:<base64>") from exc
     context.check_hostname = mode == "verify-full"
-    if mode == "require" and not authority:
-        context.verify_mode = ssl.CERT_NONE
     return context
 
 

@@ -34,7 +34,7 @@ def fresh(draw: Callable[[], str]) -> Secrets:
             "backup-password": draw(),
         },
         "sspp-database": {
-            "DATABASE_URL": f"postgresql://sspp:{database}@sspp-postgres:5432/sspp",
+            "DATABASE_URL": f"postgresql://sspp:{database}@sspp-postgres:5432/sspp?sslmode=disable",
             "password": database,
         },
         "sspp-delivery": {"SSPP_DELIVERY_TOKEN": draw()},
