@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from functions.domain import score
+from functions.domain.catalog import Side
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import NEVER, Episode, Rule
 from functions.domain.score import Slot
@@ -95,6 +96,9 @@ _FACTS: Mapping[str, Callable[[Signal, Mapping[Slot, int]], object]] = {
     "signal.score": lambda signal, _: signal.score,
 }
 
+#: The fact that shows an account's sums of a side.
+_SHOWN_AS: Mapping[Side, str] = {"buyer": "account.engagement", "rep": "account.effort"}
+
 
 def _facts(names: Iterable[str], signal: Signal, sums: Mapping[Slot, int]) -> Mapping[str, object]:
     return {name: _FACTS[name](signal, sums) for name in names}
@@ -118,7 +122,9 @@ def _after(
         return before
     if holds and before.open:
         slot, amount = added
-        earlier = {**sums, slot: sums[slot] - amount} if amount else sums
+        if not amount or _SHOWN_AS[slot[0]] not in rule.condition.asks:
+            return before  # nothing that it asks for was another
+        earlier = {**sums, slot: sums[slot] - amount}
         if rule.condition.holds(_facts(rule.condition.asks, signal, earlier)):
             return before
     at, cooldown = signal.event.received_at, timedelta(hours=rule.definition.cooldownHours)

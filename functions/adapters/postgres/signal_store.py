@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine
-from functions.domain.engine import Account, AccountKey, State
+from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
 from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
@@ -115,19 +115,17 @@ def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[dateti
 def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     """Let new signals change what they change; gives the notices that are due.
 
-    Their accounts are held from their lock to the commit, and batches that share one wait for each other.
+    Their accounts are held from here to the commit, and batches that share one wait for each other.
     """
     rules = _rules(tx, signals)
     accounts = _json(_accounts(signals))
-    tx.rows("lock_accounts", accounts=accounts)
-    known = tx.many_rows("load_accounts", accounts=accounts)
+    known = tx.many_rows("hold_accounts", accounts=accounts)
     state = State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
     changes = engine.advance(state, signals)
-    tx.rows("put_accounts", accounts=_json(_account_row(*changed) for changed in changes.accounts.items()))
-    due = [*changes.notices, *_count(tx, signals)]
-    if due:
-        tx.rows("put_notices", notices=_json(map(_notice_row, due)))
-    return due
+    reached = _put(tx, changes, signals)
+    if reached:
+        _put(tx, Changes(notices=reached), [])
+    return [*changes.notices, *reached]
 
 
 def _rules(tx: Transaction, signals: Sequence[Signal]) -> Mapping[str, Sequence[Rule]]:
@@ -155,20 +153,30 @@ def _compiled(when: str) -> Condition:
     return Condition.compile(when)
 
 
-def _count(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
-    """Count new events against their tenants' months; gives the notices of thresholds that were reached."""
+def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> list[Notice]:
+    """Write changes, and count new events against their tenants' months.
+
+    Gives the notices of thresholds that were reached, which are still to be written.
+    """
     last: dict[tuple[str, date], Signal] = {}
     counts: Counter[tuple[str, date]] = Counter()
     for signal in signals:
         month = (signal.event.tenant_id, signal.event.received_at.date().replace(day=1))
         last[month] = signal
         counts[month] += 1
-    asked = _json({"tenant_id": tenant, "month": month, "events": counts[tenant, month]} for tenant, month in counts)
-    due: list[Notice] = []
-    for row in tx.rows("add_usage", counts=asked):
+    counted = tx.rows(
+        "put_changes",
+        accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
+        notices=_json(map(_notice_row, changes.notices)),
+        counts=_json(
+            {"tenant_id": tenant, "month": month, "events": counts[tenant, month]} for tenant, month in counts
+        ),
+    )
+    reached: list[Notice] = []
+    for row in counted:
         month = (row["tenant_id"], row["month"])
         event = last[month].event
-        due += quota_notices(
+        reached += quota_notices(
             row["tenant_id"],
             Plan.model_validate(row["plan"]),
             row["contact"],
@@ -176,7 +184,7 @@ def _count(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
             (row["events"] - counts[month], row["events"]),
             (event.id, event.received_at),
         )
-    return due
+    return reached
 
 
 def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,17 +1,8 @@
--- lock_accounts --
--- Make sure the batch's accounts exist and hold them: what follows reads their state and changes it. In a fixed
--- order, so that two batches never wait for each other. A row that is there is locked and, as nothing is true
--- of it, left as it is.
-INSERT INTO accounts (tenant_id, account_id)
-SELECT tenant_id, account_id
-FROM json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-ORDER BY tenant_id, account_id
-ON CONFLICT (tenant_id, account_id) DO UPDATE SET account_id = excluded.account_id WHERE false;
-
 -- record_signals --
 -- Insert the batch's signals; one that is there already (a redelivery) is left as it is. What many signals have
 -- in common comes once, as a meaning. One row: the moment, and the ids that are new unless all of them are.
--- Signals in the order of their ids and always before accounts, so that two batches never wait for each other.
+-- The accounts of new ones exist from then on. Signals in the order of their ids, then accounts in the order of theirs,
+-- and none of either after the batch holds accounts, so that two batches never wait for each other.
 WITH new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
@@ -30,7 +21,12 @@ WITH new AS (
   ) USING (meaning)
   ORDER BY id
   ON CONFLICT DO NOTHING
-  RETURNING id
+  RETURNING tenant_id, account_id, id
+),
+known AS (
+  INSERT INTO accounts (tenant_id, account_id)
+  SELECT DISTINCT tenant_id, account_id FROM new ORDER BY tenant_id, account_id
+  ON CONFLICT DO NOTHING
 )
 SELECT now() AS processed_at,
        CASE WHEN count(*) < CAST(:given AS integer) THEN coalesce(json_agg(id), CAST('[]' AS json)) END AS ids
@@ -50,12 +46,15 @@ JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
   ON notices.tenant_id = given.tenant_id AND notices.event_id = given.id
 ORDER BY notices.id;
 
--- load_accounts --
--- What is known of the batch's accounts.
-SELECT accounts.tenant_id, accounts.account_id, sums, episodes
+-- hold_accounts --
+-- What is known of the batch's accounts, which are held from here to its end. One that is there comes as it is once
+-- whoever held it is done. In a fixed order, so that two batches never wait for each other.
+SELECT tenant_id, account_id, sums, episodes
 FROM accounts
 JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
-  USING (tenant_id, account_id);
+  USING (tenant_id, account_id)
+ORDER BY tenant_id, account_id
+FOR UPDATE OF accounts;
 
 -- load_rules --
 -- The newest version of every rule of the batch's tenants.
@@ -64,32 +63,32 @@ FROM rules
 JOIN json_to_recordset(CAST(:tenants AS json)) AS given(tenant_id text) USING (tenant_id)
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
--- put_accounts --
--- Write accounts that the batch holds and has changed.
-UPDATE accounts SET sums = given.sums, episodes = given.episodes
-FROM json_to_recordset(CAST(:accounts AS json)) AS given(
-  tenant_id text, account_id text, sums json, episodes json
-)
-WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id;
-
--- put_notices --
--- Write the notices that are due; one that is there already was due before.
-INSERT INTO notices (
-  tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
-  created_at
-)
-SELECT tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
-       created_at
-FROM json_to_recordset(CAST(:notices AS json)) AS given(
-  tenant_id text, id uuid, kind text, title text, recipient text, event_id uuid, rule_id uuid,
-  rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz
-)
-ON CONFLICT DO NOTHING;
-
--- add_usage --
--- Count the batch's new events against their tenants' months. A row each: the count now, and what it is
--- measured by. The last statement of a batch, because until its end other batches of the tenant wait here.
-WITH counted AS (
+-- put_changes --
+-- What a batch led to: accounts that it holds and has changed; notices that are due, of which one that is there
+-- already was due before; and its new events, counted against their tenants' months. A row for each month: the count
+-- now, and what it is measured by. One statement and the last of a batch, because from here to its end other batches
+-- of the tenant wait, and those that share an account have waited longer.
+WITH written AS (
+  UPDATE accounts SET sums = given.sums, episodes = given.episodes
+  FROM json_to_recordset(CAST(:accounts AS json)) AS given(
+    tenant_id text, account_id text, sums json, episodes json
+  )
+  WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
+),
+noticed AS (
+  INSERT INTO notices (
+    tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
+    created_at
+  )
+  SELECT tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
+         created_at
+  FROM json_to_recordset(CAST(:notices AS json)) AS given(
+    tenant_id text, id uuid, kind text, title text, recipient text, event_id uuid, rule_id uuid,
+    rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz
+  )
+  ON CONFLICT DO NOTHING
+),
+counted AS (
   INSERT INTO usage (tenant_id, month, events)
   SELECT tenant_id, month, events
   FROM json_to_recordset(CAST(:counts AS json)) AS given(tenant_id text, month date, events bigint)
