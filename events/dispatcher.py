@@ -241,12 +241,9 @@ class Dispatcher:
         """Decide what becomes of one entry."""
         verdict = delivered.verdict
         if verdict.delivered:
-            for name, _ in delivered.replies:
-                if name == self.channel.name:
-                    verdict = _ECHO
-                    break
-            else:
+            if self.channel.name not in [name for name, _ in delivered.replies]:
                 return Done(delivered.replies)
+            verdict = _ECHO
         attempts, now = entry.attempts + 1, self.now_ms()
         first_ms = entry.first_ms or now
         wait_s = self.subscription.retry.wait_s(verdict, attempts, self.rand)

@@ -15,8 +15,8 @@ from events.errors import ConfigError, Refused, Unavailable
 from functions import tenants
 from functions.tenants import Tenants
 
-#: SQLSTATE classes of what an operator can mend: who may come in, which database, what is in it.
-_TO_MEND = ("28", "3D", "42")
+#: SQLSTATE of what an operator can mend, beside what passes as Unavailable: this user may not work there.
+_NOT_ALLOWED = "42501"
 
 
 class Installation:
@@ -43,9 +43,9 @@ class Installation:
                 yield known
         except DatabaseError as exc:
             says = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
-            if not str(says.get("C", "")).startswith(_TO_MEND):
+            if says.get("C") != _NOT_ALLOWED:
                 raise
-            raise ConfigError(f"PostgreSQL: {says.get('M')}; is DATABASE_URL right, and is it migrated?") from exc
+            raise ConfigError(f"PostgreSQL: {says.get('M')}; has DATABASE_URL's user migrated it?") from exc
 
     @contextmanager
     def dead_letters(self) -> Iterator[DeadLetters]:

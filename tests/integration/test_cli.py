@@ -13,12 +13,14 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 import redis
@@ -417,14 +419,22 @@ def test_a_backend_that_is_away_is_one_line_and_75(acme: Shell, env: Mapping[str
 
 
 def test_a_database_that_does_not_let_us_work_is_one_line(sspp: Shell, env: Mapping[str, str]) -> None:
-    for wrong, code, told in (
-        (env["DATABASE_URL"].replace("sspp:", "nobody:"), 75, "PostgreSQL is unavailable"),
-        (env["DATABASE_URL"] + "_missing", 75, "PostgreSQL is unavailable"),
-        (re.sub(r"/\w+$", "/postgres", env["DATABASE_URL"]), 75, "is DATABASE_URL right, and is it migrated?"),
-    ):
-        done = sspp("tenants", "list", DATABASE_URL=wrong)
-        assert (done.code, done.err.count("\n")) == (code, 1)
-        assert told in done.err
+    url = urlsplit(env["DATABASE_URL"])
+    visitor = f"visitor_{uuid4().hex}"
+    with closing(connect(url.geturl())) as admin:
+        admin.run(f"CREATE ROLE {visitor} LOGIN PASSWORD 'x'")
+        try:
+            for wrong, code, told in (
+                (url._replace(netloc=f"nobody:x@{url.hostname}:{url.port}"), 75, "PostgreSQL is unavailable"),
+                (url._replace(path=url.path + "_missing"), 75, "PostgreSQL is unavailable"),
+                (url._replace(path="/postgres"), 75, "is DATABASE_URL right, and is it migrated?"),
+                (url._replace(netloc=f"{visitor}:x@{url.hostname}:{url.port}"), 1, "permission denied for table"),
+            ):
+                done = sspp("tenants", "list", DATABASE_URL=wrong.geturl())
+                assert (done.code, done.err.count("\n")) == (code, 1)
+                assert told in done.err
+        finally:
+            admin.run(f"DROP ROLE {visitor}")
 
 
 @pytest.mark.parametrize(
