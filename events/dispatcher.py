@@ -54,7 +54,7 @@ class Deliver(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Dispatcher:
-    """One consumer of one lane. Any number of threads may :meth:`run` it: each carries a batch at a time.
+    """One consumer of one lane. ``concurrency`` threads :meth:`run` it: each carries a batch at a time.
 
     Args:
         channel: what it reads and settles.
@@ -63,7 +63,7 @@ class Dispatcher:
         line: whether it is the function that fails, and not the events; the channel's dispatchers share one.
         subscription: linger and retry policy.
         batch: the most events a request carries.
-        concurrency: how many threads run it, each with a request in flight at most.
+        concurrency: how many threads run it: the most requests in flight.
         claim_idle_ms: how long another consumer's entry must have been left alone to be taken over; more than a
             delivery takes.
         destination: the target's URL, for the dead letter.
@@ -109,17 +109,16 @@ class Dispatcher:
 
     def run_once(self, stopping: threading.Event) -> int:
         """Carry one batch, if there is one; gives how many entries were settled."""
+        size = self.breaker.allows(min(self.batch, self._narrowed or self.batch))
+        if not size:
+            stopping.wait(self.breaker.wait_s())
+            return 0
         try:
-            # One thread at a time: if all waited for news, each would get one entry of what comes together.
-            with self._reading:
-                size = self.breaker.allows(min(self.batch, self._narrowed or self.batch))
-                entries = self._take(size, stopping) if size and not stopping.is_set() else []
+            entries = self._take(size, stopping)
             settled = self._carry(entries, stopping) if entries else 0
         finally:
             found_nothing = self.breaker.left()
-        if not size:
-            stopping.wait(self.breaker.wait_s())
-        elif found_nothing:
+        if found_nothing:
             stopping.wait(HOLD_FIRST_S)  # a lane that has something to ask with must get its turn
         return settled
 
@@ -133,13 +132,22 @@ class Dispatcher:
             if self._probe_new and (new := self.channel.read(size, 0)):
                 return new
             return self._sweep(size) or self.channel.read(size, 0)
-        entries = self._sweep(size) or self.channel.read(size, BLOCK_MS)
-        few = len(entries) < size and _bytes(entries) < REQUEST_BYTES // 2
-        if entries and few and 0 < self._in_flight == self.concurrency - 1:
-            # The last request that may be in flight is not for a few while more are about to come.
-            stopping.wait(self.subscription.linger_s)
-            entries += self.channel.read(size - len(entries), 0)
-        return entries
+        return self._sweep(size) or self._read(size, stopping)
+
+    def _read(self, size: int, stopping: threading.Event) -> list[Entry]:
+        """Wait for what is new, one thread at a time: if all did, each would get one of what comes together.
+
+        The last request that may be in flight is not for a few while more are about to come.
+        """
+        with self._reading:
+            if stopping.is_set():
+                return []
+            entries = self.channel.read(size, BLOCK_MS)
+            few = len(entries) < size and _bytes(entries) < REQUEST_BYTES // 2
+            if entries and few and 0 < self._in_flight == self.concurrency - 1:
+                stopping.wait(self.subscription.linger_s)
+                entries += self.channel.read(size - len(entries), 0)
+            return entries
 
     def _sweep(self, size: int) -> list[Entry]:
         """Once a second, or as soon as there is reason to: look for due retries and abandoned entries."""

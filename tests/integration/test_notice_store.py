@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
@@ -25,7 +25,6 @@ from functions.ports import DueNotice, SendAnswer
 from functions.process.handler import due
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
-from tests.servers.parts import until
 
 TENANT = "acme-inc"
 
@@ -74,7 +73,7 @@ def test_every_attempt_is_on_record(database: Database, notice: UUID) -> None:
 
 
 def test_a_delivery_that_waited_for_another_to_fail_sends_once_and_is_on_record(
-    database: Database, database_url: str, notice: UUID
+    database: Database, notice: UUID, until_one_waits: Callable[[], None]
 ) -> None:
     store, under_way, go_on = PostgresNoticeStore(database), threading.Event(), threading.Event()
 
@@ -85,14 +84,11 @@ def test_a_delivery_that_waited_for_another_to_fail_sends_once_and_is_on_record(
             return super().send(notice)
 
     first, second = Slow(SendAnswer(False, "451 later")), Recorder(SendAnswer(True, "250 OK"))
-    with ThreadPoolExecutor(2) as threads, closing(connect(database_url)) as connection:
+    with ThreadPoolExecutor(2) as threads:
         failing = threads.submit(store.deliver, TENANT, notice, first)
         assert under_way.wait(10)
         waiting = threads.submit(store.deliver, TENANT, notice, second)
-        waiting_now = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        until(lambda: connection.run(waiting_now) == [[1]], within_s=10, what="a delivery that waits")
+        until_one_waits()
         go_on.set()
         assert (failing.result(), waiting.result()) == (first.answer, second.answer)
     store.deliver(TENANT, notice, second)

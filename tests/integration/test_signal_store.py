@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from events.cloudevent import event_id
-from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.reader import Page, Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
@@ -167,6 +169,27 @@ def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore,
     ranked, _ = Reader(database).accounts("acme-inc", NOW, PAGE)
     expected = {f"account-{number}": score.shown(2.0 * len(range(number, 400, 7))) for number in range(7)}
     assert {row["account_id"]: row["engagement"] for row in ranked} == expected
+
+
+def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
+    store: PostgresSignalStore, database: Database, database_url: str, until_one_waits: Callable[[], None]
+) -> None:
+    store.record([signal(1)])
+    account = to_json([{"tenant_id": "acme-inc", "account_id": "globex", "sums": [], "episodes": {}}]).decode()
+    count = to_json([{"tenant_id": "acme-inc", "month": "2026-11-01", "events": 1}]).decode()
+
+    def put() -> None:
+        with database.transaction() as tx:
+            tx.rows("put_changes", accounts=account, notices="[]", counts=count)
+
+    with ThreadPoolExecutor(1) as threads, closing(connect(database_url)) as other:
+        with database.transaction() as tx:
+            tx.rows("hold_accounts", accounts=account)
+            waiting = threads.submit(put)
+            until_one_waits()
+            assert other.run("SELECT events FROM usage FOR UPDATE NOWAIT") == [[1]]
+        waiting.result(10)
+        assert other.run("SELECT events FROM usage") == [[2]]
 
 
 def test_an_event_that_comes_again_for_another_account_leaves_no_trace_there(

@@ -666,6 +666,33 @@ def test_one_thread_at_a_time_waits_for_news_so_that_what_comes_together_is_deli
     assert [len(batch) for batch in here.target.offered] == [100]
 
 
+def test_who_waits_for_its_turn_to_read_reads_nothing_after_a_stop():
+    here = house()
+    channel = Quiet(here.broker, "events", "a")
+    here.dispatcher.channel = channel  # type: ignore[assignment] # keeps the same contract
+    with ThreadPoolExecutor(3) as threads:
+        carried = [threads.submit(here.once) for _ in range(3)]
+        assert channel.one.wait(10)
+        here.stopping.set()
+        channel.news.set()
+    assert [each.result() for each in carried] == [0, 0, 0]
+    assert not channel.several.is_set()
+
+
+def test_what_is_due_is_delivered_while_another_thread_waits_for_news():
+    here = house()
+    channel = Quiet(here.broker, "events", "a")
+    here.dispatcher.channel = channel  # type: ignore[assignment] # keeps the same contract
+    with ThreadPoolExecutor(2) as threads:
+        waiting = threads.submit(here.once)
+        assert channel.one.wait(10)
+        here.park(1, attempts=1, first_ms=NOON_MS)
+        here.pass_s(2)
+        assert threads.submit(here.once).result(10) == 1
+        channel.news.set()
+        assert waiting.result() == 0
+
+
 def test_splitting_a_batch_ends_before_another_may_take_it_over():
     here = house(everything_is_taken, *range(8))
 

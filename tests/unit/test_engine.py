@@ -45,6 +45,7 @@ RULES = {
         rule(4, "event.metadata.deal > 100 && event.user == 'u1'", 1),
     ],
     "t2": [rule(1, "account.engagement >= 50", tenant="t2")],
+    "t3": [rule(1, "account.effort >= 10", tenant="t3")],
 }
 
 
@@ -200,6 +201,22 @@ def test_an_account_that_cools_down_and_heats_up_again_is_told_of_again():
 def test_an_account_that_cools_down_in_silence_and_heats_up_at_once_is_told_of_again():
     store = after([signal(1), signal(2, received=300 * DAY)])
     assert [each for each in told(store) if each[0] == 1] == [(1, "acme", 1), (1, "acme", 2)]
+
+
+def test_so_is_one_that_nobody_worked_on_in_a_rule_about_effort_alone():
+    store = after([signal(1, "call_made", tenant="t3"), signal(2, "call_made", tenant="t3", received=300 * DAY)])
+    assert told(store) == [(1, "acme", 1), (1, "acme", 2)]
+
+
+def test_an_event_of_the_other_side_begins_and_ends_nothing():
+    store = after(
+        [
+            signal(1, "call_made", tenant="t3"),
+            signal(2, tenant="t3", received=HOUR),
+            signal(3, "call_made", tenant="t3", received=2 * DAY),
+        ]
+    )
+    assert told(store) == [(1, "acme", 1)]
 
 
 def test_an_event_that_adds_to_an_account_still_hot_tells_nobody():

@@ -49,14 +49,14 @@ class PostgresSignalStore:
             processed_at, new = _insert(tx, once)
             times = dict.fromkeys(new, processed_at)
             notices: dict[Identity, list[UUID]] = defaultdict(list)
-            if new:
-                for notice in _advance(tx, list(new.values())):
-                    notices[notice.tenant_id, notice.event_id].append(notice.id)
             if len(new) < len(once):
                 earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
                 times.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
+            if new:  # last: others wait for whom this holds
+                for notice in _advance(tx, list(new.values())):
+                    notices[notice.tenant_id, notice.event_id].append(notice.id)
             reach("process.written")
             return Recorded(times, notices)
 
@@ -115,7 +115,8 @@ def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[dateti
 def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     """Let new signals change what they change; gives the notices that are due.
 
-    Their accounts are held from here to the commit, and batches that share one wait for each other.
+    Their accounts are held from here to the commit, new ones since they were inserted, and batches that share one
+    wait for each other.
     """
     rules = _rules(tx, signals)
     accounts = _json(_accounts(signals))

@@ -2,7 +2,8 @@
 -- Insert the batch's signals; one that is there already (a redelivery) is left as it is. What many signals have
 -- in common comes once, as a meaning. One row: the moment, and the ids that are new unless all of them are.
 -- The accounts of new ones exist from then on. Signals in the order of their ids, then accounts in the order of theirs,
--- and none of either after the batch holds accounts, so that two batches never wait for each other.
+-- and none of either after the batch holds accounts, so that two batches never wait for each other: an account that
+-- another has just made or written is waited for, and that one wants nothing more that comes before.
 WITH new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
@@ -66,14 +67,16 @@ ORDER BY rules.tenant_id, rule_id, version DESC;
 -- put_changes --
 -- What a batch led to: accounts that it holds and has changed; notices that are due, of which one that is there
 -- already was due before; and its new events, counted against their tenants' months. A row for each month: the count
--- now, and what it is measured by. One statement and the last of a batch, because from here to its end other batches
--- of the tenant wait, and those that share an account have waited longer.
+-- now, and what it is measured by. One statement and the last of a batch, but for the notices of a month's threshold,
+-- because batches that share an account have waited until its end. Those of the same tenant wait for its months, too:
+-- hence these come after the accounts, which only a reading of what is written makes sure of.
 WITH written AS (
   UPDATE accounts SET sums = given.sums, episodes = given.episodes
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
     tenant_id text, account_id text, sums json, episodes json
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
+  RETURNING accounts.account_id
 ),
 noticed AS (
   INSERT INTO notices (
@@ -92,6 +95,7 @@ counted AS (
   INSERT INTO usage (tenant_id, month, events)
   SELECT tenant_id, month, events
   FROM json_to_recordset(CAST(:counts AS json)) AS given(tenant_id text, month date, events bigint)
+  WHERE (SELECT count(*) FROM written) >= 0
   ORDER BY tenant_id, month
   ON CONFLICT (tenant_id, month) DO UPDATE SET events = usage.events + excluded.events
   RETURNING tenant_id, month, events
