@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64decode
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -652,45 +653,40 @@ class Quiet(FakeChannel):
         return super().read(count, block_ms)
 
 
-def test_one_thread_at_a_time_waits_for_news_so_that_what_comes_together_is_delivered_together():
+@contextmanager
+def waiting(threads: int) -> Iterator[tuple[House, Quiet, list[Future[int]]]]:
+    """So many threads of one dispatcher, one of which waits for news; they end when there are some."""
     here = house()
     channel = Quiet(here.broker, "events", "a")
     here.dispatcher.channel = channel  # type: ignore[assignment] # keeps the same contract
-    with ThreadPoolExecutor(3) as threads:
-        carried = [threads.submit(here.once) for _ in range(3)]
+    with ThreadPoolExecutor(threads) as pool:
+        carried = [pool.submit(here.once) for _ in range(threads)]
         assert channel.one.wait(10)
+        yield here, channel, carried
+        channel.news.set()
+
+
+def test_one_thread_at_a_time_waits_for_news_so_that_what_comes_together_is_delivered_together():
+    with waiting(3) as (here, channel, carried):
         assert not channel.several.wait(0.1)
         here.publish(*range(100))
-        channel.news.set()
     assert sorted(each.result() for each in carried) == [0, 0, 100]
     assert [len(batch) for batch in here.target.offered] == [100]
 
 
 def test_who_waits_for_its_turn_to_read_reads_nothing_after_a_stop():
-    here = house()
-    channel = Quiet(here.broker, "events", "a")
-    here.dispatcher.channel = channel  # type: ignore[assignment] # keeps the same contract
-    with ThreadPoolExecutor(3) as threads:
-        carried = [threads.submit(here.once) for _ in range(3)]
-        assert channel.one.wait(10)
+    with waiting(3) as (here, channel, carried):
         here.stopping.set()
-        channel.news.set()
     assert [each.result() for each in carried] == [0, 0, 0]
     assert not channel.several.is_set()
 
 
 def test_what_is_due_is_delivered_while_another_thread_waits_for_news():
-    here = house()
-    channel = Quiet(here.broker, "events", "a")
-    here.dispatcher.channel = channel  # type: ignore[assignment] # keeps the same contract
-    with ThreadPoolExecutor(2) as threads:
-        waiting = threads.submit(here.once)
-        assert channel.one.wait(10)
+    with waiting(1) as (here, _, [carried]):
         here.park(1, attempts=1, first_ms=NOON_MS)
         here.pass_s(2)
-        assert threads.submit(here.once).result(10) == 1
-        channel.news.set()
-        assert waiting.result() == 0
+        assert here.once() == 1
+        assert not carried.done()
 
 
 def test_splitting_a_batch_ends_before_another_may_take_it_over():
