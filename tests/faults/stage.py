@@ -229,7 +229,8 @@ class Stage:
     def documents(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """The search documents of tenants, as ``(tenant, event id)``."""
         if self.searching is not None:
-            return {(tenant, id_) for tenant, _, id_ in (each.partition(":") for each in self.searching.documents)}
+            known = self.searching.documents.copy()  # at once: a request that was sent twice may still be arriving
+            return {(tenant, id_) for tenant, _, id_ in (each.partition(":") for each in known)}
         sql = "SELECT tenant_id, id FROM search_documents WHERE tenant_id = ANY(CAST(:names AS text[]))"
         with self.sql() as connection:
             return {(row[0], row[1]) for row in connection.run(sql, names=list(names))}
