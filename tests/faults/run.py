@@ -119,7 +119,7 @@ def perform(stage: Stage, fault: Fault, *, events: int, seed: int, long: bool) -
         recovery_s = _recovered(stage, load)
         scene.more(0.2)
         load.finish()
-    _come_to_rest(stage, ledger, REST_S + events / SLOWEST)
+    _come_to_rest(stage, ledger, REST_S + len(ledger.acknowledged) / SLOWEST)
     found = audit(
         ledger,
         stage.database_url,
