@@ -3,7 +3,7 @@
 -- in common comes once, as a meaning. One row: the moment, and the ids that are new unless all of them are.
 -- The accounts of new ones exist from then on. Signals in the order of their ids, then accounts in the order of theirs,
 -- and none of either after the batch holds accounts, so that two batches never wait for each other: an account that
--- another has just made or written is waited for, and that one wants nothing more that comes before.
+-- another is just making is waited for, and that one wants nothing more that comes before.
 WITH new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
@@ -26,7 +26,12 @@ WITH new AS (
 ),
 known AS (
   INSERT INTO accounts (tenant_id, account_id)
-  SELECT DISTINCT tenant_id, account_id FROM new ORDER BY tenant_id, account_id
+  SELECT DISTINCT tenant_id, account_id
+  FROM new
+  WHERE NOT EXISTS (
+    SELECT FROM accounts WHERE accounts.tenant_id = new.tenant_id AND accounts.account_id = new.account_id
+  )
+  ORDER BY tenant_id, account_id
   ON CONFLICT DO NOTHING
 )
 SELECT now() AS processed_at,
