@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, HookContext
 from schemathesis.core.parameters import ParameterLocation
 
@@ -19,6 +21,11 @@ ATTRIBUTES = {
     "ce-type": "email_sent",
     "ce-subject": "account/acme",
 }
+
+#: What a time may be: a moment that UTC has a date for, too. The first and the last day there is may have none.
+_ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+_MOMENTS = st.datetimes(timezones=_ZONES).filter(lambda moment: 1 < moment.toordinal() < date.max.toordinal())
+schemathesis.openapi.format("date-time", _MOMENTS.map(datetime.isoformat))
 
 
 @schemathesis.hook
