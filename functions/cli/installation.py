@@ -13,6 +13,7 @@ from events import channel, settings
 from events.deadletter import DeadLetters
 from events.errors import ConfigError, Refused, Unavailable
 from functions import tenants
+from functions.adapters.postgres.database import sqlstate
 from functions.tenants import Tenants
 
 #: SQLSTATE of what an operator can mend, beside what passes as Unavailable: this user may not work there.
@@ -42,10 +43,9 @@ class Installation:
             with tenants.opened(database_url, redis_url) as known:
                 yield known
         except DatabaseError as exc:
-            says = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
-            if says.get("C") != _NOT_ALLOWED:
+            if sqlstate(exc) != _NOT_ALLOWED:
                 raise
-            raise ConfigError(f"PostgreSQL: {says.get('M')}; has DATABASE_URL's user migrated it?") from exc
+            raise ConfigError(f"PostgreSQL: {exc.args[0]['M']}; has DATABASE_URL's user migrated it?") from exc
 
     @contextmanager
     def dead_letters(self) -> Iterator[DeadLetters]:

@@ -136,7 +136,7 @@ class Database:
                 raise
             raise Unavailable("PostgreSQL") from exc
         except DatabaseError as exc:
-            self._roll_back(connection, reusable=not _sqlstate(exc).startswith(_OTHER_SCHEMA))
+            self._roll_back(connection, reusable=not sqlstate(exc).startswith(_OTHER_SCHEMA))
             if unavailable := _passing(exc):
                 raise unavailable from exc
             raise
@@ -304,7 +304,7 @@ def _is_gone(error: Exception) -> bool:
 
 def _passing(error: DatabaseError) -> Unavailable | None:
     """What to raise for trouble that passes without anybody touching the statement."""
-    state = _sqlstate(error)
+    state = sqlstate(error)
     if not state.startswith(_PASSING + _OTHER_SCHEMA):
         return None
     unavailable = Unavailable("PostgreSQL")
@@ -313,6 +313,7 @@ def _passing(error: DatabaseError) -> Unavailable | None:
     return unavailable
 
 
-def _sqlstate(error: DatabaseError) -> str:
+def sqlstate(error: DatabaseError) -> str:
+    """The code of what PostgreSQL refused; empty where it gave none. Source: PostgreSQL manual, appendix A."""
     details = error.args[0] if error.args else {}
     return str(details.get("C", "")) if isinstance(details, dict) else ""

@@ -169,9 +169,7 @@ def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> list[N
         "put_changes",
         accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
         notices=_json(map(_notice_row, changes.notices)),
-        counts=_json(
-            {"tenant_id": tenant, "month": month, "events": counts[tenant, month]} for tenant, month in counts
-        ),
+        counts=_json({"tenant_id": tenant, "month": first, "events": new} for (tenant, first), new in counts.items()),
     )
     reached: list[Notice] = []
     for row in counted:
