@@ -186,9 +186,14 @@ class Channel:
         self._replies = {other: stream_key(other, partition, lane) for other in CHANNELS if other != name}
         self._looked_until = "0-0"
 
-    def ensure(self) -> None:
-        """Create the stream and its group from the beginning, unless they exist."""
-        self._run("ensure", [self._stream], [GROUP, CONSUMER_GONE_MS])
+    def ensure(self) -> bool:
+        """Create the stream and its group from the beginning, unless they exist.
+
+        Returns:
+            True if the group was set back to the beginning, because it had passed entries that nobody holds: Redis
+            lost a part of what it had written. They are delivered from now on.
+        """
+        return bool(self._run("ensure", [self._stream], [GROUP, CONSUMER_GONE_MS]))
 
     def publish(self, event: bytes) -> None:
         """Append an event of the platform's own; what senders bring is the front door's to admit."""

@@ -98,7 +98,8 @@ class Dispatcher:
         hold_s = 0.0
         while not stopping.wait(hold_s):
             try:
-                self.channel.ensure()
+                if self.channel.ensure():
+                    log.error("group_set_back", channel=self.channel.name, lane=self.channel.lane)
                 while not stopping.is_set():
                     self.run_once(stopping)
                     hold_s = 0.0

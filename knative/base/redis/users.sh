@@ -7,8 +7,10 @@ for user in app keda exporter backup; do [ -s "/secret/$user-password" ]; done
 hash() { printf '#%s' "$(printf %s "$(cat "/secret/$1-password")" | sha256sum | cut -d ' ' -f 1)"; }
 # What concerns a client's own connection only; tracking would tell it every key that changes.
 own='+@connection -@admin -@dangerous -client|tracking'
+# Nobody can log in as the default user, which is off. It may do everything all the same: while Redis 7 loads its
+# append-only file it asks this user's rights for what a script wrote, and drops it without them (redis/redis#14541).
 cat > /run/redis/users.acl <<END
-user default off
+user default off ~* &* +@all
 user app on $(hash app) resetchannels ~sspp:* -@all +@read +@write $own +eval +evalsha +time -function -scan -randomkey -dbsize -lolwut
 user keda on $(hash keda) resetchannels ~sspp:*:stream ~sspp:*:retry -@all $own +xlen +eval +type +zcard +llen
 user exporter on $(hash exporter) resetchannels ~sspp:*:stream ~sspp:*:retry ~sspp:*:dead -@all $own +info +slowlog|get +slowlog|len +latency|latest +latency|histogram +type +xlen +zcard
