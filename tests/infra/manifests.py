@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+#: kubectl 1.34 and 1.35 have this version of kustomize built in. Source: k8s.io/kubectl, go.mod of v0.34 and v0.35.
+OLDEST_KUSTOMIZE = ROOT / ".cache" / "kustomize-5.7.1" / "kustomize"
 STACKS = ("dev", "staging", "prod")
 
 KNATIVE_SERVICE = ("serving.knative.dev/v1", "Service")
@@ -35,6 +39,15 @@ def kustomized(folder: Path) -> str:
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr  # kustomize warns of what is deprecated
     return done.stdout
+
+
+def rendered_by_the_oldest(stack: str) -> str:
+    """What the kubectl of the oldest supported Kubernetes would apply. Skips where `make` could not build its kustomize."""
+    if not OLDEST_KUSTOMIZE.exists():
+        reason = f"{OLDEST_KUSTOMIZE} is not there; `make {OLDEST_KUSTOMIZE.relative_to(ROOT)}` builds it with Go"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    argv = [OLDEST_KUSTOMIZE, "build", ROOT / "knative" / "overlays" / stack]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def objects(stack: str) -> list[Object]:

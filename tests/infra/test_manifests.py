@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.infra import admission, rules, schemas
-from tests.infra.manifests import ROOT, STACKS, Object, environment, named, objects, ours, rendered
+from tests.infra.manifests import ROOT, STACKS, Object, environment, named, objects, ours, rendered, rendered_by_the_oldest
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
@@ -76,6 +76,16 @@ def test_every_object_is_in_the_namespace_of_its_stack(stack):
 def test_every_object_says_what_it_is_part_of(stack):
     found = {named(each): each["metadata"].get("labels", {}) for each in objects(stack) if each["kind"] != "Namespace"}
     assert {name for name, labels in found.items() if labels.get("app.kubernetes.io/part-of") != "sspp"} == set()
+
+
+@every_stack
+def test_the_oldest_kubectl_renders_the_same(stack):
+    assert rendered_by_the_oldest(stack) == rendered(stack)
+
+
+@every_stack
+def test_no_placeholder_reaches_an_object(stack):
+    assert "NAMESPACE" not in rendered(stack)
 
 
 @every_stack
