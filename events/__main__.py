@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from urllib.parse import urlsplit
 
 import redis
 
@@ -23,6 +24,7 @@ from events.deadletter import DeadLetters
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.errors import ConfigError
+from events.hostname import HostName
 from events.line import FORGOTTEN_S, Line
 from events.log import Throttle
 from events.subscription import SUBSCRIPTIONS, Subscription
@@ -50,8 +52,9 @@ def main() -> None:
 def _run(subscription: Subscription, told: settings.Settings, stopping: threading.Event) -> None:
     client = channel.connect(told.redis_url)
     lanes = _dispatchers(subscription, told, client)
+    host = HostName(urlsplit(told.target_url).hostname or "", time.monotonic)
     with (
-        health.served(told.host, told.port, {"redis": lanes[0].channel.ping}),
+        health.served(told.host, told.port, {"redis": lanes[0].channel.ping, "target": host.ping}),
         ThreadPoolExecutor(len(lanes)) as threads,
     ):
         gc.freeze()  # what is there by now stays; the collector need not walk through it while batches come and go

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import urllib3
 from pydantic import ValidationError
@@ -56,6 +57,7 @@ class Target:
     def __init__(self, url: str, *, token: str, timeout_s: float, connections: int = 1) -> None:
         self.timeout_s = timeout_s
         self._url = url
+        self._host = urlsplit(url).netloc.rpartition("@")[2]
         self._http = urllib3.PoolManager(
             maxsize=connections,
             retries=False,
@@ -79,12 +81,12 @@ class Target:
             )
             body = _read(answer)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as exc:
-            raise Unavailable("target") from exc
+            raise Unavailable(f"{self._host} ({_reason(exc)})") from exc
         except (urllib3.exceptions.HTTPError, OSError) as exc:
             return Verdict(NO_ANSWER, type(exc).__name__)
         retry_after_s = _seconds(answer.headers.get("retry-after"))
         if answer.status in _NOT_ABOUT_EVENTS:
-            raise Unavailable(f"target ({answer.status})", retry_after_s=int(retry_after_s))
+            raise Unavailable(f"{self._host} (answered {answer.status})", retry_after_s=int(retry_after_s))
         verdict = Verdict(answer.status, body[:DETAIL_CHARACTERS].decode("utf-8", "replace"), retry_after_s)
         if not verdict.delivered:
             return verdict
@@ -138,6 +140,12 @@ def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
     finally:
         answer.close()  # changes nothing where all was read, and the connection is back in the pool
         answer.release_conn()
+
+
+def _reason(error: Exception) -> str:
+    """Return why nobody was reached: the system's words where it has some, as "Connection refused"."""
+    cause = error.__cause__ or error.__context__
+    return (cause.strerror if isinstance(cause, OSError) else None) or type(error).__name__
 
 
 def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:

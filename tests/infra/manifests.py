@@ -42,7 +42,7 @@ def kustomized(folder: Path) -> str:
 
 
 def rendered_by_the_oldest(stack: str) -> str:
-    """What the kubectl of the oldest supported Kubernetes would apply. Skips where `make` could not build its kustomize."""
+    """What the kubectl of the oldest supported Kubernetes would apply; skips without the kustomize that it has."""
     if not OLDEST_KUSTOMIZE.exists():
         reason = f"{OLDEST_KUSTOMIZE} is not there; `make {OLDEST_KUSTOMIZE.relative_to(ROOT)}` builds it with Go"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 
 from tests.infra import admission, rules, schemas
-from tests.infra.manifests import ROOT, STACKS, Object, environment, named, objects, ours, rendered, rendered_by_the_oldest
+from tests.infra.manifests import (
+    ROOT,
+    STACKS,
+    Object,
+    environment,
+    named,
+    objects,
+    ours,
+    rendered,
+    rendered_by_the_oldest,
+)
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 

@@ -273,6 +273,15 @@ def test_an_answer_that_was_cut_off_is_none(function, target, raw):
     assert verdict.status == NO_ANSWER
 
 
-def test_nobody_listening_is_nobody_there(function):
-    with pytest.raises(Unavailable):
-        Target("http://127.0.0.1:9/", token="t", timeout_s=1).deliver(EVENTS)
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://user:secret@127.0.0.1:9/", "127.0.0.1:9 (Connection refused)"),
+        ("http://process.NAMESPACE.invalid/", "process.NAMESPACE.invalid ("),
+    ],
+)
+def test_a_target_that_nobody_answers_at_is_away_and_the_log_can_say_where_and_why(url, says):
+    with pytest.raises(Unavailable) as caught:
+        Target(url, token="t", timeout_s=1).deliver(EVENTS)
+    assert caught.value.what.startswith(says)
+    assert not caught.value.what.endswith("(NameResolutionError)")
