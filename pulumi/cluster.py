@@ -40,7 +40,7 @@ class Cluster(pulumi.ComponentResource):
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
         )
-        self._identifier = cluster.id
+        self._lke = cluster
         self.kubernetes = self._connected("kubernetes", cluster.id)
         if stack.tier == "standard":
             self._node_firewall()
@@ -66,8 +66,8 @@ class Cluster(pulumi.ComponentResource):
             ],
             # Both exist only in the v4beta API.
             tier="enterprise" if enterprise else None,
-            vpc_id=network.vpc_id if enterprise else None,
-            subnet_id=network.subnet_id if enterprise else None,
+            vpc_id=network.vpc.id if network.vpc else None,
+            subnet_id=network.vpc.subnet_id if network.vpc else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=stack.protect,
@@ -86,7 +86,7 @@ class Cluster(pulumi.ComponentResource):
             labels={POOL_LABEL: "workers"},
             tags=[EXTERNAL_POOL_TAG, stack.label],
             # The autoscaler's business from then on.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["node_count"]),
+            opts=pulumi.ResourceOptions(parent=self, protect=stack.protect, ignore_changes=["node_count"]),
         )
 
     def _node_firewall(self) -> None:
@@ -94,8 +94,11 @@ class Cluster(pulumi.ComponentResource):
 
         A pool's ``firewall_id`` is for enterprise clusters, which LKE gives a firewall anyway. A standard one ignores
         it, and the provider, which does not find it again, takes the pool for a stranger and deletes it.
+
+        Both charts are deleted with the cluster and never uninstalled: the controller's own CloudFirewall object has a
+        finalizer that only the controller clears, so that its definition could not be deleted after the controller.
         """
-        child = pulumi.ResourceOptions(parent=self, provider=self.kubernetes)
+        child = pulumi.ResourceOptions(parent=self, provider=self.kubernetes, deleted_with=self._lke)
         definitions = objects.install("node-firewall-crd", versions.NODE_FIREWALL_CRD, "kube-system", {}, child)
         after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[definitions]))
         objects.install("node-firewall", versions.NODE_FIREWALL, "kube-system", {}, after)
@@ -120,7 +123,7 @@ class Cluster(pulumi.ComponentResource):
 
     def adopting(self) -> k8s.Provider:
         """Another provider, which may take over what is there already."""
-        return self._connected("kubernetes-adopting", self._identifier, upsert=True)
+        return self._connected("kubernetes-adopting", self._lke.id, upsert=True)
 
     def _connected(self, name: str, identifier: pulumi.Output[str], *, upsert: bool | None = None) -> k8s.Provider:
         return k8s.Provider(

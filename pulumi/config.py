@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-import prices
 import versions
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -17,21 +17,12 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message has a line for each fault and what to change."""
 
 
-def _known(table: Mapping[str, int]) -> Any:
-    def check(name: object) -> object:
-        if name not in table:
-            raise ValueError(f"{name} has no price in pulumi/prices.py; it knows {', '.join(table)}")
-        return name
-
-    return BeforeValidator(check)
-
-
 def _network(text: object) -> str:
     return str(ip_network(str(text)))
 
 
-NodeType = Annotated[str, _known(prices.NODE)]
-DatabaseType = Annotated[str, _known(prices.DATABASE_NODE)]
+#: A plan of Linode's, whether or not its price is known; Linode refuses one that it does not have.
+NodeType = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")]
 Network = Annotated[str, BeforeValidator(_network)]
 Count = Annotated[int, Field(ge=1, le=100)]
 
@@ -60,7 +51,7 @@ class WorkerPool(Told):
 class Database(Told):
     """A managed PostgreSQL: ``nodes`` of ``type``, of which one writes."""
 
-    type: DatabaseType
+    type: NodeType
     nodes: Literal[1, 2, 3]
     # What the client that backs it up reads; `config set --path` makes a number of it.
     version: Annotated[Literal["15", "16", "17"], BeforeValidator(str)]
@@ -95,13 +86,14 @@ class Stack(Told):
     database: Database | None = None
     search: Search | None = None
     domain: str | None = None
+    zone: Literal["new", "existing"] = "new"
     email: str | None = None
     dns_solver: dict[str, Any] | None = None
     dns_token: SecretStr | None = None
     delivery: Literal["argocd", "direct"] = "argocd"
     repository: str | None = None
     revision: str = "main"
-    image: Annotated[str, Field(pattern=r"^\S+/\S+(:[\w.-]+|@sha256:[0-9a-f]{64})$")] | None = None
+    image: Annotated[str, Field(pattern=r"^\S+/\S+(:[\w.-]+|@sha256:[0-9a-f]{64})$")]
     repository_token: SecretStr | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
     backup_days: Count = 30
@@ -123,6 +115,7 @@ class Stack(Told):
 GIVEN = {
     "name": ("use a stack called dev, staging or prod", "dev"),
     "region": ("pulumi config set sspp:region us-ord", "us-ord"),
+    "image": ("pulumi config set sspp:image <registry/name:tag that the cluster can pull>", "registry/sspp:0"),
     "bucket": ("pulumi config set sspp:bucket <a name nobody in the region has>", "sspp-backups"),
     "token": ("pulumi config set --secret linode:token <a token>, or LINODE_TOKEN", "-"),
     "seed": ('pulumi config set --secret sspp:seed "$(openssl rand -hex 32)"', "-" * 32),
@@ -162,6 +155,23 @@ def parse(told: Mapping[str, str]) -> Stack:
     if lines:
         raise ConfigError(f"stack {told.get('name')} cannot be used:\n  " + "\n  ".join(lines))
     return stack
+
+
+def refuse_unknown(keys: Iterable[str]) -> None:
+    """Raise :class:`ConfigError` for every ``sspp:`` key that is no setting, with the one it resembles.
+
+    Args:
+        keys: all keys of the configuration, with their namespaces.
+    """
+    ours = set(names()) - {"name", *PROVIDERS}
+    unknown = sorted({key.removeprefix("sspp:") for key in keys if key.startswith("sspp:")} - ours)
+    alike = {name.lower(): name for name in ours}
+    lines = []
+    for name in unknown:
+        near = get_close_matches(name.lower(), alike, n=1)
+        lines.append(f"sspp:{name} is no setting" + (f"; is it sspp:{alike[near[0]]}?" if near else ""))
+    if lines:
+        raise ConfigError("the configuration cannot be used:\n  " + "\n  ".join(lines))
 
 
 def names() -> list[str]:

@@ -9,11 +9,11 @@ from config import Stack
 
 
 class Item(NamedTuple):
-    """One line of the bill, between an idle month and one at every autoscaler's limit."""
+    """One line of the bill, between an idle month and one at every autoscaler's limit; None: no price is known."""
 
     what: str
-    least: float
-    most: float
+    least: float | None
+    most: float | None
 
 
 def items(stack: Stack) -> list[Item]:
@@ -21,39 +21,47 @@ def items(stack: Stack) -> list[Item]:
     system, workers = stack.system_pool, stack.worker_pool
     volumes = prices.OWN_VOLUMES_GIB + (stack.search.nodes * stack.search.storage if stack.search else 0)
     lines = [
-        _fixed(f"{system.count} x {system.type}, system nodes", prices.NODE[system.type] * system.count),
-        Item(
+        _each(f"{system.count} x {system.type}, system nodes", prices.NODE.get(system.type), system.count),
+        _each(
             f"{workers.min} to {workers.max} x {workers.type}, worker nodes",
-            prices.NODE[workers.type] * workers.min,
-            prices.NODE[workers.type] * workers.max,
+            prices.NODE.get(workers.type),
+            workers.min,
+            workers.max,
         ),
-        _fixed("NodeBalancer", prices.NODE_BALANCER),
-        _fixed("object storage for backups", prices.OBJECT_STORAGE),
-        _fixed(f"{volumes} GiB of block storage", volumes * prices.VOLUME_GIB),
+        _each("NodeBalancer", prices.NODE_BALANCER),
+        _each("object storage for backups", prices.OBJECT_STORAGE),
+        _each(f"{volumes} GiB of block storage", prices.VOLUME_GIB, volumes),
     ]
     if stack.tier == "enterprise":
-        lines.append(_fixed("LKE Enterprise control plane", prices.ENTERPRISE))
+        lines.append(_each("LKE Enterprise control plane", prices.ENTERPRISE))
     elif stack.high_availability:
-        lines.append(_fixed("highly available control plane", prices.HIGH_AVAILABILITY))
+        lines.append(_each("highly available control plane", prices.HIGH_AVAILABILITY))
     if stack.database:
-        price = prices.DATABASE_NODE[stack.database.type] * stack.database.nodes
-        lines.append(_fixed(f"{stack.database.nodes} x {stack.database.type}, PostgreSQL", price))
+        price = prices.DATABASE_NODE.get(stack.database.type)
+        lines.append(_each(f"{stack.database.nodes} x {stack.database.type}, PostgreSQL", price, stack.database.nodes))
     return lines
 
 
 def monthly(stack: Stack) -> dict[str, object]:
-    """The bill as a stack output, in US dollars."""
+    """Return the bill as a stack output, in US dollars; ``unknown`` lists what is not in the sums."""
     lines = items(stack)
-    return {
-        "atLeast": round(sum(line.least for line in lines), 2),
-        "atMost": round(sum(line.most for line in lines), 2),
+    bill: dict[str, object] = {
+        "atLeast": round(sum(line.least or 0 for line in lines), 2),
+        "atMost": round(sum(line.most or 0 for line in lines), 2),
         "items": {line.what: _range(line) for line in lines},
     }
+    unknown = [line.what for line in lines if line.least is None]
+    return bill | {"unknown": unknown} if unknown else bill
 
 
-def _fixed(what: str, price: float) -> Item:
-    return Item(what, price, price)
+def _each(what: str, price: float | None, least: int = 1, most: int | None = None) -> Item:
+    """Return the line for ``least`` to ``most`` (or just ``least``) of something with one price."""
+    if price is None:
+        return Item(what, None, None)
+    return Item(what, price * least, price * (most or least))
 
 
 def _range(line: Item) -> str:
+    if line.least is None or line.most is None:
+        return "unknown"
     return f"{line.least:g}" if line.least == line.most else f"{line.least:g} to {line.most:g}"

@@ -23,14 +23,20 @@ DATABASE = "defaultdb"
 
 
 def database_url(user: str, password: str, authority: str) -> str:
-    """The application's URL: through the relay, to a server whose certificate its own authority signed.
+    """Return the application's URL: through the relay, to a server whose certificate its own authority signed.
+
+    The name in the certificate is not the relay's, so the authority is checked: it is this database's own.
 
     Args:
-        authority: the PEM of the certificate authority, in base64 as Linode gives it.
+        authority: the PEM of the certificate authority. Linode's API sends it in base64, which the provider decodes
+            (`CACertificate []byte` in linodego).
 
-    The name in the certificate is not the relay's, so it is the authority that is checked: it is this database's own.
+    Raises:
+        pulumi.RunError: ``authority`` is not PEM.
     """
-    pem = base64.urlsafe_b64encode(base64.b64decode(authority)).decode("ascii")
+    if not authority.lstrip().startswith("-----BEGIN CERTIFICATE-----"):
+        raise pulumi.RunError("Linode's provider returned a ca_cert of PostgreSQL that is not PEM")
+    pem = base64.urlsafe_b64encode(authority.encode()).decode("ascii")
     login = f"{quote(user, safe='')}:{quote(password, safe='')}"
     return f"postgresql://{login}@{relay.NAME}:{relay.PORT}/{DATABASE}?sslmode=verify-ca&sslrootcert=data:{pem}"
 
@@ -40,7 +46,7 @@ class Managed(pulumi.ComponentResource):
 
     def __init__(self, stack: Stack, told: Database, network: Network, opts: pulumi.ResourceOptions) -> None:
         super().__init__("sspp:infra:Postgres", "postgres", None, opts)
-        private = stack.tier == "enterprise"
+        vpc = network.vpc
         self.server = linode.DatabasePostgresqlV2(
             "postgres",
             label=stack.label,
@@ -49,11 +55,11 @@ class Managed(pulumi.ComponentResource):
             type=told.type,
             cluster_size=told.nodes,
             private_network=linode.DatabasePostgresqlV2PrivateNetworkArgs(
-                vpc_id=network.vpc_id, subnet_id=network.subnet_id, public_access=False
+                vpc_id=vpc.id, subnet_id=vpc.subnet_id, public_access=False
             )
-            if private
+            if vpc
             else None,
-            allow_lists=[SUBNET] if private else None,
+            allow_lists=[SUBNET] if vpc else None,
             updates=linode.DatabasePostgresqlV2UpdatesArgs(
                 day_of_week=7, duration=4, frequency="weekly", hour_of_day=3
             ),
@@ -61,7 +67,7 @@ class Managed(pulumi.ComponentResource):
                 parent=self,
                 protect=stack.protect,
                 # Where there are public addresses, DatabaseAccessControls keeps the list.
-                ignore_changes=None if private else ["allow_lists"],
+                ignore_changes=None if vpc else ["allow_lists"],
                 additional_secret_outputs=["root_password"],
                 custom_timeouts=pulumi.CustomTimeouts(create="90m", update="90m"),
             ),

@@ -25,9 +25,8 @@ def application(stack: Stack) -> Object:
         "repoURL": stack.repository,
         "targetRevision": stack.revision,
         "path": f"knative/overlays/{stack.name}",
+        "kustomize": {"images": [f"sspp={stack.image}"]},
     }
-    if stack.image:
-        source["kustomize"] = {"images": [f"sspp={stack.image}"]}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
@@ -80,7 +79,7 @@ def home(stack: Stack) -> Object:
 
 
 def directory(stack: Stack, folder: Path) -> Path:
-    """What is applied from here, in ``folder``: the overlay, with the stack's image where that is set.
+    """What is applied from here, in ``folder``: the overlay, with the stack's image.
 
     Without its namespace, which must not go when this does; and its Jobs stay when they ended, or every refresh would
     make new ones.
@@ -105,8 +104,6 @@ def _overlay(stack: Stack) -> Path:
 
 def _images(stack: Stack, overlay: Path) -> list[dict[str, str]]:
     """The overlay's own name of the image is looked up in it, since a kustomization renames what it sees."""
-    if not stack.image:
-        return []
     images = yaml.safe_load((overlay / "kustomization.yaml").read_text("utf-8")).get("images", [])
     seen = next((entry.get("newName", "sspp") for entry in images if entry["name"] == "sspp"), "sspp")
     name, _, digest = stack.image.partition("@")
@@ -125,13 +122,11 @@ class Delivery(pulumi.ComponentResource):
         super().__init__("sspp:platform:Delivery", "delivery", None, opts)
         after = pulumi.ResourceOptions(parent=self, depends_on=list(before))
         if stack.delivery == "direct":
-            adopting = cluster.adopting()  # where Argo CD delivered before, everything is there already
             k8s.kustomize.v2.Directory(
                 "overlay",
                 directory=os.path.relpath(directory(stack, REPOSITORY / ".cache" / "deploy")),
-                opts=pulumi.ResourceOptions.merge(
-                    after, pulumi.ResourceOptions(provider=adopting, providers=[adopting])
-                ),
+                # Where Argo CD delivered before, everything is there already.
+                opts=pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(provider=cluster.adopting())),
             )
         else:
             self._argocd(stack, after)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pulumi_linode as linode
 from config import Stack
 
@@ -11,42 +13,25 @@ import pulumi
 SUBNET = "10.40.0.0/16"
 
 
+class Vpc(NamedTuple):
+    """A private network, and the part of it that nodes and databases are in."""
+
+    id: pulumi.Output[int]
+    subnet_id: pulumi.Output[int]
+
+
 class Network(pulumi.ComponentResource):
     """The network of a stack.
 
-    ``vpc_id`` and ``subnet_id`` are where an enterprise cluster and its database meet; LKE's standard clusters
-    cannot be put into a VPC.
+    ``vpc`` is where an enterprise cluster and its database meet; None for a standard one, which LKE puts into no VPC.
     """
 
     def __init__(self, stack: Stack, opts: pulumi.ResourceOptions) -> None:
         super().__init__("sspp:infra:Network", "network", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        dual = stack.tier == "enterprise"  # what LKE wants of a subnet
-        vpc = linode.Vpc(
-            "vpc",
-            label=stack.label,
-            region=stack.region,
-            description=f"SSPP {stack.name}",
-            ipv6s=[linode.VpcIpv6Args(range="auto")] if dual else None,
-            opts=child,
-        )
-        subnet = linode.VpcSubnet(
-            "subnet",
-            label="nodes",
-            vpc_id=vpc.id.apply(int),
-            ipv4=SUBNET,
-            ipv6s=[linode.VpcSubnetIpv6Args(range="auto")] if dual else None,
-            opts=child,
-        )
-        self.vpc_id: pulumi.Output[int] = vpc.id.apply(int)
-        self.subnet_id: pulumi.Output[int] = subnet.id.apply(int)
+        self.vpc = _vpc(stack, child) if stack.tier == "enterprise" else None
         self.gateway_firewall_id = _gateway_firewall(stack, child)
-        self.domain_id: pulumi.Output[int] | None = None
-        if stack.domain:
-            zone = linode.Domain(
-                "zone", type="master", domain=stack.domain, soa_email=stack.email, tags=[stack.label], opts=child
-            )
-            self.domain_id = zone.id.apply(int)
+        self.domain_id = _zone(stack, stack.domain, child) if stack.domain else None
         self.register_outputs({})
 
     def point_at(self, address: pulumi.Input[str]) -> None:
@@ -61,6 +46,37 @@ class Network(pulumi.ComponentResource):
                 ttl_sec=300,
                 opts=pulumi.ResourceOptions(parent=self),
             )
+
+
+def _vpc(stack: Stack, opts: pulumi.ResourceOptions) -> Vpc:
+    """Register a VPC and its one subnet."""
+    vpc = linode.Vpc(
+        "vpc",
+        label=stack.label,
+        region=stack.region,
+        description=f"SSPP {stack.name}",
+        ipv6s=[linode.VpcIpv6Args(range="auto")],  # LKE wants both
+        opts=opts,
+    )
+    subnet = linode.VpcSubnet(
+        "subnet",
+        label="nodes",
+        vpc_id=vpc.id.apply(int),
+        ipv4=SUBNET,
+        ipv6s=[linode.VpcSubnetIpv6Args(range="auto")],
+        opts=opts,
+    )
+    return Vpc(vpc.id.apply(int), subnet.id.apply(int))
+
+
+def _zone(stack: Stack, domain: str, opts: pulumi.ResourceOptions) -> pulumi.Output[int]:
+    """Return the id of the DNS zone. One that is made here stays when the stack goes: others' records may be in it."""
+    if stack.zone == "existing":
+        found = linode.get_domain_output(domain=domain, opts=pulumi.InvokeOutputOptions(parent=opts.parent))
+        return found.id.apply(int)
+    keep = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
+    zone = linode.Domain("zone", type="master", domain=domain, soa_email=stack.email, tags=[stack.label], opts=keep)
+    return zone.id.apply(int)
 
 
 def _gateway_firewall(stack: Stack, opts: pulumi.ResourceOptions) -> pulumi.Output[int]:

@@ -25,10 +25,17 @@ from storage import Storage
 
 import pulumi
 
+UPGRADE = (
+    "{} goes from Kubernetes {} to {}: Linode replaces every node within this `up`, one pool after the other, minutes "
+    "a node. New nodes have new addresses; a managed PostgreSQL lets them in at the end of this `up` and may be out "
+    "of reach until then. Events wait meanwhile."
+)
+
 
 def main() -> None:
     """Run the program; what cannot work is refused before anything is created."""
     try:
+        config.refuse_unknown([*pulumi.runtime.config.get_config_env(), *pulumi.runtime.config.CONFIG.get()])
         stack = config.parse(told(pulumi.get_stack(), os.environ))
     except config.ConfigError as exc:
         raise pulumi.RunError(str(exc)) from None
@@ -86,10 +93,20 @@ def build(stack: Stack) -> None:
 
 
 def refuse_unoffered(stack: Stack, cloud: linode.Provider) -> None:
-    """Refuse a version of Kubernetes that LKE does not offer, before anything is created."""
-    offered = linode.get_lke_versions(
-        tier=stack.tier if stack.api_version == "v4beta" else None, opts=pulumi.InvokeOptions(provider=cloud)
-    )
+    """Refuse a token that does not work and a version of Kubernetes that LKE does not offer; nothing is created yet.
+
+    Warn where the cluster is about to be upgraded, in the preview as well: the change itself looks harmless there.
+    """
+    asked = pulumi.InvokeOptions(provider=cloud)
+    try:
+        offered = linode.get_lke_versions(tier=stack.tier if stack.api_version == "v4beta" else None, opts=asked)
+        here = linode.get_lke_clusters(filters=[{"name": "label", "values": [stack.label]}], opts=asked)
+    except Exception as exc:  # noqa: BLE001 - the SDK has no class for what a provider refuses
+        reason = str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__
+        raise pulumi.RunError(f"Linode cannot be asked; are linode:token and linode:url right? {reason}") from None
+    for cluster in here.lke_clusters or []:
+        if cluster.k8s_version != stack.kubernetes_version:
+            pulumi.log.warn(UPGRADE.format(cluster.label, cluster.k8s_version, stack.kubernetes_version))
     fault = versions.offer_fault(
         stack.kubernetes_version,
         [version.id for version in offered.versions],

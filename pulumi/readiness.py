@@ -136,7 +136,7 @@ async def until(look: Callable[[], T], timeout_s: float, advice: str) -> T:
             return await asyncio.to_thread(look)
         except NotYet as exc:
             if time.monotonic() >= deadline:
-                raise pulumi.RunError(f"gave up after {timeout_s / 60:g} minutes: {exc}. {advice}") from None
+                raise pulumi.RunError(f"gave up after {timeout_s / 60:g} min: {exc}. {advice}") from None
             pulumi.log.info(f"waiting: {exc}", ephemeral=True)
         await asyncio.sleep(POLL_S)
 

@@ -16,7 +16,7 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -24,6 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, NoReturn
 
+import grpc
 import yaml
 from pulumi.output import Unknown
 from pulumi.runtime import mocks, rpc, settings
@@ -39,6 +40,7 @@ SECRETS = {
     "sspp:dnsToken": "dns-token",
 }
 #: What whoever deploys must say beyond the committed files.
+COMMON = {"sspp:bucket": "sspp-backups-of-the-tests", "sspp:image": "registry.example.com/sspp:0.1.0"}
 DEPLOYER = {
     "staging": {"sspp:repository": "https://git.example.com/sspp.git"},
     "prod": {
@@ -48,7 +50,10 @@ DEPLOYER = {
         "sspp:email": "ops@example.com",
     },
 }
-CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nZm9v??>>\n-----END CERTIFICATE-----\n").decode("ascii")
+#: What Linode's API sends as `ca_certificate`. Its Go client reads it into a []byte, which decodes base64, and the
+#: provider returns that as text. Source: linodego, type PostgresDatabaseSSL; terraform-provider-linode, `ca_cert`.
+CA_OF_THE_API = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nZm9v??>>\n-----END CERTIFICATE-----\n")
+CA = base64.b64decode(CA_OF_THE_API).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Registered:
     inputs: Mapping[str, Any]
     provider: str
     protect: bool
+    retain: bool
+    deleted_with: str
     ignore_changes: tuple[str, ...]
     depends_on: tuple[str, ...]
     secret_outputs: tuple[str, ...]
@@ -80,6 +87,7 @@ class Run:
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     refused: str = ""
     crashed: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Registered]:
         """Every resource whose type ends with ``kind``."""
@@ -94,11 +102,22 @@ class Run:
         return found[0]
 
 
+class Refusing(grpc.RpcError):  # type: ignore[misc] # it has no type information
+    """What a provider's refusal is to the SDK."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
 class Cloud(mocks.Mocks):
     """Answers as Linode and Kubernetes would; ``unknown`` leaves out what only they know."""
 
-    def __init__(self, run: Run, kubeconfig: str, offered: list[str], unknown: bool) -> None:
-        self.run, self.kubeconfig, self.offered, self.unknown = run, kubeconfig, offered, unknown
+    def __init__(self, run: Run, scenario: Mapping[str, Any]) -> None:
+        self.run, self.kubeconfig, self.offered = run, scenario["kubeconfig"], scenario["offered"]
+        self.unknown, self.here, self.says = scenario["unknown"], scenario["here"], scenario["linode_says"]
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         known = {} if self.unknown else self._computed(args.typ.rpartition(":")[2])
@@ -122,8 +141,14 @@ class Cloud(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         self.run.calls.append((args.token, args.args))
+        if self.says:
+            raise Refusing(self.says)
         if args.token == "linode:index/getLkeVersions:getLkeVersions":
             return {"id": "versions", "versions": [{"id": version, "tier": "standard"} for version in self.offered]}
+        if args.token == "linode:index/getLkeClusters:getLkeClusters":
+            return {"id": "clusters", "lkeClusters": self.here}
+        if args.token == "linode:index/getDomain:getDomain":
+            return {"id": 815, "domain": args.args["domain"]}
         return {}
 
 
@@ -145,6 +170,8 @@ class Monitor(mocks.MockMonitor):
                     inputs=plain(rpc.deserialize_properties(request.object)),
                     provider=request.provider or next(iter(request.providers.values()), ""),
                     protect=request.protect,
+                    retain=request.retainOnDelete,
+                    deleted_with=request.deletedWith.rpartition("::")[2],
                     ignore_changes=tuple(request.ignoreChanges),
                     depends_on=tuple(urn.rpartition("::")[2] for urn in request.dependencies),
                     secret_outputs=tuple(request.additionalSecretOutputs),
@@ -179,7 +206,7 @@ def configuration(stack: str, **changes: str | None) -> dict[str, str]:
         for key, value in committed.items()
         if not key.startswith("pulumi:")
     }
-    told |= SECRETS | DEPLOYER.get(stack, {})
+    told |= SECRETS | COMMON | DEPLOYER.get(stack, {})
     for name, value in changes.items():
         key = name.replace("__", ":") if "__" in name else f"sspp:{name}"
         told[key] = value or ""
@@ -204,6 +231,8 @@ def run(
     preview: bool = False,
     unknown: bool = False,
     offered: tuple[str, ...] = ("1.33", "1.34", "1.35"),
+    here: Sequence[Mapping[str, str]] = (),
+    linode_says: str = "",
 ) -> Run:
     """Run the whole program as ``pulumi up`` (or ``preview``) does, against mocks.
 
@@ -211,6 +240,8 @@ def run(
         kubeconfig: of the cluster Linode is taken to have made.
         unknown: the cloud has made nothing yet, so what only it knows is not known.
         offered: the versions of Kubernetes LKE has.
+        here: the clusters of the stack that Linode lists.
+        linode_says: what every question to Linode ends with; empty where it answers.
     """
     scenario = {
         "stack": stack,
@@ -219,6 +250,8 @@ def run(
         "preview": preview,
         "unknown": unknown,
         "offered": offered,
+        "here": list(here),
+        "linode_says": linode_says,
     }
     stdin, stdout = _engine()
     stdin.write(json.dumps(scenario) + "\n")
@@ -265,7 +298,8 @@ def serve() -> None:
 def perform(scenario: Mapping[str, Any]) -> NoReturn:
     """Run one scenario; what it waits for looks every 0.1 s, and a minute passes with each look."""
     done = Run()
-    cloud = Cloud(done, scenario["kubeconfig"], scenario["offered"], scenario["unknown"])
+    cloud = Cloud(done, scenario)
+    pulumi.log.warn = lambda text, *_, **__: done.warnings.append(text)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_all_config(scenario["told"])

@@ -68,6 +68,8 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("dev", {"seed": "short"}, "sspp:seed is shorter than 32 characters"),
         ("dev", {"smtpUrl": None}, "sspp:smtpUrl is missing: pulumi config set --secret sspp:smtpUrl"),
         ("dev", {"token": None, "linode__token": None}, "linode:token is missing"),
+        ("dev", {"image": None}, "sspp:image is missing: pulumi config set sspp:image <registry/name:tag"),
+        ("dev", {"bucket": None}, "sspp:bucket is missing: pulumi config set sspp:bucket"),
         ("dev", {"region": None}, "sspp:region is missing: pulumi config set sspp:region us-ord"),
         ("staging", {"repository": None}, "sspp:repository is missing"),
         ("staging", {"database": None}, "sspp:database is missing"),
@@ -95,7 +97,7 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("prod", {"protect": "false"}, "sspp:protect is false"),
         # what is not what it should be
         ("dev", {"workerPool": '{"type": "g6-standard-2", "min": 4, "max": 2}'}, "sspp:workerPool.min is above max"),
-        ("dev", {"workerPool": '{"type": "g6-odd-2"}'}, "sspp:workerPool.type is wrong: g6-odd-2 has no price"),
+        ("dev", {"workerPool": '{"type": "large"}'}, "sspp:workerPool.type is wrong"),
         ("dev", {"workerPool": '{"kind": "g6-standard-2"}'}, "sspp:workerPool.kind is wrong"),
         ("dev", {"workerPool": "{"}, "sspp:workerPool is not valid JSON"),
         ("dev", {"controlPlaneAcl": '["203.0.113.7/24"]'}, "sspp:controlPlaneAcl.0 is wrong"),
@@ -182,6 +184,13 @@ def test_what_a_stack_costs_a_month(
     bill = importlib.import_module("cost").monthly(config.parse(told(stack) | changes))
     assert (bill["atLeast"], bill["atMost"]) == (least, most)
     json.dumps(bill)  # an output is JSON
+
+
+def test_a_type_without_a_known_price_is_taken_and_its_cost_called_unknown(config: ModuleType) -> None:
+    given = told("dev", workerPool='{"type": "premium-odd-2", "min": 1, "max": 2}')
+    bill = importlib.import_module("cost").monthly(config.parse(given))
+    line = "1 to 2 x premium-odd-2, worker nodes"
+    assert (bill["atLeast"], bill["items"][line], bill["unknown"]) == (41, "unknown", [line])
 
 
 def test_every_setting_is_explained_to_whoever_deploys(config: ModuleType) -> None:

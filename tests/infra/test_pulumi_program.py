@@ -18,6 +18,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+import pulumi
 from tests.infra import manifests, pulumi_kubernetes_api, pulumi_program
 from tests.infra.pulumi_kubernetes_api import Api, node
 from tests.infra.pulumi_program import PROGRAM, SECRETS, Run, configuration
@@ -99,7 +100,7 @@ def test_every_resource_has_a_provider_of_ours(up: Run) -> None:
 def test_what_holds_data_is_protected_and_nothing_else(up: Run) -> None:
     protected = {one.type.rpartition(":")[2] for one in up.resources if one.protect}
     database = {"DatabasePostgresqlV2"} if up.of("DatabasePostgresqlV2") else set()
-    assert protected == {"LkeCluster", "ObjectStorageBucket", "Namespace"} | database
+    assert protected == {"LkeCluster", "LkeNodePool", "ObjectStorageBucket", "Namespace"} | database
     (home,) = [one for one in up.of(":Namespace") if one.protect]
     assert home.name.startswith("sspp-")
 
@@ -199,6 +200,31 @@ def test_a_version_lke_does_not_offer_is_refused_before_anything_is_created() ->
     assert {one.type for one in refused.resources} == {"pulumi:providers:linode"}
 
 
+@pytest.mark.parametrize("said", ["invoking\nError connecting to the Linode API: [401] Invalid Token", "[500] Ouch"])
+def test_a_linode_that_cannot_be_asked_is_one_sentence(said: str) -> None:
+    refused = pulumi_program.run("dev", configuration("dev"), linode_says=said)
+    assert refused.crashed == ""
+    assert refused.refused.startswith("Linode cannot be asked")
+    assert said.splitlines()[-1] in refused.refused
+    assert len(refused.refused.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("version", "warned"), [("1.34", True), ("1.35", False)])
+def test_an_upgrade_says_what_happens_to_the_nodes_before_it_happens(version: str, warned: bool, cluster: Api) -> None:
+    here = [{"label": "sspp-dev", "k8sVersion": version}]
+    seen = pulumi_program.run("dev", configuration("dev"), cluster.kubeconfig, preview=True, here=here)
+    assert [text for text in seen.warnings if "replaces every node" in text] == seen.warnings[: int(warned)]
+    (asked,) = [args for token, args in seen.calls if token.endswith("getLkeClusters")]
+    assert asked["filters"] == [{"name": "label", "values": ["sspp-dev"]}]
+
+
+def test_a_misspelt_setting_is_refused_with_the_one_it_resembles() -> None:
+    refused = pulumi_program.run("dev", configuration("dev", controlPlaneACL='["203.0.113.7/32"]', colour="red"))
+    assert "sspp:controlPlaneACL is no setting; is it sspp:controlPlaneAcl?" in refused.refused
+    assert "sspp:colour is no setting" in refused.refused
+    assert refused.resources == []
+
+
 def test_a_wrong_configuration_is_refused_before_anything_is_created() -> None:
     refused = pulumi_program.run("prod", configuration("prod", controlPlaneAcl=None, seed=None))
     assert "sspp:controlPlaneAcl" in refused.refused
@@ -232,7 +258,7 @@ def test_when_nodes_do_not_come_it_says_what_to_look_at_and_touches_no_kubernete
     with pulumi_kubernetes_api.running(Api(certificate, [[broken]])) as api:
         done = pulumi_program.run("dev", configuration("dev"), api.kubeconfig)
     said = done.refused
-    assert "gave up after 20 minutes: 0 of 2 nodes are Ready (lke-1: container runtime network not ready)" in said
+    assert "gave up after 20 min: 0 of 2 nodes are Ready (lke-1: container runtime network not ready)" in said
     assert "Cloud Manager" in said
     assert "sspp:readyTimeoutMinutes" in said
     assert not [one for one in done.resources if one.type.startswith("kubernetes:")]
@@ -356,6 +382,16 @@ def test_the_nodes_of_a_standard_cluster_get_their_firewall_from_linodes_control
     assert "node-firewall-crd-chart" in controller.depends_on
 
 
+def test_the_firewall_controller_is_deleted_with_its_cluster_and_never_before_its_own_object(up: Run) -> None:
+    charts = [one for one in up.of("Release") if one.name.startswith("node-firewall")]
+    assert {one.deleted_with for one in charts} == {"cluster"}
+    assert len(charts) == 2
+
+
+def test_a_standard_cluster_has_no_network_that_nothing_is_in(up: Run) -> None:
+    assert up.of("Vpc") == up.of("VpcSubnet") == []
+
+
 def test_the_gateway_is_open_for_tls_only_where_there_is_a_certificate(stacks: dict[str, Run]) -> None:
     ports = {
         stack: [rule["ports"] for rule in run.one("Firewall", "gateway-firewall").inputs["inbounds"]]
@@ -369,6 +405,14 @@ def test_the_domain_leads_to_the_gateway(prod: Run) -> None:
     record = prod.one("DomainRecord").inputs
     assert (record["name"], record["recordType"], record["target"]) == ("*", "A", "198.51.100.7")
     assert opened(prod.outputs["ingest"])["url"] == "https://ingest.sspp.example.com"
+    assert prod.one("Domain", "zone").retain  # others' records may be in it by then
+
+
+def test_a_zone_that_exists_is_used_and_never_registered(cluster: Api) -> None:
+    run = pulumi_program.run("prod", configuration("prod", zone="existing"), cluster.kubeconfig)
+    assert (run.refused, run.crashed) == ("", "")
+    assert run.of("Domain") == []
+    assert run.one("DomainRecord").inputs["domainId"] == 815
 
 
 def test_the_bucket_expires_its_objects_and_is_opened_by_a_key_for_it_alone(up: Run) -> None:
@@ -497,7 +541,13 @@ def test_the_database_is_reached_through_the_relay_and_known_by_its_authority(pr
     told = parse_qs(url.query)
     assert told["sslmode"] == ["verify-ca"]
     (authority,) = told["sslrootcert"]
-    assert urlsafe_b64decode(authority.removeprefix("data:")).startswith(b"-----BEGIN CERTIFICATE-----")
+    assert urlsafe_b64decode(authority.removeprefix("data:")).decode() == pulumi_program.CA
+
+
+@pytest.mark.parametrize("given", [pulumi_program.CA_OF_THE_API.decode(), "", "no certificate"])
+def test_an_authority_that_is_no_pem_is_refused(given: str) -> None:
+    with pulumi_program.on_path(), pytest.raises(pulumi.RunError, match="is not PEM"):
+        importlib.import_module("databases").database_url("user", "password", given)
 
 
 def test_the_relay_is_open_to_those_who_ask_and_out_to_the_database_alone(prod: Run) -> None:
@@ -674,12 +724,11 @@ def test_the_namespace_is_the_programs_own_as_the_overlay_describes_it(
     assert made["metadata"]["annotations"] == {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
 
 
-@pytest.mark.parametrize(
-    ("stack", "image"), [("dev", None), *((stack, "registry.example.com/sspp:1.2.3") for stack in STACKS)]
-)
+@pytest.mark.parametrize("stack", STACKS)
 def test_applied_from_here_it_is_the_overlay_without_its_namespace_and_with_jobs_that_stay(
-    stack: str, image: str | None, cluster: Api
+    stack: str, cluster: Api
 ) -> None:
+    image = "registry.example.com/sspp:1.2.3"
     told = configuration(stack, delivery="direct", image=image, repository=None)
     run = pulumi_program.run(stack, told, cluster.kubeconfig)
     folder = (PROGRAM.parent / run.one("kustomize/v2:Directory").inputs["directory"]).resolve()
