@@ -35,6 +35,8 @@ _JSON_SPACE = " \t\r\n"
 _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10").bytes
 #: Stamped by the front door: whose event it is.
 TENANT = "sspptenant"
+#: Stamped by the front door where the event's ``traceparent`` is not the sender's.
+TRACED = "sspptraced"
 
 _TENANT_MARK = f'"{TENANT}":"'.encode()
 #: Bytes; several times what a tenant may be called, so that what is no stamp of ours is not kept by the megabyte.

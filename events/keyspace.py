@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from hashlib import blake2b, sha1
+from hashlib import sha1
 from pathlib import Path
 
 #: How many partitions the installation has.
@@ -98,7 +98,7 @@ def bury_key(channel: str) -> str:
 
 
 def seen_key(tenant: str, event_id: str, partition: int) -> str:
-    """Where the body's hash of an accepted event is remembered."""
+    """Where the content's hash of an accepted event is remembered."""
     return f"sspp:{{{partition}}}:seen:{tenant}:{event_id}"
 
 
@@ -115,11 +115,6 @@ def edited_key(channel: str, partition: int) -> str:
 def count_key(tenant: str, partition: int, now: datetime) -> str:
     """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
     return f"sspp:{{{partition}}}:usage:{tenant}:{now.year}-{now.month:02}"
-
-
-def body_hash(raw: bytes) -> bytes:
-    """What tells two bodies of one identity apart: 128 bits of BLAKE2b."""
-    return blake2b(raw, digest_size=16).digest()
 
 
 def _prefix(channel: str, partition: int, lane: str) -> str:

@@ -7,7 +7,7 @@
 --       4          the tenant's rate, a theoretical arrival time in us (GCRA)
 --       5          the API key's rate, the same
 --       6          the tenant's fair rate, the same
---       7 .. n+6   one key per event: the hash of its body while its identity is remembered
+--       7 .. n+6   one key per event: the hash of its content while its identity is remembered
 -- ARGV  1          the longest each stream may get
 --       2          seconds an identity is remembered
 --       3          the month's hard limit, or -1
@@ -15,8 +15,8 @@
 --       5, 6       the tenant's us per event and burst in events; 0 us for no limit
 --       7, 8       the API key's, the same
 --       9, 10      the fair rate's, the same
---       then per event: the hash of its body, the event
--- Gives per event 'stored', 'duplicate' (same body), 'conflict' (other body), 'quota', 'rate' or 'full'; then
+--       then per event: the hash of its content, the event
+-- Gives per event 'stored', 'duplicate' (same content), 'conflict' (other content), 'quota', 'rate' or 'full'; then
 -- the month's count, and of the scarcer rate: events left, us until all are left again, us until one more fits.
 local limit, window, hard = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local clock = redis.call('TIME')

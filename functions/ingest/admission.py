@@ -11,6 +11,7 @@ import hiredis
 
 from events import cloudevent, keyspace, metrics
 from events.cloudevent import Message
+from events.content import content_hash
 from events.errors import Fault, Refused
 from events.failpoint import reach
 from functions.adapters.redis.cluster import Pipe
@@ -152,11 +153,11 @@ class Admission:
             *_rate_arguments(self._limits.fair),
         ]
         stamps = arrival.stamps(tenant)
-        traced = {**stamps, "traceparent": arrival.traceparent}
+        traced = {**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"}
         for message in messages:
             # A trace that the sender put into the event stays.
             given = traced if message.event.extension("traceparent") is None else stamps
-            arguments += (keyspace.body_hash(message.raw), cloudevent.stamp(message.raw, **given))
+            arguments += (content_hash(message.event), cloudevent.stamp(message.raw, **given))
         answers = await self._run(keys, arguments)
         reach("ingest.stored")
         sender.used = answers[-4]

@@ -31,7 +31,7 @@ class Declined:
     """One event that is not stored.
 
     Args:
-        id: what it would be known by, or is where another body has its place; empty where it could not be read.
+        id: what it would be known by, or is where other content has its place; empty where it could not be read.
         why: that decides on it.
     """
 
@@ -42,7 +42,7 @@ class Declined:
 Decision = Accepted | Declined
 
 CONFLICT = Refused(
-    "Conflict", status=409, detail="an event with this source and id, and another body, was accepted before"
+    "Conflict", status=409, detail="an event with this source and id, and other content, was accepted before"
 )
 QUOTA = Refused("Monthly limit reached", status=429, detail="this month's limit is reached; nothing was stored")
 RATE = Refused("Too many events", status=429, detail="the rate limit is reached; nothing was stored, try again")

@@ -18,6 +18,7 @@ import hiredis
 import redis
 
 from events import channel, cloudevent, keyspace
+from events.content import content_hash
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import sales
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
@@ -222,7 +223,7 @@ def _calls() -> Iterator[bytes]:
     ]
     limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
-    arguments = [*limits, keyspace.body_hash(_event()), cloudevent.stamp(_event(), **stamps)]
+    arguments = [*limits, content_hash(cloudevent.parse(_event()).event), cloudevent.stamp(_event(), **stamps)]
     sha = keyspace.script("admit").sha
     parts = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments)).split(_NUMBER.encode())
     for number in _numbers:

@@ -500,7 +500,7 @@ def test_an_event_is_sent_through_the_front_door(
     assert first.out == again.out
     assert re.fullmatch(r"[0-9a-f-]{36}\n", first.out)
     for refused, said in (
-        (other, "this source and id, and another body"),
+        (other, "this source and id, and other content"),
         (unknown, "/type: is not an event type this tenant has"),
         (forbidden, "scope"),
         (made_up, "a valid API key is needed"),
