@@ -92,6 +92,8 @@ _FACTS: Mapping[str, Callable[[Signal, Mapping[Slot, int]], object]] = {
     "event.contact": lambda signal, _: signal.event.contact_id or "",
     "event.user": lambda signal, _: signal.event.user_id or "",
     "event.metadata": lambda signal, _: signal.event.metadata,
+    "event.data": lambda signal, _: signal.event.data,
+    "event.attributes": lambda signal, _: signal.event.attributes,
     "signal.type": lambda signal, _: signal.event.kind.signal,
     "signal.score": lambda signal, _: signal.score,
 }

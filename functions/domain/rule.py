@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,13 +24,16 @@ _FACTS: Mapping[str, cel.Type] = {
     "event.contact": cel.Type.STRING,
     "event.user": cel.Type.STRING,
     "event.metadata": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    "event.data": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    "event.attributes": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
     "signal.type": cel.Type.STRING,
     "signal.score": cel.Type.DYN,
 }
-#: What no answer can be looked up by.
-_UNHASHABLE = "event.metadata"
+#: Facts that no answer can be looked up by.
+_UNHASHABLE = frozenset({"event.metadata", "event.data", "event.attributes"})
 #: Answers that a condition remembers: scores have one decimal, so there are few, and asking CEL takes the longest.
 _REMEMBERED = 512
+_WORD = re.compile(r"\w+")
 _ENVIRONMENT = cel.NewEnv(variables=dict(_FACTS))
 
 
@@ -66,7 +70,7 @@ class Condition:
     """A compiled ``when``.
 
     Args:
-        asks: every fact it may name: those whose last word its text has, which may be a few more.
+        asks: the facts it may read. Over-approximated: those whose last part is a word of its text.
         answer: takes these facts in that order; whether it is true of them.
     """
 
@@ -86,13 +90,14 @@ class Condition:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", str(exc)),)) from exc
         if program.return_type() != cel.Type.BOOL:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", "must be true or false"),))
-        asks = tuple(name for name in _FACTS if name.rpartition(".")[2] in when)
+        said = frozenset(_WORD.findall(when))
+        asks = tuple(name for name in _FACTS if name.rpartition(".")[2] in said)
 
         def answer(*values: object) -> bool:
             result = program.eval(data=dict(zip(asks, values, strict=True)))
             return result.type() == cel.Type.BOOL and bool(result.value())
 
-        return cls(asks, answer if _UNHASHABLE in asks else lru_cache(_REMEMBERED)(answer))
+        return cls(asks, lru_cache(_REMEMBERED)(answer) if _UNHASHABLE.isdisjoint(asks) else answer)
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """Whether it is true of ``facts``, of which it needs those it asks for.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from events import cloudevent
+from events import cloudevent, content
 from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
 from functions.domain.catalog import EventType
@@ -25,6 +25,8 @@ ANY_TYPE = "ssppanytype"
 UNASSIGNED = "unassigned"
 
 _ACCOUNT_SUBJECT = "account/"
+#: The members of a CloudEvent in JSON that are no attributes.
+_DATA = frozenset({"data", "data_base64"})
 
 #: Characters an account, a contact or a user may be named with.
 MAX_NAME = 256
@@ -51,6 +53,9 @@ class SalesEvent(NamedTuple):
 
     Args:
         id: a UUID in lower case, the same for every retry of it.
+        sent: the event as its sender sent it, without the platform's stamps.
+        data: its data as JSON, in whichever form it was sent.
+        content: the hash of its content; see :func:`events.content.content_hash`.
         occurred_at: by the sender's clock, but never after it was received: a clock that runs ahead must not
             make points that grow.
     """
@@ -65,7 +70,20 @@ class SalesEvent(NamedTuple):
     user_id: str | None
     occurred_at: datetime
     received_at: datetime
-    metadata: dict[str, Any]
+    sent: dict[str, Any]
+    data: dict[str, Any]
+    content: bytes
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the sender noted about the event; the part of ``data`` that scores may depend on."""
+        noted: dict[str, Any] = self.data.get("metadata", {})
+        return noted
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The event's attributes as they were sent, extension attributes among them."""
+        return {name: value for name, value in self.sent.items() if name not in _DATA}
 
 
 def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[EventType, str, SalesData]:
@@ -116,7 +134,9 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         user_id=data.userId,
         occurred_at=min(occurred_at.astimezone(UTC), received_at) if occurred_at else received_at,
         received_at=received_at,
-        metadata=data.metadata,
+        sent=content.sent(event),
+        data=cloudevent.json_data(event) or {},
+        content=content.content_hash(event),
     )
 
 

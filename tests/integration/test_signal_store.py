@@ -40,7 +40,9 @@ def signal(number: int, **changes: Any) -> Signal:
         "user_id": None,
         "occurred_at": NOW,
         "received_at": NOW,
-        "metadata": {},
+        "sent": {"type": "demo_completed", "data": {"accountId": "globex"}},
+        "data": {"accountId": "globex"},
+        "content": b"content",
     }
     return Signal.of(SalesEvent(**{**event, **changes}))
 

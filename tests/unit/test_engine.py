@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ RULES = {
         rule(2, "signal.type == 'high_intent'", 0),
         rule(3, "account.effort > 10 && account.engagement < 10", 48),
         rule(4, "event.metadata.deal > 100 && event.user == 'u1'", 1),
+        rule(5, "event.data.seats > 100 && event.attributes.region == 'eu'", 1),
     ],
     "t2": [rule(1, "account.engagement >= 50", tenant="t2")],
     "t3": [rule(1, "account.effort >= 10", tenant="t3")],
@@ -58,6 +60,8 @@ def signal(
     received: timedelta = timedelta(0),
     age: timedelta = timedelta(0),
     metadata: dict[str, object] | None = None,
+    sent: dict[str, object] | None = None,
+    data: dict[str, object] | None = None,
 ) -> Signal:
     """Event ``number``, received at noon and some, having occurred ``age`` before."""
     at = NOON + received
@@ -73,7 +77,9 @@ def signal(
             user_id="u1",
             occurred_at=at - age,
             received_at=at,
-            metadata=metadata or {},
+            sent=sent or {},
+            data={**(data or {}), "metadata": metadata or {}},
+            content=b"",
         )
     )
 
@@ -228,6 +234,13 @@ def test_an_old_event_counts_with_what_is_left_of_it():
     store = after([signal(1, age=60 * DAY)])
     assert score.shown(score.points(store.accounts["t1", "acme"].sums, "buyer", NOON)) == 39.3
     assert [each for each in told(store) if each[0] == 1] == []
+
+
+def test_a_rule_may_name_all_of_an_events_data_and_attributes():
+    asked: dict[str, Any] = {"data": {"seats": 101}, "sent": {"region": "eu", "data": {"seats": 101}}}
+    other: dict[str, Any] = {**asked, "sent": {**asked["sent"], "region": "us"}}
+    store = after([signal(1, "page_viewed", **asked), signal(2, "page_viewed", account="globex", **other)])
+    assert told(store) == [(5, "acme", 1)]
 
 
 def test_what_a_rep_does_moves_effort_alone():

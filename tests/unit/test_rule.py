@@ -25,6 +25,8 @@ FACTS: dict[str, object] = {
     "event.contact": "jo@acme.io",
     "event.user": "",
     "event.metadata": {"deal": 50_000, "stage": "won", "tags": ["a", "b"], "nested": {"ok": True}, "nothing": None},
+    "event.data": {"accountId": "acme", "seats": 25, "plan": {"name": "team"}},
+    "event.attributes": {"type": "demo_completed", "subject": "deal/7", "region": "eu", "retries": 2},
     "signal.type": "high_intent",
     "signal.score": 0.9,
 }
@@ -76,6 +78,11 @@ def rule(tenant: str = "tenant", number: int = 1, version: int = 1) -> Rule:
         ("event.metadata.nothing > 1", False),
         ("event.metadata.missing > 1 || account.engagement > 60", True),
         ("event.metadata.deal / 0 > 1", False),
+        ("event.data.seats >= 20 && event.data.plan.name == 'team'", True),
+        ("event.data.missing == 1", False),
+        ("event.attributes.region == 'eu' && event.attributes.subject.startsWith('deal/')", True),
+        ("event.attributes.retries > 1", True),
+        ("has(event.attributes.dataschema)", False),
         ("false", False),
     ],
 )

@@ -59,8 +59,22 @@ def test_an_accepted_event_is_read_in_our_own_terms():
     assert str(found.id) == event_id("tenant", "/crm", "1")
     assert (found.tenant_id, found.source, found.source_id) == ("tenant", "/crm", "1")
     assert (found.account_id, found.contact_id, found.user_id) == ("acme", "jo@acme.io", "u1")
-    assert (found.kind.alias, found.metadata) == ("demo_completed", {"n": [1]})
+    assert (found.kind.alias, found.metadata, found.data) == ("demo_completed", {"n": [1]}, data)
     assert (found.occurred_at, found.received_at) == (NOON - timedelta(minutes=30), NOON)
+
+
+def test_an_accepted_event_is_kept_as_it_was_sent():
+    found = sales_event(event(subject="deal/7", region="eu", data={"accountId": "acme", "seats": 3}), KNOWN)
+    attributes = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "io.sspp.demo.completed"}
+    assert found.attributes == {**attributes, "subject": "deal/7", "region": "eu"}
+    assert found.sent == {**found.attributes, "data": {"accountId": "acme", "seats": 3}}
+
+
+def test_data_in_bytes_is_read_and_kept_in_bytes():
+    encoded = in_bytes({"accountId": "acme", "seats": 3})
+    found = sales_event(event(data=None, data_base64=encoded), KNOWN)
+    assert (found.data, found.sent["data_base64"]) == ({"accountId": "acme", "seats": 3}, encoded)
+    assert "data_base64" not in found.attributes
 
 
 def test_contact_user_and_metadata_may_be_left_out():

@@ -38,7 +38,9 @@ def event(alias: str, metadata: dict[str, object] | None = None) -> SalesEvent:
         user_id="u1",
         occurred_at=NOON,
         received_at=NOON,
-        metadata=metadata or {},
+        sent={},
+        data={"metadata": metadata or {}},
+        content=b"",
     )
 
 
