@@ -95,7 +95,7 @@ def test_what_is_stored_is_what_each_signal_says_whatever_the_batch_has_in_commo
 ) -> None:
     signals = [
         signal(1),
-        signal(2, metadata={"interactionCount": 4, "b": 1.50, "a": 'Zoë\'s \\ "x"\n'}),
+        signal(2, data={"metadata": {"interactionCount": 4, "b": 1.50, "a": 'Zoë\'s \\ "x"\n'}}),
         signal(3, source="/other", contact_id="jo", user_id="u1"),
         signal(4, kind=EVENT_TYPES["email_opened"], account_id="acme", occurred_at=NOW - timedelta(microseconds=1)),
         signal(6, kind=replace(EVENT_TYPES["demo_completed"], prefix="", points=7)),  # a type of the tenant's own
