@@ -21,11 +21,19 @@ class Recorded:
 
     Args:
         processed_at: ``(tenant, signal)`` -> when it was first recorded.
+        contents: ``(tenant, signal)`` -> the hash of the content it was recorded with; None where that is not known.
         notices: ``(tenant, signal)`` -> the notices it led to.
     """
 
     processed_at: Mapping[tuple[str, str], datetime]
+    contents: Mapping[tuple[str, str], bytes | None]
     notices: Mapping[tuple[str, str], Sequence[UUID]]
+
+    def differs(self, signal: Signal) -> bool:
+        """Whether the signal's identity was recorded with other content."""
+        event = signal.event
+        content = self.contents[event.tenant_id, event.id]
+        return content is not None and content != event.content
 
 
 class SignalStore(Protocol):
@@ -50,7 +58,7 @@ class SignalStore(Protocol):
     def record(self, signals: Sequence[Signal]) -> Recorded:
         """Store ``signals``, advance their accounts' scores, ask the rules and write notices: all or nothing.
 
-        Signals that are there already change nothing.
+        Of signals with one identity the first is stored; later ones change nothing, whatever their content.
 
         Raises:
             Unavailable: the store could not be reached; the same call again is safe.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from events import cloudevent
 from events.cloudevent import Message
+from events.content import canonical
 from events.errors import Fault, Refused
 from functions.domain.sales import Name, TypeOf
 from functions.ingest import answer
@@ -93,9 +93,9 @@ def _known(name: str, info: ValidationInfo[TypeOf]) -> str:
 
 
 class _Record(BaseModel):
-    """The body of ``POST /api/v1/events``."""
+    """The body of ``POST /api/v1/events``; further members are data."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     accountId: Name  # noqa: N815 - the wire's name
     userId: Name  # noqa: N815 - the wire's name
@@ -105,9 +105,9 @@ class _Record(BaseModel):
 
 
 class _AnyEvent(BaseModel):
-    """The body of ``POST /api/events``."""
+    """The body of ``POST /api/events``; further members are data."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     type: Name
     payload: Any
@@ -119,29 +119,28 @@ class _AnyEvent(BaseModel):
 Names = Mapping[str, str]
 _RECORD_NAMES: Names = {"/type": "/eventType", "/time": "/timestamp", "/data": ""}
 _ANY_NAMES: Names = {"/time": "/occurredAt", "/origin": "/source"}
+#: Members of ``data`` that name who it is about, in the payload or beside it.
+_WHO = ("accountId", "contactId", "userId")
+#: The member of ``data`` for what was sent beside the payload under a name that ``data`` needs itself.
+BESIDE = "beside"
 
 
 def _record(request: Request) -> tuple[Messages, Render]:
     record = _parsed(_Record, request)
-    data = {"accountId": record.accountId, "userId": record.userId, "metadata": record.metadata}
     message = _event(
         _RECORD_NAMES,
         id=request.headers.get("idempotency-key") or _content_id(record),
         source=RECORD_SOURCE,
         type=record.eventType,
         time=record.timestamp,
-        data=data,
+        data=record.model_dump(exclude={"eventType", "timestamp"}, exclude_unset=True),
     )
     return [message], partial(_render, _recorded, _RECORD_NAMES)
 
 
 def _any_event(request: Request) -> tuple[Messages, Render]:
     any_event = _parsed(_AnyEvent, request)
-    payload = any_event.payload
-    named = payload if isinstance(payload, dict) else {}
-    who = {name: named[name] for name in ("accountId", "contactId", "userId") if isinstance(named.get(name), str)}
-    made_of = {"/data/metadata": "/payload"} if named else {"/data/metadata/payload": "/payload"}
-    names = {**_ANY_NAMES, **made_of, "/data": "/payload"}
+    data, names = _any_data(any_event.payload, any_event.model_extra or {})
     derived = _content_id(any_event) if any_event.occurredAt else request.random_id()
     message = _event(
         names,
@@ -150,9 +149,25 @@ def _any_event(request: Request) -> tuple[Messages, Render]:
         type=any_event.type,
         time=any_event.occurredAt,
         origin=any_event.source,
-        data={**who, "metadata": payload if isinstance(payload, dict) else {"payload": payload}},
+        data=data,
     )
     return [message], partial(_render, _enqueued, names)
+
+
+def _any_data(payload: Any, beside: Mapping[str, Any]) -> tuple[dict[str, Any], Names]:
+    """Make the data of an event of any type: all that was sent, the payload as its metadata.
+
+    The payload says who it is about, else the members beside it do.
+    """
+    noted = payload if isinstance(payload, dict) else {"payload": payload}
+    who = {name: noted[name] for name in _WHO if isinstance(noted.get(name), str)}
+    taken = {"metadata", BESIDE, *who} | {name for name in _WHO if not isinstance(beside.get(name), str)}
+    data = {**{name: value for name, value in beside.items() if name not in taken}, **who, "metadata": noted}
+    if aside := {name: value for name, value in beside.items() if name in taken}:
+        data[BESIDE] = aside
+    metadata = "/data/metadata" if noted is payload else "/data/metadata/payload"
+    named = {f"/data/{name}": f"/payload/{name}" for name in who}
+    return data, {**_ANY_NAMES, metadata: "/payload", **named, f"/data/{BESIDE}": "", "/data": ""}
 
 
 def _parsed(model: type[Model], request: Request) -> Model:
@@ -168,7 +183,7 @@ def _event(names: Names, **attributes: Any) -> Message:
     """Make an event of a JSON door's body; it is checked like everybody else's."""
     given = {name: value for name, value in attributes.items() if value is not None}
     try:
-        return cloudevent.parse(_canonical({"specversion": "1.0", **given}))
+        return cloudevent.parse(to_json({"specversion": "1.0", **given}))
     except Refused as refusal:
         raise _told(refusal, names) from refusal
 
@@ -188,12 +203,8 @@ def _translated(fault: Fault, names: Names) -> Fault:
 
 
 def _content_id(body: BaseModel) -> str:
-    return sha256(_canonical(body.model_dump())).hexdigest()
-
-
-def _canonical(value: Mapping[str, Any]) -> bytes:
-    """The same content, the same bytes, whatever the order and the white space it was written in."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Derive an id from everything that was sent."""
+    return sha256(canonical(body.model_dump())).hexdigest()
 
 
 def _render(

@@ -23,6 +23,10 @@ from functions.web.batch import refusal
 SOURCE = "/sspp/process"
 SIGNAL_RECORDED = "io.sspp.signal.recorded"
 NOTICE_DUE = "io.sspp.notice.due"
+#: Not 409, which is tried again; what was recorded will not change.
+OTHER_CONTENT = Refused(
+    "Conflict", status=422, detail="an event with this source and id, and other content, was processed before"
+)
 #: The clock's event: nobody's, so it carries no tenant.
 TICK = "io.sspp.tick"
 #: How often the clock ticks.
@@ -67,6 +71,8 @@ def _read(event: CloudEvent, own: Mapping[str, Mapping[str, OwnEventType]]) -> S
 
 def _result(what: Signal | datetime | Refused, recorded: Recorded, store: SignalStore) -> Result:
     match what:
+        case Signal() if recorded.differs(what):
+            return refusal(OTHER_CONTENT)
         case Signal():
             return Result(status=200, replies=_replies(what, recorded))
         case Refused():

@@ -40,11 +40,11 @@ def signal(number: int, **changes: Any) -> Signal:
         "user_id": None,
         "occurred_at": NOW,
         "received_at": NOW,
-        "sent": {"type": "demo_completed", "data": {"accountId": "globex"}},
         "data": {"accountId": "globex"},
         "content": b"content",
+        **changes,
     }
-    return Signal.of(SalesEvent(**{**event, **changes}))
+    return Signal.of(SalesEvent(sent={"type": "demo_completed", "data": event["data"]}, **event))
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ class Forgetful:
 
     def record(self, signals: Sequence[Signal]) -> Recorded:
         identities = [(signal.event.tenant_id, signal.event.id) for signal in signals]
-        return Recorded(dict.fromkeys(identities, NOON), {identity: [UUID(int=1)] for identity in identities})
+        contents = {identity: signal.event.content for identity, signal in zip(identities, signals, strict=True)}
+        notices = {identity: [UUID(int=1)] for identity in identities}
+        return Recorded(dict.fromkeys(identities, NOON), contents, notices)
 
 
 @pytest.mark.parametrize("metadata", [{}, {"sspptenant": "victim"}, {"a": '","sspptenant":"victim'}])

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.notice_store import contributions
-from functions.domain import score
+from functions.domain import original, score
 from functions.domain.catalog import Side
 from functions.domain.explain import Explanation
 from functions.domain.score import Slot
@@ -66,13 +66,13 @@ class Reader:
                 **page.parameters,
             )
             total = tx.rows("count_signals", tenant_id=tenant_id, **filters)[0]["total"]
-        return [_plain(row) for row in rows], int(total)
+        return [_without(_signal(row), "source", "source_id") for row in rows], int(total)
 
     def signal(self, tenant_id: str, id_: UUID) -> dict[str, Any] | None:
-        """Give one signal, or None."""
+        """Return one signal with its event's ``source``, ``source_id`` and ``received_at``, or None."""
         with self._database.transaction(tenant=tenant_id) as tx:
             row = tx.row("get_signal", tenant_id=tenant_id, id=str(id_))
-        return _plain(row) if row else None
+        return _signal(row) if row else None
 
     def accounts(self, tenant_id: str, at: datetime, page: Page) -> tuple[list[dict[str, Any]], int]:
         """Give one page of accounts, the most engaged at ``at`` first, and how many there are."""
@@ -124,7 +124,7 @@ class Reader:
                 **page.parameters,
             )
         total = int(rows[0]["total"]) if rows else 0
-        return [{name: value for name, value in _plain(row).items() if name != "total"} for row in rows], total
+        return [_without(_plain(row), "total") for row in rows], total
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless the database answers."""
@@ -146,6 +146,15 @@ def _explanation(
 
 def _total(points: Iterable[float]) -> float:
     return sum(points, 0.0)
+
+
+def _signal(row: Row) -> dict[str, Any]:
+    """Turn a stored signal into JSON types, with its event as it was sent."""
+    return {**_plain(row), "metadata": original.metadata(row), "event": original.whole(row)}
+
+
+def _without(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def _plain(row: Row) -> dict[str, Any]:

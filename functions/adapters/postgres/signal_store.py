@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
-from functions.domain import engine
+from functions.domain import engine, original
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
@@ -41,24 +41,28 @@ class PostgresSignalStore:
     def record(self, signals: Sequence[Signal]) -> Recorded:
         """See SignalStore."""
         if not signals:
-            return Recorded({}, {})
+            return Recorded({}, {}, {})
         once: dict[Identity, Signal] = {}
         for signal in signals:
             once.setdefault((signal.event.tenant_id, signal.event.id), signal)
         with self._database.transaction() as tx:
             processed_at, new = _insert(tx, once)
             times = dict.fromkeys(new, processed_at)
+            contents: dict[Identity, bytes | None] = {identity: each.event.content for identity, each in new.items()}
             notices: dict[Identity, list[UUID]] = defaultdict(list)
             if len(new) < len(once):
                 earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
-                times.update(_times(tx.many_rows("recorded_signals", ids=earlier)))
+                for row in tx.many_rows("recorded_signals", ids=earlier):
+                    identity = row["tenant_id"], row["id"]
+                    times[identity] = datetime.fromisoformat(row["processed_at"])
+                    contents[identity] = row["content"] and bytes.fromhex(row["content"])
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
             if new:  # last: others wait for whom this holds
                 for notice in _advance(tx, list(new.values())):
                     notices[notice.tenant_id, notice.event_id].append(notice.id)
             reach("process.written")
-            return Recorded(times, notices)
+            return Recorded(times, contents, notices)
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
         """See SignalStore."""
@@ -207,7 +211,9 @@ def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[
                 "user_id": event.user_id,
                 "timestamp": event.occurred_at,
                 "received_at": event.received_at,
-                "metadata": event.metadata,
+                "event": original.stored(event),
+                # How PostgreSQL reads bytes from text.
+                "content": f"\\x{event.content.hex()}",
             }
         )
     return rows, meanings
@@ -233,10 +239,6 @@ def _notice_row(notice: Notice) -> dict[str, Any]:
     row = {field.name: getattr(notice, field.name) for field in fields(notice)}
     row["created_at"] = row.pop("at")
     return row
-
-
-def _times(rows: Iterable[Mapping[str, Any]]) -> dict[Identity, datetime]:
-    return {(row["tenant_id"], row["id"]): datetime.fromisoformat(row["processed_at"]) for row in rows}
 
 
 def _json(rows: Iterable[Mapping[str, Any]]) -> str:

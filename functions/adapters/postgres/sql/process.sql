@@ -7,14 +7,14 @@
 WITH new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, metadata, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, reasons
   )
   SELECT
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, metadata, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, reasons
   FROM json_to_recordset(CAST(:signals AS json)) AS given(
     meaning integer, id uuid, source_id text, account_id text, contact_id text, user_id text,
-    "timestamp" timestamptz, received_at timestamptz, metadata json
+    "timestamp" timestamptz, received_at timestamptz, event json, content bytea
   )
   JOIN json_to_recordset(CAST(:meanings AS json)) AS meant(
     meaning integer, tenant_id text, source text, event_type text, signal_type text, signal_score numeric,
@@ -39,8 +39,8 @@ SELECT now() AS processed_at,
 FROM new;
 
 -- recorded_signals --
--- When the signals of an earlier delivery were processed.
-SELECT tenant_id, id, processed_at
+-- When the signals of an earlier delivery were processed, and the hashes of the contents they were made of.
+SELECT tenant_id, id, processed_at, encode(content, 'hex') AS content
 FROM signals
 JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid) USING (tenant_id, id);
 

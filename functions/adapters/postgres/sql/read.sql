@@ -1,7 +1,7 @@
 -- list_signals --
 -- One page of a tenant's signals; a filter that is null does not filter.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons
+       processed_at, metadata, reasons, source, source_id, event
 FROM signals
 WHERE tenant_id = :tenant_id
   AND (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
@@ -30,7 +30,7 @@ WHERE tenant_id = :tenant_id
 -- get_signal --
 -- One signal, with when its event was received.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, received_at, source, source_id
+       processed_at, metadata, reasons, received_at, source, source_id, event
 FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
