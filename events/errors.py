@@ -44,9 +44,11 @@ class Unavailable(SsppError):
     Args:
         what: the backend, as an operator would name it.
         retry_after_s: seconds the caller should wait.
+        reason: a sentence for the operator that says what to change, where that is known.
     """
 
-    def __init__(self, what: str, *, retry_after_s: int = 5) -> None:
+    def __init__(self, what: str, *, retry_after_s: int = 5, reason: str = "") -> None:
         super().__init__(f"{what} is unavailable")
         self.what = what
+        self.reason = reason
         self.retry_after_s = retry_after_s

@@ -20,9 +20,10 @@ from events.errors import Unavailable
 Ping = Callable[[], None]
 
 
-def service(ok: bool, seconds: float) -> dict[str, Any]:
-    """One dependency's line in a health report; ``responseTime`` is in ms."""
-    return {"status": "up" if ok else "down", "responseTime": round(seconds * 1000, 1)}
+def service(ok: bool, seconds: float, reason: str = "") -> dict[str, Any]:
+    """One dependency's line in a health report; ``responseTime`` is in ms, ``reason`` says what to change."""
+    line: dict[str, Any] = {"status": "up" if ok else "down", "responseTime": round(seconds * 1000, 1)}
+    return {**line, "reason": reason} if reason else line
 
 
 def report(services: Mapping[str, Mapping[str, Any]]) -> tuple[int, dict[str, Any]]:
@@ -43,8 +44,8 @@ def check(pings: Mapping[str, Ping]) -> tuple[int, dict[str, Any]]:
         started = time.perf_counter()
         try:
             ping()
-        except Unavailable:
-            lines[name] = service(False, time.perf_counter() - started)
+        except Unavailable as exc:
+            lines[name] = service(False, time.perf_counter() - started, exc.reason)
         else:
             lines[name] = service(True, time.perf_counter() - started)
     return report(lines)

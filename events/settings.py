@@ -29,6 +29,7 @@ class Settings:
     operator_key: str = field(default="", repr=False)
     delivery_token: str = field(default="", repr=False)
     partitions: int = 1
+    durability: str = "always"
     idempotency_days: int = 7
     max_body_bytes: int = 1_048_576
     max_batch_events: int = 1000
@@ -59,6 +60,7 @@ NAMES: Mapping[str, str] = {
     "SSPP_OPERATOR_KEY": "operator_key",
     "SSPP_DELIVERY_TOKEN": "delivery_token",
     "SSPP_PARTITIONS": "partitions",
+    "SSPP_DURABILITY": "durability",
     "SSPP_IDEMPOTENCY_DAYS": "idempotency_days",
     "SSPP_MAX_BODY_BYTES": "max_body_bytes",
     "SSPP_MAX_BATCH_EVENTS": "max_batch_events",
@@ -89,6 +91,9 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 #: What must remain, when a delivery has used up its time, to settle it before another may take its events over.
 SETTLED_IN_S = 0.5
+
+#: How often an accepted event must be on Redis' disk: before the 202, or within a second of it.
+DURABILITIES = ("always", "everysec")
 
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 
@@ -159,6 +164,8 @@ def _contradictions(settings: Settings) -> list[str]:
     ]
     if settings.log_level.lower() not in LOG_LEVELS:
         faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
+    if settings.durability not in DURABILITIES:
+        faults.append("SSPP_DURABILITY must be one of " + ", ".join(DURABILITIES))
     try:
         retry.schedule(settings.retry_schedule)
     except ValueError as exc:

@@ -114,8 +114,8 @@ class Admission:
         return decisions, meter
 
     async def ping(self) -> None:
-        """Raise :class:`Unavailable` unless Redis answers."""
-        await self._redis.execute("PING")
+        """Raise :class:`Unavailable` unless Redis answers, keeps what it acknowledges and has the key directory."""
+        await self._keys.check()
 
     async def depth(self) -> int:
         """How many events wait, over all partitions and lanes.

@@ -115,14 +115,13 @@ class FrontDoor:
         return render(decisions, meter)
 
     async def health(self) -> Answer:
-        """Whether Redis answers; nothing else is needed to accept events."""
-        started = time.perf_counter()
+        """Whether Redis is fit to accept events; nothing else is needed for it."""
+        started, up, reason = time.perf_counter(), True, ""
         try:
             await self.admission.ping()
-            up = True
-        except Unavailable:
-            up = False
-        status, body = health.report({"redis": health.service(up, time.perf_counter() - started)})
+        except Unavailable as exc:
+            up, reason = False, exc.reason
+        status, body = health.report({"redis": health.service(up, time.perf_counter() - started, reason)})
         return Answer(status, json.dumps(body).encode())
 
     async def metrics(self) -> Answer:

@@ -9,11 +9,14 @@ from datetime import datetime
 
 from events import keyspace
 from events.errors import Refused
+from events.log import Log
 from functions.adapters.redis.cluster import Pipe
-from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
+from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
 from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.domain.plan import Terms
 from functions.ingest.answer import Meter
+
+log = Log("ingest")
 
 #: How long a revoked key may still work; a promise to operators.
 REMEMBERED_S = 2.0
@@ -60,6 +63,7 @@ class KeyCache:
         self._clock = clock
         self._partitions = partitions
         self._known: dict[str, tuple[float, Sender | None]] = {}
+        self._lost = False
 
     async def find(self, key: str, now: datetime) -> Sender | None:
         """Give who sends with ``key``; None for every key that does not work, whatever is wrong with it.
@@ -77,9 +81,21 @@ class KeyCache:
         sender = known[1]
         return sender if sender is not None and sender.grant.works_at(now) else None
 
+    async def check(self) -> None:
+        """Raise Unavailable unless Redis answers and has the directory."""
+        self._judge(None, await self._redis.execute("GET", COMPLETE))
+
+    def _judge(self, found: bytes | None, complete: bytes | None) -> Grant | None:
+        """See :func:`decode`; logs that the directory is missing once, until it is there again."""
+        lost = found is None and complete is None
+        if lost and not self._lost:
+            log.error("directory_missing", reason=MISSING)
+        self._lost = lost
+        return decode(found, complete)
+
     async def _looked_up(self, wanted: str, now: datetime) -> Sender | None:
         found, complete = await self._redis.execute("MGET", key_of(wanted), COMPLETE)
-        grant = decode(found, complete)
+        grant = self._judge(found, complete)
         if grant is None:
             return None
         tenant = grant.tenant_id

@@ -13,6 +13,7 @@ from events import log, settings
 from events.log import Throttle
 from events.settings import Settings
 from functions.adapters.redis import cluster
+from functions.adapters.redis.durability import Durability
 from functions.domain.plan import Rate
 from functions.ingest.admission import Admission, Limits
 from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
@@ -29,7 +30,7 @@ FAIR_BURST_S = 10
 
 def front_door(told: Settings) -> FrontDoor:
     """Put the front door together; it connects to Redis with its first request."""
-    redis = cluster.connect(told.redis_url)
+    redis = cluster.connect(told.redis_url, Durability(told.durability).inspect)
     limits = Limits(
         stream_length=told.max_stream_length,
         partitions=told.partitions,

@@ -479,7 +479,14 @@ def test_kedas_user_reads_every_trigger(as_user):
 
 
 ALLOWED: Mapping[str, Sequence[Sequence[Any]]] = {
-    "app": [("PING",), ("GET", "sspp:x"), ("SET", "sspp:x", 1), ("DEL", "sspp:x")],
+    "app": [
+        ("PING",),
+        ("INFO",),
+        ("CONFIG", "GET", "appendfsync"),
+        ("GET", "sspp:x"),
+        ("SET", "sspp:x", 1),
+        ("DEL", "sspp:x"),
+    ],
     "keda": [("PING",), ("CLIENT", "SETNAME", "keda"), ("XLEN", STREAM), ("TYPE", RETRY), ("ZCARD", RETRY)],
     "backup": [("REPLCONF", "rdb-only", 1)],
     "exporter": [("PING",), ("INFO",), ("XLEN", STREAM), ("ZCARD", RETRY), ("TYPE", STREAM), ("SLOWLOG", "GET")],
@@ -490,7 +497,6 @@ _NEVER: Sequence[Sequence[Any]] = [
     ("FLUSHALL",),
     ("FLUSHDB",),
     ("KEYS", "*"),
-    ("CONFIG", "GET", "*"),
     ("CONFIG", "SET", "appendonly", "no"),
     ("ACL", "LIST"),
     ("ACL", "SETUSER", "me"),
@@ -517,6 +523,7 @@ _NEVER: Sequence[Sequence[Any]] = [
 ]
 #: What those that only look may not.
 _LOOKING: Sequence[Sequence[Any]] = [
+    ("CONFIG", "GET", "*"),
     ("XRANGE", STREAM, "-", "+"),
     ("XADD", STREAM, "*", "event", "x"),
     ("XTRIM", STREAM, "MAXLEN", 0),
@@ -537,7 +544,8 @@ _COPYING: Sequence[Sequence[Any]] = [("SYNC",), ("PSYNC", "?", -1), ("REPLCONF",
 REFUSED: Mapping[str, Sequence[Sequence[Any]]] = {
     "app": [
         *_NEVER,
-        ("INFO",),
+        ("CONFIG", "REWRITE"),
+        ("CONFIG", "RESETSTAT"),
         ("SCAN", 0),
         ("RANDOMKEY",),
         ("SORT", STREAM),

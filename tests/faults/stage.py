@@ -282,6 +282,7 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
             "DATABASE_URL": lines.to("postgres", database_url),
             "SSPP_SMTP_URL": lines.to("smtp", mailbox.url),
             "LOG_LEVEL": "warning",
+            "SSPP_DURABILITY": "everysec",  # some faults make Redis' disk as slow as that
         }
         if searcher:
             env["ELASTICSEARCH_URL"] = lines.to("search", searcher.url)

@@ -204,7 +204,7 @@ def fill(disk: Path) -> Path:
 def test_a_full_disk_is_told_as_later_and_nothing_acknowledged_is_missing(
     tmp_path: Path, small_disk: Path, durability: str
 ) -> None:
-    with frontdoor.running(tmp_path) as front_door, ExitStack() as stack:
+    with frontdoor.running(tmp_path, env={"SSPP_DURABILITY": durability}) as front_door, ExitStack() as stack:
         with admin(front_door) as client:
             client.config_set("appendfsync", durability)
         accepted = accept(front_door, 3)

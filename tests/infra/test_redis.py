@@ -66,6 +66,12 @@ def test_the_exporter_sees_how_redis_is(port):
         assert exporter.xlen(STREAM) == 1
 
 
+def test_the_front_door_sees_whether_redis_keeps_what_it_takes(port):
+    with client(port, "app") as app:
+        assert app.config_get("appendfsync") == {"appendfsync": "always"}
+        assert app.info("persistence")["aof_enabled"] == 1
+
+
 @pytest.mark.parametrize(
     ("user", "command"),
     [
@@ -81,6 +87,7 @@ def test_the_exporter_sees_how_redis_is(port):
         ("exporter", ["CONFIG", "SET", "appendfsync", "no"]),
         ("exporter", ["EVAL", "return 1", "0"]),
         ("app", ["CONFIG", "SET", "appendfsync", "no"]),
+        ("app", ["CONFIG", "REWRITE"]),
         ("app", ["FLUSHALL"]),
         ("app", ["KEYS", "*"]),
         ("app", ["SHUTDOWN", "NOSAVE"]),

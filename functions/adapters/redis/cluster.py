@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 import hiredis
 
 from events.errors import Unavailable
-from functions.adapters.redis.pipe import RedisPipe, Reply
+from functions.adapters.redis.pipe import Inspect, RedisPipe, Reply
 
 #: Nodes a command is sent on to. One knows where a key is, or a migration ends meanwhile; more is going in circles.
 MOST_REDIRECTS = 4
@@ -20,11 +20,13 @@ class ClusterPipe:
 
     Args:
         url: see :class:`RedisPipe`; of any node, the others take the same user.
+        inspect: see :class:`RedisPipe`; asked about each node that is used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, inspect: Inspect | None = None) -> None:
         self._seed = urlsplit(url)
-        self._seed_pipe = RedisPipe(url)
+        self._inspect = inspect
+        self._seed_pipe = RedisPipe(url, inspect)
         # The first is asked for what no other is known to have.
         self._nodes = {_address(self._seed.hostname or "127.0.0.1", self._seed.port or 6379): self._seed_pipe}
         self._homes: dict[str, RedisPipe] = {}
@@ -65,7 +67,7 @@ class ClusterPipe:
         host, _, port = address.rpartition(":")
         address = _address(host or self._seed.hostname or "127.0.0.1", int(port))
         if address not in self._nodes:
-            self._nodes[address] = RedisPipe(_beside(self._seed, address))
+            self._nodes[address] = RedisPipe(_beside(self._seed, address), self._inspect)
         return self._nodes[address]
 
     def _forget(self, pipe: RedisPipe) -> None:
@@ -92,10 +94,14 @@ class ClusterPipe:
 Pipe = RedisPipe | ClusterPipe
 
 
-def connect(url: str) -> Pipe:
-    """A pipe that connects when first used; with ``?cluster=true`` to the Redis Cluster of which ``url`` is a node."""
+def connect(url: str, inspect: Inspect | None = None) -> Pipe:
+    """Return a pipe that connects when first used; with ``?cluster=true`` to the Redis Cluster that ``url`` is of.
+
+    Args:
+        inspect: see :class:`RedisPipe`.
+    """
     clustered = dict(parse_qsl(urlsplit(url).query)).get("cluster") == "true"
-    return ClusterPipe(url) if clustered else RedisPipe(url)
+    return ClusterPipe(url, inspect) if clustered else RedisPipe(url, inspect)
 
 
 def _address(host: str, port: int) -> str:

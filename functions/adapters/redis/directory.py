@@ -11,6 +11,11 @@ from functions.domain.plan import Terms
 
 #: Present once the directory was written. Without it an unknown key may be one that Redis has lost.
 COMPLETE = "sspp:{keys}:complete"
+#: Why no key can be judged while :data:`COMPLETE` is missing.
+MISSING = (
+    "Redis has lost the key directory, as one that came back empty has: the clock (functions.tick) restores it"
+    " within a minute, python -m functions.migrate at once"
+)
 
 
 def key_of(digest: str) -> str:
@@ -40,7 +45,7 @@ def decode(found: bytes | None, complete: bytes | None) -> Grant | None:
         expires = known.get("expires")
         return Grant(known["tenant"], frozenset(known["scopes"]), datetime.fromisoformat(expires) if expires else None)
     if complete is None:
-        raise Unavailable("key directory")
+        raise Unavailable("key directory", reason=MISSING)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -23,8 +24,14 @@ CONNECT_TIMEOUT_S = 3.0
 REPLY_TIMEOUT_S = 5.0
 #: After a failed connect, how long requests are refused without trying again.
 RETRY_CONNECT_S = 0.25
+#: How often a server is inspected while it is fit for use, and while it is not.
+INSPECT_S, INSPECT_UNFIT_S = 30.0, 1.0
 
 Reply = Any
+#: Sends one command and returns its reply, which may be an error that is not raised.
+Ask = Callable[[tuple[str | bytes | int, ...]], Awaitable[Reply]]
+#: Returns why a server must not be used, a sentence; empty when it may be. Raises Unavailable when it does not answer.
+Inspect = Callable[[Ask], Awaitable[str]]
 
 
 class RedisPipe:
@@ -32,9 +39,11 @@ class RedisPipe:
 
     Args:
         url: ``redis[s]://[user][:password]@host[:port][/database]``.
+        inspect: asked about each new connection before its first use, and again every :data:`INSPECT_S`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, inspect: Inspect | None = None) -> None:
+        self._inspect = inspect
         self._target = urlsplit(url)
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[_Connection] | None = None
@@ -44,12 +53,10 @@ class RedisPipe:
         """Send one command and wait for its reply.
 
         Raises:
-            Unavailable: Redis is away, slow or full. The command may have run all the same.
+            Unavailable: Redis is away, slow, full or unfit for use. The command may have run all the same.
             hiredis.ReplyError: Redis refused the command for another reason.
         """
-        connection = self._connection
-        if connection is None or connection.closed:
-            connection = await self._connected()
+        connection = await self._usable()
         reply = await connection.send(command)
         if isinstance(reply, hiredis.ReplyError):
             raise _refusal(reply)
@@ -61,9 +68,7 @@ class RedisPipe:
         Raises:
             Unavailable, hiredis.ReplyError: see :meth:`execute`.
         """
-        connection = self._connection
-        if connection is None or connection.closed:
-            connection = await self._connected()
+        connection = await self._usable()
         # Nothing may come between the two: ASKING holds for the connection's next command, whosever it is.
         _, reply = await asyncio.gather(connection.send(("ASKING",)), connection.send(command))
         if isinstance(reply, hiredis.ReplyError):
@@ -74,6 +79,25 @@ class RedisPipe:
         """Close the connection; what is pending fails as unavailable."""
         if self._connection is not None:
             self._connection.abort()
+
+    async def _usable(self) -> _Connection:
+        """Return a connection to a server that is fit for use; connect first when there is none."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = await self._connected()
+        if self._inspect is not None and asyncio.get_running_loop().time() >= connection.inspect_at:
+            await self._inspected(connection, self._inspect)
+        if connection.unfit:
+            raise Unavailable("Redis", reason=connection.unfit)
+        return connection
+
+    async def _inspected(self, connection: _Connection, inspect: Inspect) -> None:
+        """Find out whether the server is fit for use. Meanwhile others go by what was found last."""
+        now = asyncio.get_running_loop().time()
+        connection.inspect_at = now + INSPECT_S
+        connection.unfit = await inspect(connection.send)
+        if connection.unfit:
+            connection.inspect_at = now + INSPECT_UNFIT_S
 
     async def _connected(self) -> _Connection:
         """Connect, once for all who ask meanwhile."""
@@ -105,6 +129,8 @@ class RedisPipe:
             )
             try:
                 await self._greet(connection)
+                if self._inspect is not None:
+                    await self._inspected(connection, self._inspect)
             except BaseException:  # also when its time is up
                 connection.abort()
                 raise
@@ -154,6 +180,8 @@ class _Connection(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._waiting_since = 0.0
         self.closed = False
+        self.inspect_at = 0.0
+        self.unfit = ""
 
     def send(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Reply]:
         """Queue ``command`` for the next write and give the future of its reply."""

@@ -11,7 +11,7 @@ own='+@connection -@admin -@dangerous -client|tracking'
 # append-only file it asks this user's rights for what a script wrote, and drops it without them (redis/redis#14541).
 cat > /run/redis/users.acl <<END
 user default off ~* &* +@all
-user app on $(hash app) resetchannels ~sspp:* -@all +@read +@write $own +eval +evalsha +time -function -scan -randomkey -dbsize -lolwut
+user app on $(hash app) resetchannels ~sspp:* -@all +@read +@write $own +eval +evalsha +time -function -scan -randomkey -dbsize -lolwut +info +config|get
 user keda on $(hash keda) resetchannels ~sspp:*:stream ~sspp:*:retry -@all $own +xlen +eval +type +zcard +llen
 user exporter on $(hash exporter) resetchannels ~sspp:*:stream ~sspp:*:retry ~sspp:*:dead -@all $own +info +slowlog|get +slowlog|len +latency|latest +latency|histogram +type +xlen +zcard
 user backup on $(hash backup) resetchannels -@all +auth +replconf +sync
