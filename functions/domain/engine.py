@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from functions.domain import score
 from functions.domain.catalog import Side
@@ -17,12 +18,22 @@ from functions.domain.signal import Signal
 AccountKey = tuple[str, str]
 
 
+#: The moment of an account before its first event.
+NEVER_MOVED = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 @dataclass(slots=True)
 class Account:
-    """What is known of an account: its score sums, and its episode with each rule that ever had one, by id."""
+    """What is known of an account: its score sums, and its episode with each rule that ever had one, by id.
+
+    Args:
+        as_of: when the newest event that changed the account was received. For any moment before it the sums tell no
+            score: they already hold what happened later.
+    """
 
     sums: dict[Slot, int] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
+    as_of: datetime = NEVER_MOVED
 
 
 @dataclass(slots=True)
@@ -41,11 +52,26 @@ class Changes:
     notices: list[Notice] = field(default_factory=list)
 
 
-def advance(state: State, signals: Iterable[Signal]) -> Changes:
-    """Work through the new signals of a batch.
+class Question(NamedTuple):
+    """What rules are evaluated with: an event, and its account including that event.
 
-    Scores do not depend on the order. Rules are asked after every event, as of the moment it was received,
-    so which notices there are depends on the events alone, not on how they were batched or how late it is.
+    Args:
+        at: the moment that scores are computed for, never earlier than any event in ``sums``.
+        late: the event was received before ``at``, so other events of its account overtook it.
+    """
+
+    signal: Signal
+    sums: Mapping[Slot, int]
+    at: datetime
+    late: bool
+
+
+def advance(state: State, signals: Iterable[Signal]) -> Changes:
+    """Apply the new signals of a batch.
+
+    Scores do not depend on the order. Rules are evaluated after every event, as of the moment it was received, so
+    which notices there are depends on the events and their order alone, not on how they were batched. An event that
+    others overtook may begin fewer episodes than in its turn, never more: see :func:`_may_tell`.
     """
     changes = Changes()
     asked = {tenant: _asked(rules) for tenant, rules in state.rules.items()}
@@ -56,18 +82,52 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
         added = slot, amount = score.contribution(event.kind, event.occurred_at)
         if amount:
             account.sums[slot] = account.sums.get(slot, 0) + amount
-            changes.accounts[key] = account
+        at = max(event.received_at, account.as_of)
+        moved = bool(amount)
         if event.tenant_id in asked:
-            facts = _facts(asked[event.tenant_id], signal, account.sums)
-            for rule in state.rules[event.tenant_id]:
-                before = account.episodes.get(rule.id, NEVER)
-                after = _after(before, rule, signal, facts, account.sums, added)
-                if after != before:
-                    account.episodes[rule.id] = after
-                    changes.accounts[key] = account
-                if after.number > before.number:
-                    changes.notices.append(_notice(rule, after, signal, account.sums))
+            question = Question(signal, account.sums, at, at > event.received_at)
+            notices, begun_or_ended = _ask(question, added, state.rules[event.tenant_id], account.episodes)
+            changes.notices += notices
+            moved = moved or begun_or_ended
+        if moved:
+            account.as_of = at
+            changes.accounts[key] = account
     return changes
+
+
+def _ask(
+    question: Question, added: tuple[Slot, int], rules: Iterable[Rule], episodes: dict[str, Episode]
+) -> tuple[list[Notice], bool]:
+    """Evaluate ``rules`` and update ``episodes``.
+
+    Returns:
+        The notices that are due, and whether any episode began or ended.
+    """
+    notices, changed = [], False
+    facts = _facts(_asked(rules), question)
+    for rule in rules:
+        before = episodes.get(rule.id, NEVER)
+        if question.late and not _may_tell(rule, before):
+            continue
+        after = _after(before, rule, question, facts, added)
+        if after != before:
+            episodes[rule.id] = after
+            changed = True
+        if after.number > before.number:
+            notices.append(_notice(rule, after, question))
+    return notices, changed
+
+
+def _may_tell(rule: Rule, before: Episode) -> bool:
+    """Whether a rule can be evaluated for a late event without inventing an episode.
+
+    A condition about scores alone is evaluated for the account's newest moment, as it would be for its newest event.
+    One about the event alone is as true as in its turn, but when an earlier episode ended by then is unknown, so it
+    may begin the first one only. One about both would put scores of one moment beside an event of another.
+    """
+    if rule.condition.reads_scores:
+        return not rule.condition.reads_event
+    return before == NEVER
 
 
 def _asked(rules: Iterable[Rule]) -> frozenset[str]:
@@ -75,48 +135,43 @@ def _asked(rules: Iterable[Rule]) -> frozenset[str]:
     return frozenset(name for rule in rules for name in rule.condition.asks)
 
 
-def _engagement(signal: Signal, sums: Mapping[Slot, int]) -> float:
-    return score.shown(score.points(sums, "buyer", signal.event.received_at))
+def _engagement(question: Question) -> float:
+    return score.shown(score.points(question.sums, "buyer", question.at))
 
 
-def _effort(signal: Signal, sums: Mapping[Slot, int]) -> float:
-    return score.shown(score.points(sums, "rep", signal.event.received_at))
+def _effort(question: Question) -> float:
+    return score.shown(score.points(question.sums, "rep", question.at))
 
 
-#: What a rule may ask -> the answer, from the signal and the sums of its account.
-_FACTS: Mapping[str, Callable[[Signal, Mapping[Slot, int]], object]] = {
-    "account.id": lambda signal, _: signal.event.account_id,
+#: What a rule may ask -> the answer.
+_FACTS: Mapping[str, Callable[[Question], object]] = {
+    "account.id": lambda asked: asked.signal.event.account_id,
     "account.engagement": _engagement,
     "account.effort": _effort,
-    "event.type": lambda signal, _: signal.event.kind.type,
-    "event.contact": lambda signal, _: signal.event.contact_id or "",
-    "event.user": lambda signal, _: signal.event.user_id or "",
-    "event.metadata": lambda signal, _: signal.event.metadata,
-    "event.data": lambda signal, _: signal.event.data,
-    "event.attributes": lambda signal, _: signal.event.attributes,
-    "signal.type": lambda signal, _: signal.event.kind.signal,
-    "signal.score": lambda signal, _: signal.score,
+    "event.type": lambda asked: asked.signal.event.kind.type,
+    "event.contact": lambda asked: asked.signal.event.contact_id or "",
+    "event.user": lambda asked: asked.signal.event.user_id or "",
+    "event.metadata": lambda asked: asked.signal.event.metadata,
+    "event.data": lambda asked: asked.signal.event.data,
+    "event.attributes": lambda asked: asked.signal.event.attributes,
+    "signal.type": lambda asked: asked.signal.event.kind.signal,
+    "signal.score": lambda asked: asked.signal.score,
 }
 
 #: The fact that shows an account's sums of a side.
 _SHOWN_AS: Mapping[Side, str] = {"buyer": "account.engagement", "rep": "account.effort"}
 
 
-def _facts(names: Iterable[str], signal: Signal, sums: Mapping[Slot, int]) -> Mapping[str, object]:
-    return {name: _FACTS[name](signal, sums) for name in names}
+def _facts(names: Iterable[str], question: Question) -> Mapping[str, object]:
+    return {name: _FACTS[name](question) for name in names}
 
 
 def _after(
-    before: Episode,
-    rule: Rule,
-    signal: Signal,
-    facts: Mapping[str, object],
-    sums: Mapping[Slot, int],
-    added: tuple[Slot, int],
+    before: Episode, rule: Rule, question: Question, facts: Mapping[str, object], added: tuple[Slot, int]
 ) -> Episode:
-    """How a rule stands with an account after ``signal``, which has ``added`` to its sums.
+    """How a rule stands with an account after an event that has ``added`` to its sums.
 
-    An account cools down in silence, when nobody asks. So an open episode is asked about twice: with what this
+    An account cools down in silence, when no event comes. So an open episode is evaluated twice: with what this
     event adds, and without it, to see whether it had ended.
     """
     holds = rule.condition.holds(facts)
@@ -125,16 +180,16 @@ def _after(
     if holds and before.open:
         slot, amount = added
         if not amount or _SHOWN_AS[slot[0]] not in rule.condition.asks:
-            return before  # nothing that it asks for was another
-        earlier = {**sums, slot: sums[slot] - amount}
-        if rule.condition.holds(_facts(rule.condition.asks, signal, earlier)):
+            return before  # no fact it reads has changed
+        earlier = question._replace(sums={**question.sums, slot: question.sums[slot] - amount})
+        if rule.condition.holds(_facts(rule.condition.asks, earlier)):
             return before
-    at, cooldown = signal.event.received_at, timedelta(hours=rule.definition.cooldownHours)
-    return before.after(False, at, cooldown).after(holds, at, cooldown)
+    cooldown = timedelta(hours=rule.definition.cooldownHours)
+    return before.after(False, question.at, cooldown).after(holds, question.at, cooldown)
 
 
-def _notice(rule: Rule, episode: Episode, signal: Signal, sums: Mapping[Slot, int]) -> Notice:
-    event = signal.event
+def _notice(rule: Rule, episode: Episode, question: Question) -> Notice:
+    event = question.signal.event
     return Notice(
         id=rule_notice_id(rule.tenant_id, rule.id, rule.version, event.account_id, episode.number),
         tenant_id=rule.tenant_id,
@@ -142,10 +197,10 @@ def _notice(rule: Rule, episode: Episode, signal: Signal, sums: Mapping[Slot, in
         title=rule.definition.name,
         recipient=rule.definition.then[0].to,
         event_id=event.id,
-        at=event.received_at,
+        at=question.at,
         rule_id=rule.id,
         rule_version=rule.version,
         account_id=event.account_id,
         episode=episode.number,
-        engagement=_engagement(signal, sums),
+        engagement=_engagement(question),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from cel_expr_python import cel
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.errors import Fault, Refused
+from functions.domain import expression
 
 #: What a condition may name.
 _FACTS: Mapping[str, cel.Type] = {
@@ -33,8 +33,9 @@ _FACTS: Mapping[str, cel.Type] = {
 _UNHASHABLE = frozenset({"event.metadata", "event.data", "event.attributes"})
 #: Answers that a condition remembers: scores have one decimal, so there are few, and asking CEL takes the longest.
 _REMEMBERED = 512
-_WORD = re.compile(r"\w+")
-_ENVIRONMENT = cel.NewEnv(variables=dict(_FACTS))
+_ENVIRONMENT = expression.environment(_FACTS)
+#: Facts about an account that change with time and with its events.
+SCORES = frozenset({"account.engagement", "account.effort"})
 
 
 #: What an e-mail address looks like; whether it exists, its mail server says.
@@ -70,7 +71,7 @@ class Condition:
     """A compiled ``when``.
 
     Args:
-        asks: the facts it may read. Over-approximated: those whose last part is a word of its text.
+        asks: the facts it reads.
         answer: takes these facts in that order; whether it is true of them.
     """
 
@@ -90,14 +91,24 @@ class Condition:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", str(exc)),)) from exc
         if program.return_type() != cel.Type.BOOL:
             raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", "must be true or false"),))
-        said = frozenset(_WORD.findall(when))
-        asks = tuple(name for name in _FACTS if name.rpartition(".")[2] in said)
+        named = {node.path for node in expression.parse(_ENVIRONMENT, when).walk()}
+        asks = tuple(name for name in _FACTS if name in named)
 
         def answer(*values: object) -> bool:
             result = program.eval(data=dict(zip(asks, values, strict=True)))
             return result.type() == cel.Type.BOOL and bool(result.value())
 
         return cls(asks, lru_cache(_REMEMBERED)(answer) if _UNHASHABLE.isdisjoint(asks) else answer)
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether the answer depends on the account's scores, and so on the moment it is evaluated for."""
+        return not SCORES.isdisjoint(self.asks)
+
+    @property
+    def reads_event(self) -> bool:
+        """Whether the answer depends on the event at hand."""
+        return not SCORES.union({"account.id"}).issuperset(self.asks)
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """Whether it is true of ``facts``, of which it needs those it asks for.

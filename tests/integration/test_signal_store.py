@@ -241,3 +241,22 @@ def test_row_level_security_holds_even_where_a_statement_forgets_the_tenant(
 def _no_filters() -> dict[str, object]:
     names = ("account_id", "user_id", "contact_id", "event_type", "signal_type", "since", "until")
     return dict.fromkeys(names)
+
+
+@pytest.mark.parametrize("written_before_as_of_existed", [False, True])
+def test_an_old_event_that_comes_late_begins_no_episode_with_points_that_have_faded(
+    store: PostgresSignalStore, database: Database, rule: UUID, written_before_as_of_existed: bool
+) -> None:
+    store.record([signal(1, kind=EVENT_TYPES["email_clicked"])])
+    if written_before_as_of_existed:
+        with database.transaction() as tx:
+            tx._connection.run("UPDATE accounts SET as_of = NULL")
+    then = NOW - timedelta(days=90)
+    assert store.record([signal(2, occurred_at=then, received_at=then)]).notices == {}
+    hot = NOW - timedelta(days=1)
+    [[notice]] = store.record([signal(3, occurred_at=hot, received_at=hot)]).notices.values()
+    reader = Reader(database)
+    [row] = reader.notices("acme-inc", PAGE)[0]
+    explained = reader.explained("acme-inc", "globex", NOW, past=True)
+    assert (row["id"], row["created_at"]) == (str(notice), instant(NOW))
+    assert row["engagement"] == explained["buyer"].score

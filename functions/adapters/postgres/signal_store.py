@@ -91,13 +91,19 @@ def _account(row: Mapping[str, Any]) -> Account:
         rule: Episode(number, open_, datetime.fromisoformat(opened_at))
         for rule, (number, open_, opened_at) in row["episodes"].items()
     }
-    return Account(by_slot(row["sums"]), episodes)
+    return Account(by_slot(row["sums"]), episodes, datetime.fromisoformat(row["as_of"]))
 
 
 def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
     tenant, account_id = key
     sums = [(*slot, total) for slot, total in account.sums.items()]
-    return {"tenant_id": tenant, "account_id": account_id, "sums": sums, "episodes": account.episodes}
+    return {
+        "tenant_id": tenant,
+        "account_id": account_id,
+        "sums": sums,
+        "episodes": account.episodes,
+        "as_of": account.as_of,
+    }
 
 
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:

@@ -54,8 +54,12 @@ ORDER BY notices.id;
 
 -- hold_accounts --
 -- What is known of the batch's accounts, which are held from here to its end. One that is there comes as it is once
--- whoever held it is done. In a fixed order, so that two batches never wait for each other.
-SELECT tenant_id, account_id, sums, episodes
+-- whoever held it is done. In a fixed order, so that two batches never wait for each other. An account that was last
+-- written before as_of existed (null) is as of the newest of its signals.
+SELECT tenant_id, account_id, sums, episodes, coalesce(as_of, (
+         SELECT max("timestamp") FROM signals
+         WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
+       ), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS as_of
 FROM accounts
 JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
   USING (tenant_id, account_id)
@@ -76,9 +80,9 @@ ORDER BY rules.tenant_id, rule_id, version DESC;
 -- because batches that share an account have waited until its end. Those of the same tenant wait for its months, too:
 -- hence these come after the accounts, which only a reading of what is written makes sure of.
 WITH written AS (
-  UPDATE accounts SET sums = given.sums, episodes = given.episodes
+  UPDATE accounts SET sums = given.sums, episodes = given.episodes, as_of = given.as_of
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
-    tenant_id text, account_id text, sums json, episodes json
+    tenant_id text, account_id text, sums json, episodes json, as_of timestamptz
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
   RETURNING accounts.account_id
