@@ -77,11 +77,11 @@ NAMES: Mapping[str, str] = {
     "SSPP_MAIL_FROM": "mail_from",
 }
 
-#: Part -> the settings it cannot work without; "A or B" where one of them is enough.
+#: Part -> the settings it cannot work without.
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ingest": ("REDIS_URL",),
     "process": ("DATABASE_URL",),
-    "index": ("ELASTICSEARCH_URL or DATABASE_URL",),
+    "index": ("DATABASE_URL",),
     "notify": ("DATABASE_URL", "SSPP_SMTP_URL"),
     "api": ("DATABASE_URL", "REDIS_URL"),
     "dispatcher": ("REDIS_URL", "SSPP_TARGET_URL"),
@@ -117,7 +117,7 @@ def read(env: Mapping[str, str], *, require: tuple[str, ...] = ()) -> Settings:
     Raises:
         ConfigError: naming everything that is missing or wrong, never a value that may be secret.
     """
-    faults = [f"{names} is required" for names in require if not any(map(env.get, names.split(" or ")))]
+    faults = [f"{name} is required" for name in require if not env.get(name)]
     values: dict[str, object] = {}
     for name, attribute in NAMES.items():
         text = env.get(name)

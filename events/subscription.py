@@ -39,7 +39,8 @@ SUBSCRIPTIONS: Mapping[str, Subscription] = {
     subscription.channel: subscription
     for subscription in (
         Subscription(channel="events", function="process"),
-        Subscription(channel="signals", function="index"),
+        # An entry is an id, whatever the size of its event: as many as fit the function timeout if each is of 1 MB.
+        Subscription(channel="signals", function="index", batch=100),
         # A notice is an e-mail: few at a time, so that a slow mail server cannot outlast the delivery timeout.
         Subscription(channel="notices", function="notify", batch=20, slow_batch=20),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -20,12 +20,10 @@ class Recorded:
     """What came of a batch of signals, the same for every delivery of it.
 
     Args:
-        processed_at: ``(tenant, signal)`` -> when it was first recorded.
         contents: ``(tenant, signal)`` -> the hash of the content it was recorded with; None where that is not known.
         notices: ``(tenant, signal)`` -> the notices it led to.
     """
 
-    processed_at: Mapping[tuple[str, str], datetime]
     contents: Mapping[tuple[str, str], bytes | None]
     notices: Mapping[tuple[str, str], Sequence[UUID]]
 
@@ -62,6 +60,35 @@ class SignalStore(Protocol):
 
         Raises:
             Unavailable: the store could not be reached; the same call again is safe.
+        """
+
+    def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the store answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSignal:
+    """A signal as it is stored.
+
+    Args:
+        row: the signal as the API lists it (contract section 4), JSON types only, without its event.
+        event: its event as it was sent; None where an earlier version did not keep it.
+    """
+
+    tenant_id: str
+    timestamp: datetime
+    row: Mapping[str, Any]
+    event: Mapping[str, Any] | None
+
+
+class RecordedSignals(Protocol):
+    """The signals that are recorded, for those who copy them elsewhere."""
+
+    def read(self, identities: Sequence[tuple[str, UUID]]) -> Iterator[Sequence[RecordedSignal]]:
+        """Yield the signals of ``(tenant, id)``, in slices of bounded size. One that is not recorded is left out.
+
+        Raises:
+            Unavailable: the store could not be reached.
         """
 
     def ping(self) -> None:

@@ -28,7 +28,7 @@ def _function() -> Api:
     told = settings.read(os.environ, require=settings.REQUIRED["api"])
     log.configure(told.log_level)
     database = Database(told.database_url)
-    reader, search = Reader(database), search_index(told)
+    reader, search = Reader(database), search_index(told, database)
     client = channel.connect(told.redis_url)
     seen = SeenEvents(client, told.partitions, timedelta(days=told.idempotency_days))
     letters = DeadLetters(client, told.partitions)

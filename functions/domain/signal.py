@@ -12,6 +12,22 @@ from functions.domain.sales import SalesEvent
 FAST_RESPONSE, FAST_RESPONSE_HOURS = 10, 24
 MANY_INTERACTIONS, MANY_INTERACTIONS_MORE_THAN = 15, 3
 
+#: What is shown of every recorded signal, in this order.
+SHOWN = (
+    "id",
+    "account_id",
+    "user_id",
+    "contact_id",
+    "event_type",
+    "signal_type",
+    "signal_score",
+    "points",
+    "timestamp",
+    "processed_at",
+    "metadata",
+    "reasons",
+)
+
 
 class Signal(NamedTuple):
     """What an event means.
@@ -58,25 +74,6 @@ def _number(metadata: Mapping[str, Any], name: str) -> float | None:
 
 def _decimal(hundredths: int) -> str:
     return f"{hundredths / 100:.2f}"
-
-
-def row(signal: Signal, processed_at: datetime) -> dict[str, Any]:
-    """One signal as the API shows it and the search index keeps it, once it is written as JSON."""
-    event, kind = signal.event, signal.event.kind
-    return {
-        "id": event.id,
-        "account_id": event.account_id,
-        "user_id": event.user_id,
-        "contact_id": event.contact_id,
-        "event_type": kind.type,
-        "signal_type": kind.signal,
-        "signal_score": signal.score,
-        "points": kind.points,
-        "timestamp": event.occurred_at,
-        "processed_at": processed_at,
-        "metadata": event.metadata,
-        "reasons": signal.reasons,
-    }
 
 
 def instant(at: datetime) -> str:

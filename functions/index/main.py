@@ -8,6 +8,8 @@ from functools import cache
 import flask
 
 from events import log, settings
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.search import search_index
 from functions.index import handler
 from functions.web.batch import BatchFunction
@@ -18,11 +20,12 @@ def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
     told = settings.read(os.environ, require=settings.REQUIRED["index"])
     log.configure(told.log_level)
-    search = search_index(told)
+    database = Database(told.database_url)
+    recorded, search = PostgresRecordedSignals(database), search_index(told, database)
     return BatchFunction(
         "index",
-        handle=lambda events: handler.index(events, search),
-        pings={"search": search.ping},
+        handle=lambda events: handler.index(events, recorded, search),
+        pings={"postgresql": recorded.ping, "search": search.ping},
         token=told.delivery_token,
     )
 

@@ -125,8 +125,6 @@ class Plan:
         return self._part("mailbox", "functions.local.mailbox", told=("SSPP_SMTP_URL",), stage=Stage.MAILBOX)
 
     def _function(self, name: str, told: Iterable[str]) -> Part:
-        if name == "index" and self.settings.elasticsearch_url:
-            told = set(told) - {"DATABASE_URL"}  # it writes to one or the other
         stage = Stage.DOORS if name in DOORS else Stage.FUNCTIONS
         return self._part(name, "functions.server", name, told=told, stage=stage)
 

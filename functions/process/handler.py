@@ -12,7 +12,6 @@ from events.answer import Reply, Result
 from events.cloudevent import CloudEvent
 from events.errors import Refused
 from events.failpoint import reach
-from functions.domain import signal as signals_
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.plan import OwnEventType, event_type
 from functions.domain.sales import TENANT, sales_event
@@ -86,18 +85,16 @@ def _result(what: Signal | datetime | Refused, recorded: Recorded, store: Signal
 def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
     event = signal.event
     identity = (event.tenant_id, event.id)
-    row = signals_.row(signal, recorded.processed_at[identity])
-    replies = [Reply(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id, row))]
+    # The id alone: index reads the signal from where it is recorded, so that a copy never differs from the original.
+    replies = [Reply(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id))]
     return replies + [due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]
 
 
 def due(tenant: str, notice: UUID) -> Reply:
     """Tell notify of a notice."""
-    return Reply(channel="notices", event=_event(NOTICE_DUE, notice, tenant, {"noticeId": notice}))
+    return Reply(channel="notices", event=_event(NOTICE_DUE, notice, tenant, data={"noticeId": notice}))
 
 
-def _event(type_: str, id_: object, tenant: str, data: Mapping[str, object]) -> str:
+def _event(type_: str, id_: object, tenant: str, **more: object) -> str:
     # The tenant comes last: see events.cloudevent.tenant_of.
-    return to_json(
-        {"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, "data": data, TENANT: tenant}
-    ).decode()
+    return to_json({"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, **more, TENANT: tenant}).decode()

@@ -1,4 +1,4 @@
-"""Whatever endpoint an event comes by, all of it is shown, and rules may name it."""
+"""Whatever endpoint an event comes by, all of it is shown, found, and named by rules."""
 
 from __future__ import annotations
 
@@ -53,6 +53,19 @@ def test_binary_mode_is_shown_as_the_structured_event_it_means(platform: Platfor
     attributes = {name[3:]: value for name, value in headers.items()}
     said = {"specversion": "1.0", **attributes, "datacontenttype": "application/json", "data": OWN["data"]}
     assert signal(platform, answer)["event"] == said
+
+
+@pytest.mark.parametrize("word", ["evergreen", "seats", "west", "deal"])
+def test_an_event_is_found_by_any_word_of_it(platform: Platform, word: str) -> None:
+    id_ = platform.post(event(**OWN)).json()["id"]
+    found: dict[str, Any] = {}
+
+    def searched() -> bool:
+        found.update(platform.api.get("/api/v1/signals/search", params={"q": word}).json())
+        return bool(found["total"])
+
+    until(searched, within_s=5, what=f"it is found by {word}")
+    assert [row["id"] for row in found["data"]] == [id_]
 
 
 def test_a_rule_may_name_any_of_it(platform: Platform, installation: Installation) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from events import cloudevent
 from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
@@ -44,7 +45,7 @@ def ledger(database_url: str) -> Ledger:
         results = process(_events(raws), PostgresSignalStore(database))
         replies = [reply for result in results for reply in result.replies]
         signals = [reply.event.encode() for reply in replies if reply.channel == "signals"]
-        index(_events(signals), PostgresSearchIndex(database))
+        index(_events(signals), PostgresRecordedSignals(database), PostgresSearchIndex(database))
     with closing(connect(database_url)) as connection:
         connection.run("UPDATE notices SET sent_at = now()")
     book = Ledger()

@@ -104,9 +104,9 @@ def parts_get_what_they_need(found: list[Object]) -> Iterator[str]:
         if part not in REQUIRED or "--schema" in container["command"]:
             continue
         told = environment(found, container)
-        for names in REQUIRED[part]:
-            if not any(name in told for name in names.split(" or ")):
-                yield f"{named(pod.owner)}: {names} is required"
+        for name in REQUIRED[part]:
+            if name not in told:
+                yield f"{named(pod.owner)}: {name} is required"
 
 
 def secrets_are_known(found: list[Object]) -> Iterator[str]:

@@ -133,7 +133,7 @@ def test_only_the_front_door_of_prod_never_sleeps(stack):
 @pytest.mark.parametrize(
     ("component", "ports"),
     [
-        ("index", {443, 9200, 9243}),
+        ("index", {443, 5432, 9200, 9243}),
         ("api", {443, 5432, 9200, 9243}),
         ("process", {5432}),
         ("migrate", {5432}),

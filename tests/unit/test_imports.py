@@ -77,7 +77,7 @@ def test_importing_a_part_connects_to_nothing_and_reads_no_environment(module):
         ("functions.ingest.main", {"pg8000", "elasticsearch", "sqlalchemy", "alembic", "flask", "cel_expr_python"}),
         ("functions.process.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3"}),
         ("functions.notify.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
-        ("functions.index.main", {"elasticsearch", "pg8000", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
+        ("functions.index.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
         ("functions.api.main", {"elasticsearch", "sqlalchemy", "alembic", "urllib3", "cel_expr_python"}),
         ("events.__main__", {"pg8000", "elasticsearch", "sqlalchemy", "flask", "functions"}),
     ],

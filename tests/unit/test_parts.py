@@ -53,10 +53,9 @@ def test_every_part_is_told_the_common_settings_that_were_given(tmp_path):
         assert "SSPP_MAX_BODY_BYTES" not in env
 
 
-def test_with_elasticsearch_the_index_has_no_business_with_the_database(tmp_path):
+def test_only_those_who_search_and_index_are_told_of_elasticsearch(tmp_path):
     parts = told(tmp_path, ELASTICSEARCH_URL="http://127.0.0.1:9200")
     assert {name for name, env in parts.items() if "ELASTICSEARCH_URL" in env} == {"index", "api"}
-    assert "DATABASE_URL" not in parts["index"]
 
 
 def test_each_dispatcher_delivers_to_its_function(tmp_path):

@@ -77,17 +77,8 @@ def test_what_is_required_is_missed_when_it_is_empty_too(given):
     assert mistakes(given, "REDIS_URL") == ["REDIS_URL is required"]
 
 
-@pytest.mark.parametrize(("given", "enough"), [((), False), (("A",), True), (("B",), True), (("A", "B"), True)])
-def test_of_two_names_one_may_be_enough(given, enough):
-    env = dict.fromkeys(given, "postgresql://x")
-    if enough:
-        assert read(env, require=("A or B",)) == Settings()
-    else:
-        assert mistakes(env, "A or B") == ["A or B is required"]
-
-
 def test_every_required_name_is_a_setting():
-    assert {name for names in REQUIRED.values() for each in names for name in each.split(" or ")} <= NAMES.keys()
+    assert {name for names in REQUIRED.values() for name in names} <= NAMES.keys()
 
 
 @pytest.mark.parametrize(

@@ -41,28 +41,25 @@ class PostgresSignalStore:
     def record(self, signals: Sequence[Signal]) -> Recorded:
         """See SignalStore."""
         if not signals:
-            return Recorded({}, {}, {})
+            return Recorded({}, {})
         once: dict[Identity, Signal] = {}
         for signal in signals:
             once.setdefault((signal.event.tenant_id, signal.event.id), signal)
         with self._database.transaction() as tx:
-            processed_at, new = _insert(tx, once)
-            times = dict.fromkeys(new, processed_at)
+            new = _insert(tx, once)
             contents: dict[Identity, bytes | None] = {identity: each.event.content for identity, each in new.items()}
             notices: dict[Identity, list[UUID]] = defaultdict(list)
             if len(new) < len(once):
                 earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
-                for row in tx.many_rows("recorded_signals", ids=earlier):
-                    identity = row["tenant_id"], row["id"]
-                    times[identity] = datetime.fromisoformat(row["processed_at"])
-                    contents[identity] = row["content"] and bytes.fromhex(row["content"])
+                for row in tx.many_rows("recorded_contents", ids=earlier):
+                    contents[row["tenant_id"], row["id"]] = row["content"] and bytes.fromhex(row["content"])
                 for row in tx.rows("notices_of_events", ids=earlier):
                     notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
             if new:  # last: others wait for whom this holds
                 for notice in _advance(tx, list(new.values())):
                     notices[notice.tenant_id, notice.event_id].append(notice.id)
             reach("process.written")
-            return Recorded(times, contents, notices)
+            return Recorded(contents, notices)
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
         """See SignalStore."""
@@ -112,14 +109,14 @@ def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
     return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
 
 
-def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> tuple[datetime, Mapping[Identity, Signal]]:
-    """Insert signals; gives the moment and those that were not there yet, in the order they came."""
+def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
+    """Insert signals. Returns: those that were not there yet, in the order they came."""
     rows, meanings = _signal_rows(signals.values())
     [found] = tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
     if found["ids"] is None:
-        return found["processed_at"], signals
+        return signals
     new = set(found["ids"])  # an id is made from its tenant's name: no two tenants share one
-    return found["processed_at"], {identity: signal for identity, signal in signals.items() if identity[1] in new}
+    return {identity: signal for identity, signal in signals.items() if identity[1] in new}
 
 
 def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:

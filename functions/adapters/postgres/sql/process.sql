@@ -1,6 +1,6 @@
 -- record_signals --
 -- Insert the batch's signals; one that is there already (a redelivery) is left as it is. What many signals have
--- in common comes once, as a meaning. One row: the moment, and the ids that are new unless all of them are.
+-- in common comes once, as a meaning. One row: the ids that are new, or null where all of them are.
 -- The accounts of new ones exist from then on. Signals in the order of their ids, then accounts in the order of theirs,
 -- and none of either after the batch holds accounts, so that two batches never wait for each other: an account that
 -- another is just making is waited for, and that one wants nothing more that comes before.
@@ -34,15 +34,32 @@ known AS (
   ORDER BY tenant_id, account_id
   ON CONFLICT DO NOTHING
 )
-SELECT now() AS processed_at,
-       CASE WHEN count(*) < CAST(:given AS integer) THEN coalesce(json_agg(id), CAST('[]' AS json)) END AS ids
+SELECT CASE WHEN count(*) < CAST(:given AS integer) THEN coalesce(json_agg(id), CAST('[]' AS json)) END AS ids
 FROM new;
 
--- recorded_signals --
--- When the signals of an earlier delivery were processed, and the hashes of the contents they were made of.
-SELECT tenant_id, id, processed_at, encode(content, 'hex') AS content
+-- recorded_contents --
+-- The hashes of the contents that the signals of an earlier delivery were made of.
+SELECT tenant_id, id, encode(content, 'hex') AS content
 FROM signals
 JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid) USING (tenant_id, id);
+
+-- recorded_slice --
+-- Signals of any tenants, in the order of their numbers, until :most bytes of events are passed: one at least.
+-- The length of a text is known without reading the text, however long.
+SELECT number, tenant_id, id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points,
+       "timestamp", processed_at, metadata, reasons, source, source_id, event
+FROM (
+  SELECT given.number, signals.tenant_id, signals.id, account_id, user_id, contact_id, event_type, signal_type,
+         signal_score, points, "timestamp", processed_at, CAST(metadata AS text) AS metadata, reasons, source,
+         source_id, CAST(event AS text) AS event,
+         coalesce(sum(octet_length(coalesce(CAST(event AS text), CAST(metadata AS text)))) OVER (
+           ORDER BY given.number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+         ), 0) AS bytes_before
+  FROM signals
+  JOIN json_to_recordset(CAST(:ids AS json)) AS given(number integer, tenant_id text, id uuid) USING (tenant_id, id)
+) AS found
+WHERE bytes_before < CAST(:most AS integer)
+ORDER BY number;
 
 -- notices_of_events --
 -- The notices that events of an earlier delivery led to.

@@ -1,0 +1,55 @@
+"""Recorded signals, as those read them who copy them elsewhere. See :class:`functions.ports.RecordedSignals`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
+
+from functions.adapters.postgres.database import Database
+from functions.domain import original
+from functions.domain.signal import SHOWN, instant
+from functions.ports import RecordedSignal
+
+#: Bytes of events read at once; parsed, they take several times as much memory.
+SLICE_BYTES = 2 * 1024 * 1024
+
+
+class PostgresRecordedSignals:
+    """See :class:`functions.ports.RecordedSignals`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, identities: Sequence[tuple[str, UUID]]) -> Iterator[Sequence[RecordedSignal]]:
+        """See RecordedSignals."""
+        left = [{"number": at, "tenant_id": tenant, "id": id_} for at, (tenant, id_) in enumerate(identities)]
+        while left:
+            with self._database.transaction() as tx:
+                rows = tx.many_rows("recorded_slice", ids=to_json(left).decode(), most=SLICE_BYTES)
+            if not rows:
+                return
+            yield [_recorded(row) for row in rows]
+            left = [asked for asked in left if asked["number"] > rows[-1]["number"]]
+
+    def ping(self) -> None:
+        """See RecordedSignals."""
+        self._database.ping()
+
+
+def _recorded(row: Mapping[str, Any]) -> RecordedSignal:
+    # These two come as text: within the rows' JSON they could be nested deeper than the parser takes.
+    parsed = {name: None if row[name] is None else from_json(row[name]) for name in ("event", "metadata")}
+    stored = {**row, **parsed}
+    timestamp, processed_at = (datetime.fromisoformat(row[name]) for name in ("timestamp", "processed_at"))
+    told = {**stored, "timestamp": instant(timestamp), "processed_at": instant(processed_at)}
+    told["metadata"] = original.metadata(stored)
+    return RecordedSignal(
+        tenant_id=row["tenant_id"],
+        timestamp=timestamp,
+        row={name: told[name] for name in SHOWN},
+        event=original.whole(stored),
+    )
