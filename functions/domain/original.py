@@ -1,4 +1,4 @@
-"""The original of a signal: its event as the sender sent it, stored without what the signal's own columns say."""
+"""The original of a signal: its event as the sender sent it, stored without repeating the signal's own columns."""
 
 from __future__ import annotations
 
@@ -9,28 +9,53 @@ from typing import Any
 from pydantic_core import from_json
 
 from functions.domain.sales import SalesEvent
+from functions.domain.signal import instant
 
-#: Attribute -> the column of a signal that says the same.
-_COLUMNS: Mapping[str, str] = {"id": "source_id", "source": "source", "type": "event_type"}
+#: Attributes that every event has and columns of a signal repeat: they are left out, the type unless it is an alias.
+_LEFT_OUT: Mapping[str, str] = {"id": "source_id", "source": "source", "type": "event_type"}
+#: Members of ``data`` that columns of a signal repeat.
+_REPEATED: Mapping[str, str] = {"accountId": "account_id", "contactId": "contact_id", "userId": "user_id"}
 _VERSION = {"specversion": "1.0"}
+#: Stored for a text that a column repeats and that may be absent. Neither a time nor a name can be empty.
+_AS_COLUMN = ""
 
 
 def stored(event: SalesEvent) -> dict[str, Any]:
     """Return what is stored of an event beside its signal's columns; :func:`whole` is the way back."""
-    said = {**_VERSION, "id": event.source_id, "source": event.source, "type": event.kind.type}
-    return {name: value for name, value in event.sent.items() if name not in said or said[name] != value}
+    kept = dict(event.sent)
+    del kept["specversion"], kept["id"], kept["source"]
+    if kept["type"] == event.kind.type:
+        del kept["type"]
+    if "time" in kept and kept["time"] == instant(event.occurred_at):
+        kept["time"] = _AS_COLUMN
+    if said := kept.get("data"):
+        kept["data"] = said = dict(said)
+        for name, column in _REPEATED.items():
+            if name in said and said[name] is not None and said[name] == getattr(event, column):
+                said[name] = _AS_COLUMN
+    return kept
 
 
 def whole(signal: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the event of a stored signal as its sender sent it.
+
+    Args:
+        signal: a row of the table, its moments as ``datetime``.
 
     Returns:
         None where a version that did not keep the event has stored the signal.
     """
     if signal["event"] is None:
         return None
-    columns = {name: signal[column] for name, column in _COLUMNS.items()}
-    return {**_VERSION, **columns, **signal["event"]}
+    event = {**_VERSION, **{name: signal[column] for name, column in _LEFT_OUT.items()}, **signal["event"]}
+    if event.get("time") == _AS_COLUMN:
+        event["time"] = instant(signal["timestamp"])
+    if said := event.get("data"):
+        event["data"] = {
+            name: signal[_REPEATED[name]] if name in _REPEATED and value == _AS_COLUMN else value
+            for name, value in said.items()
+        }
+    return event
 
 
 def metadata(signal: Mapping[str, Any]) -> dict[str, Any]:

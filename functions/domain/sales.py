@@ -122,7 +122,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     """
     tenant, received_at = _stamps(event)
     kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
-    occurred_at = event.occurred_at()
+    occurred_at, sent = event.occurred_at(), content.sent(event)
     return SalesEvent(
         id=cloudevent.event_id(tenant, event.source, event.id),
         tenant_id=tenant,
@@ -134,9 +134,9 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         user_id=data.userId,
         occurred_at=min(occurred_at.astimezone(UTC), received_at) if occurred_at else received_at,
         received_at=received_at,
-        sent=content.sent(event),
+        sent=sent,
         data=cloudevent.json_data(event) or {},
-        content=content.content_hash(event),
+        content=content.hash_of(sent),
     )
 
 

@@ -44,7 +44,8 @@ def signal(number: int, **changes: Any) -> Signal:
         "content": b"content",
         **changes,
     }
-    return Signal.of(SalesEvent(sent={"type": "demo_completed", "data": event["data"]}, **event))
+    given = {"specversion": "1.0", "id": event["source_id"], "source": event["source"], "type": "demo_completed"}
+    return Signal.of(SalesEvent(sent={**given, "data": event["data"]}, **event))
 
 
 @pytest.fixture

@@ -39,11 +39,19 @@ EVENT = {
     "data": {"accountId": "globex", "contactId": "ann@globex.example", "seats": 25, "plan": {"name": "team"}},
 }
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
+TIMES = ["2026-03-04T12:00:00Z", "2026-03-04T12:00:00.123456Z", "2026-03-04t12:00:00z", "2099-01-01T00:00:00Z"]
 DATA = st.dictionaries(NAMES.filter(lambda name: name not in {"contactId", "userId", "metadata"}), JSON, max_size=5)
 TEXT = st.text(PRINTABLE, min_size=1, max_size=8)
 EVENTS = st.fixed_dictionaries(
     {"data": DATA},
-    optional={"subject": TEXT, "dataschema": TEXT, "region": TEXT, "vip": st.booleans()},
+    optional={
+        "time": st.sampled_from(TIMES),
+        "subject": TEXT,
+        "dataschema": TEXT,
+        "region": TEXT,
+        "vip": st.booleans(),
+        "who": st.dictionaries(st.sampled_from(["contactId", "userId"]), st.none() | TEXT),
+    },
 )
 
 
@@ -71,7 +79,8 @@ def shown(database: Database, event: Mapping[str, Any]) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(given_=EVENTS)
 def test_any_event_is_shown_as_it_was_sent(database: Database, store: PostgresSignalStore, given_: dict) -> None:
-    sent = {**EVENT, **given_, "id": str(uuid4()), "data": {**given_["data"], "accountId": "globex"}}
+    who = given_.pop("who", {})
+    sent = {**EVENT, **given_, "id": str(uuid4()), "data": {**given_["data"], "accountId": "globex", **who}}
     assert [result.status for result in delivered(store, sent)] == [200]
     assert shown(database, sent)["event"] == sent
 

@@ -43,13 +43,12 @@ class PostgresRecordedSignals:
 def _recorded(row: Mapping[str, Any]) -> RecordedSignal:
     # These two come as text: within the rows' JSON they could be nested deeper than the parser takes.
     parsed = {name: None if row[name] is None else from_json(row[name]) for name in ("event", "metadata")}
-    stored = {**row, **parsed}
-    timestamp, processed_at = (datetime.fromisoformat(row[name]) for name in ("timestamp", "processed_at"))
-    told = {**stored, "timestamp": instant(timestamp), "processed_at": instant(processed_at)}
-    told["metadata"] = original.metadata(stored)
+    moments = {name: datetime.fromisoformat(row[name]) for name in ("timestamp", "processed_at")}
+    stored = {**row, **parsed, **moments}
+    shown = {name: instant(at) for name, at in moments.items()} | {"metadata": original.metadata(stored)}
     return RecordedSignal(
         tenant_id=row["tenant_id"],
-        timestamp=timestamp,
-        row={name: told[name] for name in SHOWN},
+        timestamp=moments["timestamp"],
+        row={name: shown.get(name, row[name]) for name in SHOWN},
         event=original.whole(stored),
     )
