@@ -20,8 +20,8 @@ from events.deadletter import Place
 from events.errors import Refused
 from functions.cli.installation import Installation
 from functions.domain import key
+from functions.domain.address import address as email_address
 from functions.domain.plan import Rate
-from functions.domain.rule import EMAIL
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -82,10 +82,11 @@ def words(text: str) -> str:
 
 
 def email(text: str) -> str:
-    """An e-mail address."""
-    if len(text) > 254 or not re.fullmatch(EMAIL, text):
-        raise ArgumentTypeError("takes an e-mail address")
-    return text
+    """An e-mail address, with its domain in ASCII."""
+    try:
+        return email_address(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
 
 
 def duration(text: str) -> timedelta:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events.errors import Fault, Refused
 from functions.domain import expression
+from functions.domain.address import Address
 
 #: What a condition may name.
 _FACTS: Mapping[str, cel.Type] = {
@@ -38,17 +39,13 @@ _ENVIRONMENT = expression.environment(_FACTS)
 SCORES = frozenset({"account.engagement", "account.effort"})
 
 
-#: What an e-mail address looks like; whether it exists, its mail server says.
-EMAIL = r"^[^@\s<>]+@[^@\s<>]+$"
-
-
 class Email(BaseModel):
     """Send an e-mail."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channel: Literal["email"]
-    to: Annotated[str, StringConstraints(max_length=254, pattern=EMAIL)]
+    to: Address
 
 
 class RuleDefinition(BaseModel):

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine, original
+from functions.domain.address import STORED
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
@@ -146,7 +147,7 @@ def _rules(tx: Transaction, signals: Sequence[Signal]) -> Mapping[str, Sequence[
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:
-    definition = RuleDefinition.model_validate(row["definition"])
+    definition = RuleDefinition.model_validate(row["definition"], context=STORED)
     return Rule(
         tenant_id=row["tenant_id"],
         id=str(row["rule_id"]),

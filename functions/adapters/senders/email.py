@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.contentmanager import raw_data_manager
+from email.header import Header
 from email.message import EmailMessage
+from email.policy import compat32
 from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
 
-from events.errors import Unavailable
+from events.errors import ConfigError, Unavailable
+from functions.domain.address import address
 from functions.ports import DueNotice, SendAnswer
+
+#: Every line break that Python or a mail reader may see: those of str.splitlines.
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+#: Text that a header may carry as it is: it needs no folding, and nothing in it looks like an encoded word.
+_PLAIN = re.compile(r"(?=.{1,70}$)(?!.*=\?)[!-~]+( [!-~]+)*")
 
 #: Well inside the delivery timeout, for a batch of them.
 TIMEOUT_S = 10
@@ -24,18 +34,27 @@ class SmtpSender:
         url: ``smtp://[user:password@]host[:port]``; ``smtps://`` for TLS from the first byte. With a user,
             plain ``smtp`` is upgraded by STARTTLS before the password is sent.
         sender: the From address.
+
+    Raises:
+        ConfigError: ``sender`` is no e-mail address.
     """
 
     def __init__(self, url: str, sender: str) -> None:
         self._target = urlsplit(url)
-        self._sender = sender
+        try:
+            self._sender = address(sender)
+        except ValueError as exc:
+            raise ConfigError(f"SSPP_MAIL_FROM {exc}") from exc
 
     def send(self, notice: DueNotice) -> SendAnswer:
         """See Sender. What goes wrong before the message is the server's trouble; after it, nobody's."""
-        mail = message(notice, self._sender)
+        try:
+            mail = message(notice, self._sender)
+        except ValueError as exc:
+            return SendAnswer(False, f"cannot be written: the recipient {exc}", permanent=True)
         with self._session() as smtp:
             try:
-                smtp.send_message(mail)
+                smtp.send_message(mail, self._sender, [mail["To"]])
             except smtplib.SMTPRecipientsRefused as exc:
                 code, text = next(iter(exc.recipients.values()))
                 return SendAnswer(False, _words(code, text), permanent=code >= 500)
@@ -83,16 +102,33 @@ class SmtpSender:
 
 
 def message(notice: DueNotice, sender: str) -> EmailMessage:
-    """Write the e-mail: what happened, and why the score is what it is."""
-    mail = EmailMessage()
+    """Write the e-mail: what happened, and why the score is what it is.
+
+    Raises:
+        ValueError: its recipient is no e-mail address.
+    """
+    # Under this policy a header is what it is given. The default one parses it, encoded words in the data included.
+    mail = EmailMessage(policy=compat32)
     mail["From"] = sender
-    mail["To"] = notice.recipient
-    mail["Subject"] = _subject(notice)
+    mail["To"] = address(notice.recipient)
+    mail["Subject"] = _header(_subject(notice))
     mail["Date"] = format_datetime(notice.at)
     # A repeat of the same notice carries the same identity, which mail systems drop.
     mail["Message-ID"] = f"<{notice.id}@{sender.rpartition('@')[2]}>"
-    mail.set_content("\n".join([*_told(notice), "", f"Notice {notice.id}"]))
+    text = "\n".join([*map(one_line, _told(notice)), "", f"Notice {notice.id}"])
+    mail.set_content(text, content_manager=raw_data_manager)
     return mail
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` with a space for every line break, and what UTF-8 cannot carry as a question mark."""
+    return _LINE_BREAK.sub(" ", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _header(text: str) -> Header | str:
+    """Write any text as a header value: as it is, or as encoded words that decode to it."""
+    line = one_line(text)
+    return line if _PLAIN.fullmatch(line) else Header(line, "utf-8", header_name="Subject")
 
 
 def _subject(notice: DueNotice) -> str:
@@ -115,4 +151,5 @@ def _told(notice: DueNotice) -> list[str]:
 
 def _words(code: int, text: bytes | str) -> str:
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return f"{code} {said}"[:500]
+    # PostgreSQL takes no NUL, and nobody wants to read the others.
+    return "".join(each if each.isprintable() else " " for each in f"{code} {said}"[:500])
