@@ -136,7 +136,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         received_at=received_at,
         sent=sent,
         data=cloudevent.json_data(event) or {},
-        content=content.hash_of(sent),
+        content=content.hash_of(dict(sent), event.model_extra or ()),
     )
 
 
