@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
 import orjson
+from pydantic_core import from_json
 
 from events.cloudevent import RESERVED_PREFIX, TRACED, CloudEvent, media_type
 
@@ -41,8 +43,8 @@ def content_hash(event: CloudEvent) -> bytes:
     """Return what tells two contents of one identity apart: 128 bits of BLAKE2b.
 
     The same for every way to write an event: the order of members, white space, 1 or 1.0, an extension attribute
-    as a number or as its text, `application/json` said or left out, binary or structured mode. Trace attributes
-    and the platform's stamps have no part in it.
+    as a number or as its text, `application/json` said or left out, JSON as `data` or in `data_base64`, binary or
+    structured mode. Trace attributes and the platform's stamps have no part in it.
     """
     return hash_of(sent(event), event.model_extra or ())
 
@@ -60,9 +62,19 @@ def hash_of(content: dict[str, Any], extensions: Iterable[str]) -> bytes:
             content[name] = json.dumps(content[name])
     if "datacontenttype" in content and media_type(content["datacontenttype"]) == "application/json":
         del content["datacontenttype"]
+    if "data_base64" in content:
+        content["data"] = _decoded(content.pop("data_base64"))
     if content.get("data", "") is None:
         del content["data"]
     return blake2b(canonical(content), digest_size=16).digest()
+
+
+def _decoded(data: str) -> Any:
+    """Return the JSON in base64, as it is read when the event is processed; the text itself where it is none."""
+    try:
+        return from_json(b64decode(data)) if data else None
+    except ValueError:
+        return data
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

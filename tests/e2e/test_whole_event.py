@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -166,6 +167,22 @@ def test_an_event_that_a_broker_rewrote_is_the_same(platform: Platform) -> None:
     first, second = platform.post(sent), platform.post(again)
     assert second.json() == {**first.json(), "duplicate": True}
     assert platform.post({**sent, "region": "us"}).status_code == 409
+
+
+def test_an_event_is_the_same_in_every_mode(platform: Platform) -> None:
+    data = {"accountId": "globex", "seats": 25.0, "ratio": 0.5}
+    attributes = {"specversion": "1.0", "id": uuid4().hex, "source": "/b", "type": "demo_completed", "retries": 3}
+    first = platform.post({**attributes, "data": data})
+    encoded = b64encode(json.dumps({**data, "seats": 25}).encode()).decode()
+    headers = {f"ce-{name}": str(value) for name, value in attributes.items()}
+    others = [
+        platform.post({**attributes, "data_base64": encoded}),
+        platform.ingest.post("/", json=data, headers=headers),
+        platform.post_batch([{**attributes, "data": data, "datacontenttype": "application/json"}]),
+    ]
+    assert [answer.status_code for answer in (first, *others)] == [202] * 4
+    assert [answer.json()["duplicate"] for answer in others[:2]] == [True, True]
+    assert others[2].json()["duplicates"] == 1
 
 
 def test_after_its_window_other_content_is_a_dead_letter_that_says_so(

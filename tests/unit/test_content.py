@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -16,11 +17,16 @@ from tests.unit.test_cloudevent import HEADERS, JSON, PRINTABLE, REQUIRED
 
 DATA = {"accountId": "acme", "seats": [3, 2.5, {"b": 1, "a": None}]}
 EVENT = {**REQUIRED, "subject": "deal/7", "region": "eu", "data": DATA}
+NO_DATA = {name: value for name, value in EVENT.items() if name != "data"}
 TEXT = st.text(PRINTABLE, min_size=1, max_size=8)
 EVENTS = st.fixed_dictionaries(
     {"data": JSON},
     optional={"subject": TEXT, "dataschema": TEXT, "region": TEXT, "tries": st.integers(0, 99), "vip": st.booleans()},
 ).map(lambda given: {**REQUIRED, **given})
+
+
+def in_base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def hash_of(event: dict[str, Any] | str) -> bytes:
@@ -73,8 +79,18 @@ def valued(value: Any) -> Any:
         {**EVENT, "datacontenttype": "application/json; charset=utf-8"},
         {**EVENT, "dataschema": None, "note": None},
         {**EVENT, "data": {**DATA, "seats": [3.0, 2.50, {"b": 1e0, "a": None}]}},
+        {**NO_DATA, "data_base64": in_base64(json.dumps(DATA, indent=1))},
     ],
-    ids=["a trace", "its state", "our stamps", "JSON said", "its charset said", "null attributes", "1 or 1.0"],
+    ids=[
+        "a trace",
+        "its state",
+        "our stamps",
+        "JSON said",
+        "its charset said",
+        "null attributes",
+        "1 or 1.0",
+        "bytes",
+    ],
 )
 def test_how_an_event_travels_is_no_content(again):
     assert hash_of(again) == hash_of(EVENT)
@@ -96,6 +112,10 @@ def test_how_an_event_travels_is_no_content(again):
         {**EVENT, "data": {**DATA, "seats": [3, 2.5, {"b": 1}]}},
         {**EVENT, "data": {**DATA, "seats": [2.5, 3, {"b": 1, "a": None}]}},
         {**EVENT, "data": {**DATA, "seats": None}},
+        {**NO_DATA, "data_base64": in_base64("{}")},
+        {**NO_DATA, "data_base64": in_base64("no JSON")},
+        {**NO_DATA, "data_base64": ""},
+        NO_DATA,
     ],
 )
 def test_another_content_has_another_hash(other):
