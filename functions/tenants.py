@@ -12,14 +12,15 @@ from uuid import UUID
 
 from events import channel
 from events.errors import Fault, Refused
-from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.database import Database, Row
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import schema
 from functions.domain.catalog import EVENT_TYPES, PREFIX
+from functions.domain.condition import Condition
 from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, WRITE_EVENTS, Grant, digest
 from functions.domain.plan import OwnEventType, Plan
-from functions.domain.rule import Condition, RuleDefinition
+from functions.domain.rule import MOST_RULES, RuleDefinition, check_names
 
 DEMO_TENANT = "demo"
 DEMO_RULE = UUID("00000000-0000-4000-8000-000000000001")
@@ -74,14 +75,38 @@ class Tenants:
         self.publish()
 
     def put_rule(self, tenant_id: str, rule_id: UUID, definition: RuleDefinition) -> None:
-        """Give a tenant a rule.
+        """Give a tenant a rule, or a new version of one.
 
         Raises:
-            Refused: its condition does not compile.
+            Refused: its condition does not compile, is too costly or can never be true; the tenant has too many rules.
         """
-        Condition.compile(definition.when)
+        condition = Condition.compile(definition.when)
         self._must_exist(tenant_id)
+        check_names(condition, self.record.terms()[tenant_id].types)
+        rules = self.record.rules(tenant_id)
+        if len(rules) >= MOST_RULES and rule_id not in {row["id"] for row in rules}:
+            raise Refused("Too many rules", status=422, detail=f"a tenant has at most {MOST_RULES} rules; delete one")
         self.record.put_rule(tenant_id, rule_id, definition)
+
+    def rule(self, tenant_id: str, rule_id: UUID) -> Row:
+        """A tenant's rule with its state.
+
+        Raises:
+            Refused: 404, there is none.
+        """
+        found = self.record.rules(tenant_id, rule_id)
+        if not found:
+            raise Refused("Not found", status=404, detail=f"{tenant_id} has no rule {rule_id}")
+        return found[0]
+
+    def enable_rule(self, tenant_id: str, rule_id: UUID) -> None:
+        """Switch a rule on.
+
+        Raises:
+            Refused: there is none, or its condition would not be saved today.
+        """
+        Condition.compile(self.rule(tenant_id, rule_id)["when"])
+        self.record.change_rule(tenant_id, rule_id)
 
     def issue_key(self, key: str, grant: Grant, label: str) -> None:
         """Let ``key`` work for whom ``grant`` says."""

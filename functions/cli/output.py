@@ -59,6 +59,15 @@ def listing(rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, as_
         remark("there are none")
 
 
+def record(row: Mapping[str, object], *, as_json: bool) -> None:
+    """Write one row: a line for each field, or a JSON object."""
+    if as_json:
+        print(to_json(row, indent=2).decode())
+        return
+    for name, value in row.items():
+        print(f"{name}: {_cell(value)}")
+
+
 def _cell(value: object) -> str:
     """Show one value; what could steer a terminal is escaped."""
     match value:

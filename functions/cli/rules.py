@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID, uuid4
 
+from functions.adapters.postgres.database import Row
 from functions.cli import arguments, output
-from functions.cli.arguments import Commands
+from functions.cli.arguments import Commands, Parser
 from functions.cli.installation import Installation, require_tenant
 from functions.domain.rule import RuleDefinition
+from functions.tenants import Tenants
 
 _DOCUMENT = """\
 The document says when (a CEL condition) whom to tell; after a notice the next waits cooldownHours:
@@ -18,11 +22,13 @@ The document says when (a CEL condition) whom to tell; after a notice the next w
     "then": [{"channel": "email", "to": "sales@acme.example"}],
     "cooldownHours": 24
   }"""
+_COLUMNS = ("id", "name", "version", "enabled", "notices", "unanswered", "disabled_because")
+_BY_HAND = "switched off by an operator"
 
 
 def add(commands: Commands) -> None:
     """Add these commands."""
-    rules = arguments.group(commands, "rules", "Add and change a tenant's rules")
+    rules = arguments.group(commands, "rules", "Add, change and list a tenant's rules")
     put = arguments.command(
         rules,
         "put",
@@ -35,11 +41,89 @@ def add(commands: Commands) -> None:
     put.add_argument("tenant", metavar="TENANT", help="the tenant's id")
     put.add_argument("file", metavar="FILE", help="the document; - reads it from standard input")
     put.add_argument("--id", type=UUID, metavar="UUID", help="of the rule to change (default: a new rule)")
+    listed = arguments.command(
+        rules,
+        "list",
+        _list,
+        "List a tenant's rules with their state",
+        more="unanswered counts the events for which a condition had no answer; it counted as false.",
+        example="sspp rules list acme",
+    )
+    listed.add_argument("tenant", metavar="TENANT", help="the tenant's id")
+    listed.add_argument("--json", action="store_true", help="whole rules, as a JSON array")
+    _one(arguments.command(rules, "show", _show, "Show one rule", example=_example("show"))).add_argument(
+        "--json", action="store_true", help="as a JSON object"
+    )
+    _one(arguments.command(rules, "enable", _enable, "Switch a rule on again", example=_example("enable")))
+    _one(arguments.command(rules, "disable", _disable, "Switch a rule off", example=_example("disable")))
+    _one(
+        arguments.command(
+            rules,
+            "delete",
+            _delete,
+            "Delete a rule; its notices stay, and name it",
+            example=_example("delete"),
+        )
+    )
+
+
+def _example(command: str) -> str:
+    return f"sspp rules {command} acme 0b9e1f6e-2c1d-4b7a-9a51-6f0f3c2f8d11"
+
+
+def _one(parser: Parser) -> Parser:
+    parser.add_argument("tenant", metavar="TENANT", help="the tenant's id")
+    parser.add_argument("id", type=UUID, metavar="UUID", help="the rule's id")
+    return parser
+
+
+@contextmanager
+def _found(options: Namespace, installation: Installation) -> Iterator[tuple[Tenants, Row]]:
+    """The tenants, and the rule that is named.
+
+    Raises:
+        Refused: there is no such tenant or rule.
+    """
+    with installation.tenants() as known:
+        require_tenant(known, options.tenant)
+        yield known, known.rule(options.tenant, options.id)
 
 
 def _put(options: Namespace, installation: Installation) -> None:
-    definition, rule_id = arguments.document(RuleDefinition, options.file), options.id or uuid4()
+    definition = arguments.document(RuleDefinition, options.file)
     with installation.tenants() as known:
         require_tenant(known, options.tenant)
+        if options.id is not None:
+            known.rule(options.tenant, options.id)
+        rule_id = options.id or uuid4()
         known.put_rule(options.tenant, rule_id, definition)
     output.result(str(rule_id))
+
+
+def _list(options: Namespace, installation: Installation) -> None:
+    with installation.tenants() as known:
+        require_tenant(known, options.tenant)
+        output.listing(known.record.rules(options.tenant), _COLUMNS, as_json=options.json)
+
+
+def _show(options: Namespace, installation: Installation) -> None:
+    with _found(options, installation) as (_, row):
+        output.record(row, as_json=options.json)
+
+
+def _enable(options: Namespace, installation: Installation) -> None:
+    with _found(options, installation) as (known, row):
+        known.enable_rule(options.tenant, options.id)
+    output.remark(f"{row['name']} is evaluated from now on")
+
+
+def _disable(options: Namespace, installation: Installation) -> None:
+    with _found(options, installation) as (known, row):
+        known.record.change_rule(options.tenant, options.id, disabled=_BY_HAND)
+    output.remark(f"{row['name']} is switched off")
+
+
+def _delete(options: Namespace, installation: Installation) -> None:
+    with _found(options, installation) as (known, row):
+        known.record.change_rule(options.tenant, options.id, deleted=True)
+    output.remark(f"{row['name']} is deleted")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from functions.domain import score
 from functions.domain.catalog import Side
+from functions.domain.condition import Facts
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import NEVER, Episode, Rule
 from functions.domain.score import Slot
@@ -16,6 +17,8 @@ from functions.domain.signal import Signal
 
 #: (tenant, account)
 AccountKey = tuple[str, str]
+#: (tenant, rule)
+RuleKey = tuple[str, str]
 
 
 #: The moment of an account before its first event.
@@ -45,28 +48,111 @@ class State:
 
 
 @dataclass(slots=True)
+class Trouble:
+    """What was wrong with a rule in a batch.
+
+    Args:
+        unanswered: how many evaluations had no answer, and so counted as false.
+        why: the reason of the last of them.
+        stopped: why the rule is switched off, or None.
+    """
+
+    unanswered: int = 0
+    why: str | None = None
+    stopped: str | None = None
+
+
+@dataclass(slots=True)
 class Changes:
-    """What a batch led to: the accounts that are not what they were, and the notices that are due."""
+    """What a batch led to: accounts that have changed, notices that are due, and rules that had trouble."""
 
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
+    troubles: dict[RuleKey, Trouble] = field(default_factory=dict)
+
+
+class Clocks(NamedTuple):
+    """Two clocks in seconds: one that is cheap to read, and the processor time of this thread."""
+
+    wall_s: Callable[[], float]
+    cpu_s: Callable[[], float]
+
+
+#: Without clocks no budget is ever used up.
+STOPPED_CLOCKS = Clocks(lambda: 0.0, lambda: 0.0)
+
+#: Seconds of processor time for one evaluation of a rule, for all of a rule's in a batch (a rule that takes more is
+#: switched off), and for all of a tenant's in a batch (beyond it, its conditions about data have no answer). An
+#: accepted condition takes milliseconds for the largest event: functions/domain/condition.py.
+EVALUATION_S, RULE_S, TENANT_S = 0.05, 0.25, 0.5
+#: An evaluation that takes longer by the wall clock has processor time measured from then on.
+SUSPICIOUS_S = 0.002
+
+
+@dataclass(slots=True)
+class _Evaluations:
+    """The evaluations of one tenant's rules in a batch: keeps the budget, and counts those without an answer."""
+
+    clocks: Clocks
+    rules: list[Rule]
+    troubles: dict[RuleKey, Trouble]
+    watched: bool = False
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def holds(self, rule: Rule, facts: Facts) -> bool:
+        """Whether the rule's condition is true of ``facts``; without an answer it is not, which is counted."""
+        condition = rule.condition
+        answer = self._measured(rule, facts) if condition.reads_data else condition.answer(facts)
+        if answer is True or answer is False:
+            return answer
+        trouble = self._trouble(rule)
+        trouble.unanswered += 1
+        trouble.why = answer
+        return False
+
+    def _measured(self, rule: Rule, facts: Facts) -> bool | str:
+        if self.watched:
+            return self._within_budget(rule, facts)
+        started = self.clocks.wall_s()
+        answer = rule.condition.answer(facts)
+        self.watched = self.clocks.wall_s() - started > SUSPICIOUS_S
+        return answer
+
+    def _within_budget(self, rule: Rule, facts: Facts) -> bool | str:
+        if sum(self.spent.values()) > TENANT_S:
+            return f"the tenant's rules had used up their {TENANT_S} s of a batch"
+        _ = facts.converted  # once for all rules: on nobody's bill
+        started = self.clocks.cpu_s()
+        answer = rule.condition.answer(facts)
+        took = self.clocks.cpu_s() - started
+        total = self.spent[rule.id] = self.spent.get(rule.id, 0.0) + took
+        for spent, most, what in ((took, EVALUATION_S, "one event"), (total, RULE_S, "one batch")):
+            if spent > most:
+                self._trouble(rule).stopped = f"took {spent:.3f} s of processor time for {what}, more than {most} s"
+                self.rules = [each for each in self.rules if each.id != rule.id]
+        return answer
+
+    def _trouble(self, rule: Rule) -> Trouble:
+        return self.troubles.setdefault((rule.tenant_id, rule.id), Trouble())
 
 
 class Question(NamedTuple):
     """What rules are evaluated with: an event, and its account including that event.
 
     Args:
+        added: what the event added to the sums, and to which.
         at: the moment that scores are computed for, never earlier than any event in ``sums``.
         late: the event was received before ``at``, so other events of its account overtook it.
     """
 
     signal: Signal
     sums: Mapping[Slot, int]
+    added: tuple[Slot, int]
     at: datetime
     late: bool
 
 
-def advance(state: State, signals: Iterable[Signal]) -> Changes:
+def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CLOCKS) -> Changes:
     """Apply the new signals of a batch.
 
     Scores do not depend on the order. Rules are evaluated after every event, as of the moment it was received, so
@@ -75,20 +161,22 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
     """
     changes = Changes()
     asked = {tenant: _asked(rules) for tenant, rules in state.rules.items()}
+    evaluations = {t: _Evaluations(clocks, list(rules), changes.troubles) for t, rules in state.rules.items()}
     for signal in signals:
         event = signal.event
         key = (event.tenant_id, event.account_id)
         account = state.accounts.get(key) or state.accounts.setdefault(key, Account())
-        added = slot, amount = score.contribution(event.kind, event.occurred_at)
+        slot, amount = added = score.contribution(event.kind, event.occurred_at)
+        at, late = event.received_at, False
+        if at < account.as_of:
+            at, late = account.as_of, True
+        moved = bool(amount)
         if amount:
             account.sums[slot] = account.sums.get(slot, 0) + amount
-        at = max(event.received_at, account.as_of)
-        moved = bool(amount)
         if event.tenant_id in asked:
-            question = Question(signal, account.sums, at, at > event.received_at)
-            notices, begun_or_ended = _ask(question, added, state.rules[event.tenant_id], account.episodes)
-            changes.notices += notices
-            moved = moved or begun_or_ended
+            question = Question(signal, account.sums, added, at, late)
+            facts = Facts(_facts(asked[event.tenant_id], question))
+            moved = _ask(question, facts, account.episodes, evaluations[event.tenant_id], changes.notices) or moved
         if moved:
             account.as_of = at
             changes.accounts[key] = account
@@ -96,26 +184,25 @@ def advance(state: State, signals: Iterable[Signal]) -> Changes:
 
 
 def _ask(
-    question: Question, added: tuple[Slot, int], rules: Iterable[Rule], episodes: dict[str, Episode]
-) -> tuple[list[Notice], bool]:
-    """Evaluate ``rules`` and update ``episodes``.
+    question: Question, facts: Facts, episodes: dict[str, Episode], evaluations: _Evaluations, notices: list[Notice]
+) -> bool:
+    """Evaluate a tenant's rules; update ``episodes`` and add the notices that are due.
 
     Returns:
-        The notices that are due, and whether any episode began or ended.
+        Whether any episode began or ended.
     """
-    notices, changed = [], False
-    facts = _facts(_asked(rules), question)
-    for rule in rules:
+    changed = False
+    for rule in evaluations.rules:
         before = episodes.get(rule.id, NEVER)
         if question.late and not _may_tell(rule, before):
             continue
-        after = _after(before, rule, question, facts, added)
-        if after != before:
+        after = _after(before, rule, question, facts, evaluations)
+        if after is not before and after != before:
             episodes[rule.id] = after
             changed = True
-        if after.number > before.number:
-            notices.append(_notice(rule, after, question))
-    return notices, changed
+            if after.number > before.number:
+                notices.append(_notice(rule, after, question))
+    return changed
 
 
 def _may_tell(rule: Rule, before: Episode) -> bool:
@@ -162,27 +249,25 @@ _FACTS: Mapping[str, Callable[[Question], object]] = {
 _SHOWN_AS: Mapping[Side, str] = {"buyer": "account.engagement", "rep": "account.effort"}
 
 
-def _facts(names: Iterable[str], question: Question) -> Mapping[str, object]:
+def _facts(names: Iterable[str], question: Question) -> dict[str, object]:
     return {name: _FACTS[name](question) for name in names}
 
 
-def _after(
-    before: Episode, rule: Rule, question: Question, facts: Mapping[str, object], added: tuple[Slot, int]
-) -> Episode:
-    """How a rule stands with an account after an event that has ``added`` to its sums.
+def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evaluations: _Evaluations) -> Episode:
+    """How a rule stands with an account after an event.
 
     An account cools down in silence, when no event comes. So an open episode is evaluated twice: with what this
     event adds, and without it, to see whether it had ended.
     """
-    holds = rule.condition.holds(facts)
+    holds = evaluations.holds(rule, facts)
     if not holds and not before.open:
         return before
     if holds and before.open:
-        slot, amount = added
+        slot, amount = question.added
         if not amount or _SHOWN_AS[slot[0]] not in rule.condition.asks:
             return before  # no fact it reads has changed
         earlier = question._replace(sums={**question.sums, slot: question.sums[slot] - amount})
-        if rule.condition.holds(_facts(rule.condition.asks, earlier)):
+        if evaluations.holds(rule, Facts(_facts(rule.condition.asks, earlier))):
             return before
     cooldown = timedelta(hours=rule.definition.cooldownHours)
     return before.after(False, question.at, cooldown).after(holds, question.at, cooldown)

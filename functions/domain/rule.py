@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from cel_expr_python import cel
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from events.cloudevent import PRINTABLE, faults
 from events.errors import Fault, Refused
-from functions.domain import expression
-from functions.domain.address import Address
+from functions.domain.address import STORED, Address
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.condition import Condition
+from functions.domain.plan import OwnEventType
+from functions.domain.sales import UNSCORED
 
-#: What a condition may name.
-_FACTS: Mapping[str, cel.Type] = {
-    "account.id": cel.Type.STRING,
-    # Numbers are dynamic, so that people may write `>= 50` as well as `>= 50.0`.
-    "account.engagement": cel.Type.DYN,
-    "account.effort": cel.Type.DYN,
-    "event.type": cel.Type.STRING,
-    "event.contact": cel.Type.STRING,
-    "event.user": cel.Type.STRING,
-    "event.metadata": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-    "event.data": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-    "event.attributes": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-    "signal.type": cel.Type.STRING,
-    "signal.score": cel.Type.DYN,
-}
-#: Facts that no answer can be looked up by.
-_UNHASHABLE = frozenset({"event.metadata", "event.data", "event.attributes"})
-#: Answers that a condition remembers: scores have one decimal, so there are few, and asking CEL takes the longest.
-_REMEMBERED = 512
-_ENVIRONMENT = expression.environment(_FACTS)
-#: Facts about an account that change with time and with its events.
-SCORES = frozenset({"account.engagement", "account.effort"})
+#: Rules of one tenant: each is evaluated after every event.
+MOST_RULES = 100
 
 
 class Email(BaseModel):
@@ -57,62 +40,43 @@ class RuleDefinition(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
     when: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
     then: Annotated[list[Email], Field(min_length=1, max_length=1)]
     cooldownHours: Annotated[int, Field(ge=0, le=24 * 365)] = 24  # noqa: N815 - the wire's name
 
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A compiled ``when``.
-
-    Args:
-        asks: the facts it reads.
-        answer: takes these facts in that order; whether it is true of them.
-    """
-
-    asks: tuple[str, ...]
-    answer: Callable[..., bool]
-
     @classmethod
-    def compile(cls, when: str) -> Condition:
-        """Compile and type-check a condition.
+    def as_saved(cls, definition: Mapping[str, Any]) -> RuleDefinition:
+        """Read a definition that was saved, perhaps by an earlier release that refused less.
 
         Raises:
-            Refused: 422 with what is wrong where: syntax, an unknown name, types that do not go together.
+            Refused: 422, it would not be saved today.
         """
         try:
-            program = _ENVIRONMENT.compile(when)
-        except RuntimeError as exc:
-            raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", str(exc)),)) from exc
-        if program.return_type() != cel.Type.BOOL:
-            raise Refused("Unacceptable rule", status=422, faults=(Fault("/when", "must be true or false"),))
-        named = {node.path for node in expression.parse(_ENVIRONMENT, when).walk()}
-        asks = tuple(name for name in _FACTS if name in named)
+            return cls.model_validate(definition, context=STORED)
+        except ValidationError as exc:
+            raise Refused(
+                "Unacceptable rule", status=422, faults=tuple(faults(exc.errors(include_url=False)))
+            ) from exc
 
-        def answer(*values: object) -> bool:
-            result = program.eval(data=dict(zip(asks, values, strict=True)))
-            return result.type() == cel.Type.BOOL and bool(result.value())
 
-        return cls(asks, lru_cache(_REMEMBERED)(answer) if _UNHASHABLE.isdisjoint(asks) else answer)
+def check_names(condition: Condition, own: Mapping[str, OwnEventType]) -> None:
+    """Make sure that the event and signal types a condition compares with are such that a tenant has.
 
-    @property
-    def reads_scores(self) -> bool:
-        """Whether the answer depends on the account's scores, and so on the moment it is evaluated for."""
-        return not SCORES.isdisjoint(self.asks)
+    Args:
+        own: the tenant's own event types, by name.
 
-    @property
-    def reads_event(self) -> bool:
-        """Whether the answer depends on the event at hand."""
-        return not SCORES.union({"account.id"}).issuperset(self.asks)
-
-    def holds(self, facts: Mapping[str, object]) -> bool:
-        """Whether it is true of ``facts``, of which it needs those it asks for.
-
-        One that cannot be answered (a missing metadata key) is not.
-        """
-        return self.answer(*[facts[name] for name in self.asks])
+    Raises:
+        Refused: 422 with each name that no event of the tenant can have.
+    """
+    known = {
+        "event.type": own.keys() | {kind.type for kind in EVENT_TYPES.values()},
+        "signal.type": {UNSCORED} | {t.signal for t in own.values()} | {kind.signal for kind in EVENT_TYPES.values()},
+    }
+    unknown = [(fact, name) for fact, names in condition.compares.items() for name in sorted(names - known[fact])]
+    if unknown:
+        said = (f"{fact} is never {json.dumps(name, ensure_ascii=False)}: no such type" for fact, name in unknown)
+        raise Refused("Unacceptable rule", status=422, faults=tuple(Fault("/when", each) for each in said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,9 @@ _ACCOUNT_SUBJECT = "account/"
 #: The members of a CloudEvent in JSON that are no attributes.
 _DATA = frozenset({"data", "data_base64"})
 
+#: The signal type of an event of a type nobody knows.
+UNSCORED = "unscored"
+
 #: Characters an account, a contact or a user may be named with.
 MAX_NAME = 256
 
@@ -162,7 +165,7 @@ def _data(event: CloudEvent) -> SalesData:
 
 def _unscored(name: str) -> EventType:
     """A type nobody has said the worth of: kept and found, worth nothing."""
-    return EventType(name, "unscored", 0, 0, 1, prefix="")
+    return EventType(name, UNSCORED, 0, 0, 1, prefix="")
 
 
 def _account_in_subject(subject: str | None) -> str | None:

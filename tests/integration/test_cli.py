@@ -321,6 +321,29 @@ def test_rules_are_put_and_get_versions(acme: Shell, database_url: str) -> None:
     assert rows == [[rule_id, 1], [rule_id, 2]]
 
 
+def test_rules_are_listed_shown_switched_off_and_on_and_deleted(acme: Shell) -> None:
+    rule_id = acme.good("rules", "put", "acme", "-", stdin=json.dumps(RULE))
+    [row] = acme.listed("rules", "list", "acme")
+    assert (row["id"], row["when"], row["enabled"], row["unanswered"]) == (rule_id, RULE["when"], True, 0)
+    acme.good("rules", "disable", "acme", rule_id)
+    assert "disabled_because: switched off by an operator" in acme.good("rules", "show", "acme", rule_id)
+    acme.good("rules", "enable", "acme", rule_id)
+    assert json.loads(acme.good("rules", "show", "acme", rule_id, "--json"))["enabled"] is True
+    acme.good("rules", "delete", "acme", rule_id)
+    assert acme.listed("rules", "list", "acme") == []
+    assert acme("rules", "show", "acme", rule_id).code == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["put", "acme", "-", "--id"], *([c, "acme"] for c in ("show", "enable", "delete"))]
+)
+def test_a_rule_that_is_not_there_is_an_error(acme: Shell, command: list[str]) -> None:
+    done = acme("rules", *command, "6a7f6f0e-0000-4000-8000-000000000001", stdin=json.dumps(RULE))
+    assert done.code == 1
+    assert "acme has no rule 6a7f6f0e-0000-4000-8000-000000000001" in done.err
+    assert acme.listed("rules", "list", "acme") == []
+
+
 # --- refusals
 
 
@@ -333,6 +356,12 @@ def test_rules_are_put_and_get_versions(acme: Shell, database_url: str) -> None:
         (["types", "put", "acme", "-"], json.dumps({**WEBINAR, "dataSchema": {"type": 7}}), ["/dataSchema: "]),
         (["types", "put", "acme", "/nowhere/x.json"], "", ["/nowhere/x.json cannot be read: No such file"]),
         (["rules", "put", "acme", "-"], json.dumps({**RULE, "when": "acount.x > 1"}), ["/when: "]),
+        (
+            ["rules", "put", "acme", "-"],
+            json.dumps({**RULE, "when": "event.type == 'demo'"}),
+            ['/when: event.type is never "demo"'],
+        ),
+        (["rules", "put", "acme", "-"], json.dumps({**RULE, "name": "a\nb"}), ["/name: "]),
         (["rules", "put", "nobody", "-"], json.dumps(RULE), ["there is no tenant nobody"]),
         (["types", "put", "nobody", "-"], json.dumps(WEBINAR), ["there is no tenant nobody"]),
         (["types", "list", "nobody"], "", ["there is no tenant nobody"]),

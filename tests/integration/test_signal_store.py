@@ -195,7 +195,7 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
 
     def put() -> None:
         with database.transaction() as tx:
-            tx.rows("put_changes", accounts=account, notices="[]", counts=count)
+            tx.rows("put_changes", accounts=account, notices="[]", troubles="[]", counts=count)
 
     with ThreadPoolExecutor(1) as threads, closing(connect(database_url)) as other:
         with database.transaction() as tx:
@@ -273,3 +273,56 @@ def test_an_old_event_that_comes_late_begins_no_episode_with_points_that_have_fa
     explained = reader.explained("acme-inc", "globex", NOW, past=True)
     assert (row["id"], row["created_at"]) == (str(notice), instant(NOW))
     assert row["engagement"] == explained["buyer"].score
+
+
+def put_rule(database: Database, when: str) -> UUID:
+    """Save a rule as an earlier release did, which checked less."""
+    rule_id = uuid4()
+    then = [{"channel": "email", "to": "a@example.com"}]
+    definition = RuleDefinition.model_validate({"name": "r", "when": when, "then": then, "cooldownHours": 0})
+    PostgresTenants(database).put("acme-inc", "Acme")
+    PostgresTenants(database).put_rule("acme-inc", rule_id, definition)
+    return rule_id
+
+
+def test_a_rule_that_would_be_refused_today_is_switched_off_and_costs_no_event(
+    store: PostgresSignalStore, database: Database, rule: UUID
+) -> None:
+    slow = put_rule(database, "event.metadata.l.map(x, [x, x, x]).size() > 999999")
+    assert [len(notices) for notices in store.record([signal(1)]).notices.values()] == [1]
+    states = {row["id"]: row for row in PostgresTenants(database).rules("acme-inc")}
+    assert (states[rule]["enabled"], states[slow]["enabled"]) == (True, False)
+    assert "map()" in states[slow]["disabled_because"]
+    assert store.record([signal(2)]).notices == {}
+
+
+def test_what_a_rule_could_not_answer_is_counted_and_shown_and_a_new_version_begins_anew(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    rule_id = put_rule(database, "event.metadata.plan == 'pro'")
+    store.record([signal(1), signal(2, data={"metadata": {"plan": "pro"}})])
+    store.record([signal(3)])
+    tenants = PostgresTenants(database)
+    [row] = tenants.rules("acme-inc", rule_id)
+    assert (row["unanswered"], row["enabled"], row["notices"]) == (2, True, 1)
+    assert "plan" in row["unanswered_because"]
+    changed = RuleDefinition.model_validate(
+        {"name": "r", "when": "true", "then": [{"channel": "email", "to": "a@example.com"}]}
+    )
+    tenants.change_rule("acme-inc", rule_id, disabled="for a test")
+    tenants.put_rule("acme-inc", rule_id, changed)
+    [row] = tenants.rules("acme-inc", rule_id)
+    assert (row["version"], row["unanswered"], row["enabled"]) == (2, 0, True)
+
+
+def test_a_rule_that_is_switched_off_or_deleted_is_not_evaluated(
+    store: PostgresSignalStore, database: Database, rule: UUID
+) -> None:
+    tenants = PostgresTenants(database)
+    tenants.change_rule("acme-inc", rule, disabled="for a test")
+    assert store.record([signal(1, account_id="a")]).notices == {}
+    tenants.change_rule("acme-inc", rule)
+    assert store.record([signal(2, account_id="b")]).notices != {}
+    tenants.change_rule("acme-inc", rule, deleted=True)
+    assert store.record([signal(3, account_id="c")]).notices == {}
+    assert tenants.rules("acme-inc") == []

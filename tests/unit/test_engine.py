@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from functions.domain import engine, score
 from functions.domain.catalog import EVENT_TYPES, EventType
-from functions.domain.engine import Account, AccountKey, State
+from functions.domain.engine import Account, AccountKey, Clocks, State
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import Condition, Rule, RuleDefinition
 from functions.domain.sales import SalesEvent
@@ -265,6 +265,61 @@ def test_a_late_event_neither_ends_an_episode_nor_begins_a_second_one():
     ]
     changes = engine.advance(State({}, {"t1": [rule(1, "event.type == 'io.sspp.demo.completed'", 0)]}), signals)
     assert [notice.event_id for notice in changes.notices] == ["1"]
+
+
+# --- what rules may cost
+
+
+def clocks(evaluation_s: float) -> Clocks:
+    """Clocks by which every evaluation takes so long."""
+    now = count()
+    return Clocks(lambda: next(now) * evaluation_s, lambda: next(now) * evaluation_s)
+
+
+DATA = "event.metadata.deal == 500"
+
+
+@pytest.mark.parametrize(
+    ("evaluation_s", "begun", "said"),
+    [
+        (0.001, ["1", "2"], None),
+        (0.02, ["1", "2"], "for one batch"),
+        (0.06, ["1", "2"], "for one event"),
+    ],
+)
+def test_a_rule_that_exceeds_its_budget_is_switched_off_and_the_others_go_on(evaluation_s, begun, said):
+    rules = {"t1": [rule(1, DATA), rule(2, "account.engagement >= 50")]}
+    signals = [signal(n, account=f"account-{n}", metadata={"deal": 500}) for n in range(40)]
+    changes = engine.advance(State({}, rules), signals, clocks(evaluation_s))
+    trouble = changes.troubles.get(("t1", "1"))
+    assert sorted({notice.rule_id for notice in changes.notices}) == begun
+    assert len([notice for notice in changes.notices if notice.rule_id == "2"]) == 40
+    if said is None:
+        assert trouble is None
+    else:
+        assert said in trouble.stopped
+        assert len([notice for notice in changes.notices if notice.rule_id == "1"]) < 40
+
+
+def test_a_tenant_whose_rules_have_used_up_their_time_has_no_answers_and_another_has():
+    many = [rule(number, DATA) for number in range(10)]
+    rules = {"t1": many, "t2": [rule(1, DATA, tenant="t2")]}
+    signals = [signal(n, account=f"account-{n}", metadata={"deal": 500}) for n in range(10)]
+    other = signal(99, tenant="t2", metadata={"deal": 500})
+    changes = engine.advance(State({}, rules), [*signals, other], clocks(0.04))
+    assert changes.troubles["t1", "9"].unanswered > 0
+    assert "used up" in changes.troubles["t1", "9"].why
+    assert [notice.tenant_id for notice in changes.notices][-1] == "t2"
+
+
+def test_what_cannot_be_answered_is_counted_and_says_why_and_the_event_counts():
+    signals = [signal(1), signal(2, metadata={"deal": 500})]
+    changes = engine.advance(State({}, {"t1": [rule(1, DATA)]}), signals)
+    trouble = changes.troubles["t1", "1"]
+    assert (trouble.unanswered, trouble.stopped) == (1, None)
+    assert "deal" in trouble.why
+    assert [notice.event_id for notice in changes.notices] == ["2"]
+    assert changes.accounts["t1", "acme"].sums
 
 
 # --- examples

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from events.errors import Refused
+from functions.domain.condition import Condition
 from functions.domain.notice import rule_notice_id
-from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
+from functions.domain.rule import Episode, Rule, RuleDefinition
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -77,7 +78,7 @@ def rule(tenant: str = "tenant", number: int = 1, version: int = 1) -> Rule:
         ("event.metadata.stage > 1", False),
         ("event.metadata.nothing > 1", False),
         ("event.metadata.missing > 1 || account.engagement > 60", True),
-        ("event.metadata.deal / 0 > 1", False),
+        ("event.metadata.deal / event.metadata.zero > 1", False),
         ("event.data.seats >= 20 && event.data.plan.name == 'team'", True),
         ("event.data.missing == 1", False),
         ("event.attributes.region == 'eu' && event.attributes.subject.startsWith('deal/')", True),

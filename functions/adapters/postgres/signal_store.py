@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -12,14 +13,15 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
+from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine, original
-from functions.domain.address import STORED
-from functions.domain.engine import Account, AccountKey, Changes, State
+from functions.domain.condition import Condition
+from functions.domain.engine import Account, AccountKey, Changes, Clocks, RuleKey, State, Trouble
 from functions.domain.notice import Notice, quota_notices
 from functions.domain.plan import OwnEventType, Plan
-from functions.domain.rule import Condition, Episode, Rule, RuleDefinition
+from functions.domain.rule import Episode, Rule, RuleDefinition
 from functions.domain.score import by_slot
 from functions.domain.signal import Signal
 from functions.ports import Recorded
@@ -31,6 +33,8 @@ Identity = tuple[str, str]
 MOST_FORGOTTEN = 1_000
 #: A notice that was tried so often is a dead letter and waits for somebody. Source: events/retry.py, the default.
 TRIED_OUT = 4
+#: Characters of a reason that are kept with a rule.
+_MOST_REASON = 300
 
 
 class PostgresSignalStore:
@@ -126,28 +130,35 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     Their accounts are held from here to the commit, new ones since they were inserted, and batches that share one
     wait for each other.
     """
-    rules = _rules(tx, signals)
+    rules, unusable = _rules(tx, signals)
     accounts = _json(_accounts(signals))
     known = tx.many_rows("hold_accounts", accounts=accounts)
     state = State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
-    changes = engine.advance(state, signals)
+    changes = engine.advance(state, signals, Clocks(time.perf_counter, time.thread_time))
+    changes.troubles.update(unusable)
     reached = _put(tx, changes, signals)
     if reached:
         _put(tx, Changes(notices=reached), [])
     return [*changes.notices, *reached]
 
 
-def _rules(tx: Transaction, signals: Sequence[Signal]) -> Mapping[str, Sequence[Rule]]:
-    """The rules of the batch's tenants."""
+def _rules(
+    tx: Transaction, signals: Sequence[Signal]
+) -> tuple[Mapping[str, Sequence[Rule]], Mapping[RuleKey, Trouble]]:
+    """The rules of the batch's tenants, and those that were saved before their like was refused."""
     tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
     rules: dict[str, list[Rule]] = defaultdict(list)
+    unusable: dict[RuleKey, Trouble] = {}
     for row in tx.rows("load_rules", tenants=tenants):
-        rules[row["tenant_id"]].append(_rule(row))
-    return rules
+        try:
+            rules[row["tenant_id"]].append(_rule(row))
+        except Refused as exc:
+            unusable[row["tenant_id"], str(row["rule_id"])] = Trouble(stopped=exc.faults[0].detail)
+    return rules, unusable
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:
-    definition = RuleDefinition.model_validate(row["definition"], context=STORED)
+    definition = RuleDefinition.as_saved(row["definition"])
     return Rule(
         tenant_id=row["tenant_id"],
         id=str(row["rule_id"]),
@@ -177,6 +188,7 @@ def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> list[N
         "put_changes",
         accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
         notices=_json(map(_notice_row, changes.notices)),
+        troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
         counts=_json({"tenant_id": tenant, "month": first, "events": new} for (tenant, first), new in counts.items()),
     )
     reached: list[Notice] = []
@@ -192,6 +204,18 @@ def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> list[N
             (event.id, event.received_at),
         )
     return reached
+
+
+def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:
+    tenant, rule = key
+    why = trouble.why and trouble.why[:_MOST_REASON]
+    return {
+        "tenant_id": tenant,
+        "rule_id": rule,
+        "unanswered": trouble.unanswered,
+        "why": why,
+        "stopped": trouble.stopped,
+    }
 
 
 def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -140,6 +140,23 @@ class PostgresTenants:
         with self._database.transaction() as tx:
             tx.rows("put_rule", tenant_id=tenant_id, rule_id=str(rule_id), definition=text)
 
+    def rules(self, tenant_id: str, rule_id: UUID | None = None) -> list[Row]:
+        """A tenant's rules as rows of newest version and state, the oldest first; only ``rule_id`` where given."""
+        with self._database.transaction() as tx:
+            return tx.rows("list_rules", tenant_id=tenant_id, rule_id=str(rule_id) if rule_id else None)
+
+    def change_rule(
+        self, tenant_id: str, rule_id: UUID, *, disabled: str | None = None, deleted: bool = False
+    ) -> None:
+        """Switch a rule on, or off for the reason ``disabled``, or delete it.
+
+        Raises:
+            Refused: there is no such rule.
+        """
+        with self._database.transaction() as tx:
+            row = tx.row("change_rule", tenant_id=tenant_id, rule_id=str(rule_id), because=disabled, deleted=deleted)
+            _found(row, f"rule {rule_id}")
+
     def events_in(self, month: date) -> dict[str, int]:
         """How many events each tenant has had processed in the month that begins with ``month``."""
         with self._database.transaction() as tx:

@@ -84,10 +84,12 @@ ORDER BY tenant_id, account_id
 FOR UPDATE OF accounts;
 
 -- load_rules --
--- The newest version of every rule of the batch's tenants.
+-- The newest version of every rule of the batch's tenants that is neither switched off nor deleted.
 SELECT DISTINCT ON (rules.tenant_id, rule_id) rules.tenant_id, rule_id, version, definition
 FROM rules
 JOIN json_to_recordset(CAST(:tenants AS json)) AS given(tenant_id text) USING (tenant_id)
+LEFT JOIN rule_states USING (tenant_id, rule_id)
+WHERE disabled_at IS NULL AND deleted_at IS NULL
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
 -- put_changes --
@@ -95,7 +97,8 @@ ORDER BY rules.tenant_id, rule_id, version DESC;
 -- already was due before; and its new events, counted against their tenants' months. A row for each month: the count
 -- now, and what it is measured by. One statement and the last of a batch, but for the notices of a month's threshold,
 -- because batches that share an account have waited until its end. Those of the same tenant wait for its months, too:
--- hence these come after the accounts, which only a reading of what is written makes sure of.
+-- hence these come after the accounts, which only a reading of what is written makes sure of. The rules that had
+-- trouble come last, in a fixed order: few batches have any.
 WITH written AS (
   UPDATE accounts SET sums = given.sums, episodes = given.episodes, as_of = given.as_of
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
@@ -125,6 +128,20 @@ counted AS (
   ORDER BY tenant_id, month
   ON CONFLICT (tenant_id, month) DO UPDATE SET events = usage.events + excluded.events
   RETURNING tenant_id, month, events
+),
+troubled AS (
+  INSERT INTO rule_states AS known (tenant_id, rule_id, unanswered, unanswered_because, disabled_at, disabled_because)
+  SELECT tenant_id, rule_id, unanswered, why, CASE WHEN stopped IS NOT NULL THEN now() END, stopped
+  FROM json_to_recordset(CAST(:troubles AS json)) AS given(
+    tenant_id text, rule_id uuid, unanswered bigint, why text, stopped text
+  )
+  WHERE (SELECT count(*) FROM counted) >= 0
+  ORDER BY tenant_id, rule_id
+  ON CONFLICT (tenant_id, rule_id) DO UPDATE
+  SET unanswered = known.unanswered + excluded.unanswered,
+      unanswered_because = coalesce(excluded.unanswered_because, known.unanswered_because),
+      disabled_at = coalesce(excluded.disabled_at, known.disabled_at),
+      disabled_because = coalesce(excluded.disabled_because, known.disabled_because)
 )
 SELECT tenant_id, month, events, plan, contact FROM counted JOIN tenants USING (tenant_id);
 

@@ -111,10 +111,53 @@ SELECT tenant_id, scopes, expires_at FROM api_keys WHERE digest = :digest AND re
 SELECT tenant_id, events FROM usage WHERE month = CAST(:month AS date);
 
 -- put_rule --
--- A new version of a rule, unless the newest one says the same already.
+-- A new version of a rule, unless the newest one says the same already. A new version begins without the old one's
+-- trouble, and switched on.
+WITH fresh AS (
+  DELETE FROM rule_states
+  WHERE tenant_id = :tenant_id AND rule_id = CAST(:rule_id AS uuid) AND deleted_at IS NULL
+    AND CAST(CAST(:definition AS json) AS text) <> (
+      SELECT CAST(definition AS text) FROM rules
+      WHERE rules.tenant_id = :tenant_id AND rules.rule_id = CAST(:rule_id AS uuid) ORDER BY version DESC LIMIT 1)
+)
 INSERT INTO rules (tenant_id, rule_id, version, definition)
 SELECT :tenant_id, CAST(:rule_id AS uuid), coalesce(max(version), 0) + 1, CAST(:definition AS json)
 FROM rules WHERE tenant_id = :tenant_id AND rule_id = CAST(:rule_id AS uuid)
 HAVING coalesce((array_agg(CAST(definition AS text) ORDER BY version DESC))[1], '')
   <> CAST(CAST(:definition AS json) AS text)
 RETURNING version;
+
+-- list_rules --
+-- A tenant's rules that are not deleted, in their newest version, with their state; the oldest rule first. One rule
+-- where an id is given.
+SELECT id, name, version, "when", "to", cooldown_hours, enabled, disabled_at, disabled_because, unanswered,
+       unanswered_because, changed_at, notices
+FROM (
+  SELECT DISTINCT ON (rule_id)
+         rule_id AS id, definition ->> 'name' AS name, version, definition ->> 'when' AS "when",
+         definition -> 'then' -> 0 ->> 'to' AS "to", CAST(definition ->> 'cooldownHours' AS integer) AS cooldown_hours,
+         disabled_at IS NULL AS enabled, disabled_at, disabled_because, coalesce(unanswered, 0) AS unanswered,
+         unanswered_because, rules.created_at AS changed_at,
+         (SELECT count(*) FROM notices
+          WHERE notices.tenant_id = rules.tenant_id AND notices.rule_id = rules.rule_id) AS notices
+  FROM rules
+  LEFT JOIN rule_states USING (tenant_id, rule_id)
+  WHERE rules.tenant_id = :tenant_id AND deleted_at IS NULL
+    AND (CAST(:rule_id AS uuid) IS NULL OR rule_id = CAST(:rule_id AS uuid))
+  ORDER BY rule_id, version DESC
+) AS newest
+ORDER BY changed_at, id;
+
+-- change_rule --
+-- Switch a rule on or off, or delete it; it stays on record for the notices that name it. One row when there is such
+-- a rule.
+INSERT INTO rule_states (tenant_id, rule_id, disabled_at, disabled_because, deleted_at)
+SELECT DISTINCT tenant_id, rule_id,
+       CASE WHEN CAST(:because AS text) IS NOT NULL THEN now() END, CAST(:because AS text),
+       CASE WHEN CAST(:deleted AS boolean) THEN now() END
+FROM rules
+LEFT JOIN rule_states USING (tenant_id, rule_id)
+WHERE tenant_id = :tenant_id AND rule_id = CAST(:rule_id AS uuid) AND deleted_at IS NULL
+ON CONFLICT (tenant_id, rule_id) DO UPDATE
+SET disabled_at = excluded.disabled_at, disabled_because = excluded.disabled_because, deleted_at = excluded.deleted_at
+RETURNING rule_id;
