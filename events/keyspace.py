@@ -14,6 +14,8 @@ from pathlib import Path
 
 #: How many partitions the installation has.
 PARTITIONS_KEY = "sspp:partitions"
+#: The hour of the clock's latest tick.
+TICKED_KEY = "sspp:ticked"
 #: The one consumer group of every channel: one subscription each.
 GROUP = "dispatchers"
 

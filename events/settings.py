@@ -86,7 +86,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "api": ("DATABASE_URL", "REDIS_URL"),
     "dispatcher": ("REDIS_URL", "SSPP_TARGET_URL"),
     "migrate": ("DATABASE_URL", "REDIS_URL"),
-    "tick": ("REDIS_URL",),
+    "tick": ("DATABASE_URL", "REDIS_URL"),
 }
 
 #: What must remain, when a delivery has used up its time, to settle it before another may take its events over.

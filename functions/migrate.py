@@ -12,14 +12,12 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from itertools import product
 
-from events import channel, keyspace, log, settings
+from events import log, settings
 from events.errors import ConfigError, Unavailable
-from functions import tenants
+from functions import restore
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
-from functions.adapters.redis import partitions, usage
 
 #: Seconds between two attempts while a store does not answer, and between two lines of the log that say so.
 AGAIN_S, TELL_S = 2.0, 30.0
@@ -74,16 +72,9 @@ def schema(told: settings.Settings) -> None:
 
 
 def run(told: settings.Settings, now: datetime | None = None) -> None:
-    """Migrate the database, rewrite the key directory and this month's counts, make sure of every group."""
+    """Migrate the database, then fill Redis from it."""
     schema(told)
-    month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    client = channel.connect(told.redis_url)
-    with tenants.opened(told.database_url, told.redis_url) as known, closing(client):
-        partitions.settle_on(client, told.partitions)
-        for name, partition, lane in product(keyspace.CHANNELS, range(told.partitions), keyspace.LANES):
-            channel.Channel(client, name, partition, "migrate", lane).ensure()
-        usage.restore(client, known.record.events_in(month.date()), month, told.partitions)
-        known.publish()
+    restore.fill(told, now or datetime.now(UTC))
 
 
 if __name__ == "__main__":

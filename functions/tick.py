@@ -1,41 +1,84 @@
-"""``python -m functions.tick``: tell process that time has passed. One CloudEvent goes the way of all events, so
-that what it leads to is retried and settled like theirs; it is named by its hour.
+"""``python -m functions.tick [--every SECONDS]``: the clock. Once an hour one CloudEvent tells process that time has
+passed; it goes the way of all events, so that what it leads to is retried and settled like theirs. Each time, a
+Redis that came back without its data is filled again from PostgreSQL.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from argparse import ArgumentParser
 from contextlib import closing
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic_core import to_json
 
-from events import channel, log, settings
-from events.channel import Channel
-from events.errors import SsppError
+from events import channel, keyspace, log, settings
+from events.channel import Channel, translated
+from events.errors import SsppError, Unavailable
+from functions import restore
 from functions.domain.signal import instant
 from functions.process.handler import TICK
 
 SOURCE = "/sspp/clock"
+#: Seconds after which the hour of the latest tick is forgotten.
+TICKED_KEPT_S = 7200
+
+_LOG = log.Log("tick")
 
 
 def main() -> None:
-    """Tick once; exit 1 with a sentence when Redis is away, so that the Job tries again."""
+    """Look once; exit 1 with a sentence when a store is away, so that the next look tries again."""
+    parser = ArgumentParser(prog="tick", description="tell process the hour, and fill a Redis that lost its data")
+    parser.add_argument("--every", type=float, metavar="SECONDS", help="look again and again; without it, once")
+    every_s = parser.parse_args().every
     try:
         told = settings.read(os.environ, require=settings.REQUIRED["tick"])
         log.configure(told.log_level)
-        with closing(channel.connect(told.redis_url)) as client:
-            when = scheduled(datetime.now(UTC))
-            Channel(client, "events", 0, "tick").publish(event(when))
-            log.Log("tick").info("ticked", at=when.isoformat())
+        if every_s:
+            _look_on(told, every_s)
+        else:
+            look(told, datetime.now(UTC))
     except SsppError as exc:
         sys.exit(f"tick: {exc}")
 
 
+def _look_on(told: settings.Settings, every_s: float) -> None:
+    """Look every ``every_s`` seconds until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
+        try:
+            look(told, datetime.now(UTC))
+        except Unavailable as exc:
+            _LOG.warning("waiting", store=exc.what)
+        stopping.wait(every_s)
+
+
+def look(told: settings.Settings, now: datetime) -> None:
+    """Do what is due.
+
+    Raises:
+        Unavailable: a store could not be reached; the next look does it.
+    """
+    if restore.heal(told, now):
+        _LOG.warning("redis_filled", reason="Redis had come back without its data; what waited in it is lost")
+    when = scheduled(now)
+    with closing(channel.connect(told.redis_url)) as client, translated():
+        if client.get(keyspace.TICKED_KEY) == when.isoformat().encode():
+            return
+        # Published before it is noted: dying in between ticks twice, which the event's identity makes harmless.
+        Channel(client, "events", 0, "tick").publish(event(when))
+        client.set(keyspace.TICKED_KEY, when.isoformat(), ex=TICKED_KEPT_S)
+    _LOG.info("ticked", at=when.isoformat())
+
+
 def scheduled(now: datetime) -> datetime:
-    """The last full hour, UTC: a Job that starts late ticks for the moment it was due."""
+    """The last full hour, UTC: a look that is late ticks for the moment it was due."""
     return now.replace(minute=0, second=0, microsecond=0)
 
 

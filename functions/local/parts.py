@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = {"valkey": valkey, "postgres": postgres}
 
 DOORS = ("ingest", "api")
+#: Seconds between two looks of the clock, which fills a Redis that has lost its data.
+LOOK_S = "10"
 #: Function -> the settings it gets beside those that everybody gets.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "process": ("DATABASE_URL", "SSPP_DELIVERY_TOKEN"),
@@ -87,6 +89,7 @@ class Plan:
             *([self._mailbox()] if "mailbox" in self.ports else []),
             *(self._function(name, told) for name, told in FUNCTIONS.items()),
             *(self._dispatcher(name) for name in SUBSCRIPTIONS),
+            self._part("clock", "functions.tick", "--every", LOOK_S, told=("DATABASE_URL", "REDIS_URL")),
         ]
 
     def url(self, part: str) -> str:

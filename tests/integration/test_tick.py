@@ -5,16 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 
-from events import channel, cloudevent
+from events import channel, cloudevent, keyspace, settings
 from events.channel import Channel
-from functions import tick
+from events.errors import Unavailable
+from functions import migrate, tenants, tick
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.adapters.redis.directory import COMPLETE, FILLED, key_of
+from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.local import ports
 from functions.process.handler import TICK, TICK_EVERY
+from tests.integration.test_signal_store import NOW as SIGNALS_NOW
+from tests.integration.test_signal_store import signal
+from tests.servers.parts import until
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -26,8 +37,73 @@ def run(**told: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_tick_waits_in_the_channel_for_process(redis_url):
-    done = run(REDIS_URL=redis_url)
+@pytest.fixture
+def told(database_url: str, redis_url: str) -> settings.Settings:
+    """A migrated installation with one tenant, whose key is ``key`` and who has had three events processed."""
+    told = settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+    with tenants.opened(database_url, redis_url) as known, closing(Database(database_url)) as database:
+        known.put("acme-inc", "Acme")
+        known.issue_key("key", Grant("acme-inc", frozenset({WRITE_EVENTS})), label="first")
+        PostgresSignalStore(database).record([signal(number) for number in range(3)])
+    migrate.run(told, SIGNALS_NOW)
+    return told
+
+
+def has_all(client: redis.Redis) -> bool:
+    """Whether Redis has what it needs to take events."""
+    count = client.get(keyspace.count_key("acme-inc", 0, SIGNALS_NOW))
+    groups = client.exists(keyspace.stream_key("notices", 0, keyspace.SLOW))
+    return (count, client.exists(key_of(digest("key")), COMPLETE), groups) == (b"3", 2, 1)
+
+
+def test_a_redis_that_came_back_empty_is_filled(told):
+    with redis.Redis.from_url(told.redis_url) as client:
+        assert has_all(client)
+        client.flushall()
+        tick.look(told, SIGNALS_NOW)
+        assert has_all(client)
+
+
+def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_the_counts_are_lost(told):
+    with redis.Redis.from_url(told.redis_url) as client:
+        client.flushall()
+        with tenants.opened(told.database_url, told.redis_url) as known:
+            known.put("another", "Another")
+            known.publish()
+        client.incrby(keyspace.count_key("acme-inc", 0, SIGNALS_NOW), 1)  # accepted since
+        tick.look(told, SIGNALS_NOW)
+        assert has_all(client)
+
+
+def test_a_redis_that_has_everything_is_not_a_reason_to_ask_postgresql(told):
+    nowhere = replace(told, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
+    tick.look(nowhere, SIGNALS_NOW)
+    with redis.Redis.from_url(told.redis_url) as client:
+        client.flushall()
+    with pytest.raises(Unavailable):
+        tick.look(nowhere, SIGNALS_NOW)
+
+
+def test_an_hour_ticks_once_however_often_the_clock_looks(told):
+    with redis.Redis.from_url(told.redis_url) as client:
+        for minutes in (0, 1, 59, 60, 61):
+            tick.look(told, NOON + timedelta(minutes=minutes))
+        assert client.xlen(keyspace.stream_key("events", 0)) == 2
+
+
+def test_a_running_clock_heals_redis_and_ends_when_it_is_asked_to(told):
+    env = {"PATH": os.environ["PATH"], "DATABASE_URL": told.database_url, "REDIS_URL": told.redis_url}
+    argv = [sys.executable, "-m", "functions.tick", "--every", "0.1"]
+    with redis.Redis.from_url(told.redis_url) as client, subprocess.Popen(argv, env=env, cwd=ROOT) as running:
+        for _ in range(2):
+            client.flushall()
+            until(lambda: client.exists(FILLED) == 1, within_s=30, what="Redis is filled")
+        running.terminate()
+        assert running.wait(10) == 0
+
+
+def test_a_tick_waits_in_the_channel_for_process(told, redis_url):
+    done = run(REDIS_URL=redis_url, DATABASE_URL=told.database_url)
     assert done.returncode == 0, done.stderr
     with channel.connect(redis_url) as client:
         events = Channel(client, "events", 0, "a")
@@ -48,10 +124,10 @@ def test_the_tick_of_an_hour_is_the_same_however_late_its_job_starts(late_s):
 
 
 def test_a_redis_that_is_away_fails_the_job_with_a_sentence():
-    done = run(REDIS_URL=f"redis://:s3cret@127.0.0.1:{ports.free(1)[0]}/0")
+    done = run(REDIS_URL=f"redis://:s3cret@127.0.0.1:{ports.free(1)[0]}/0", DATABASE_URL="postgresql://u@nobody/x")
     assert (done.returncode, done.stderr.strip()) == (1, "tick: Redis is unavailable")
 
 
 def test_settings_that_are_missing_are_named():
     done = run()
-    assert (done.returncode, done.stderr.strip()) == (1, "tick: REDIS_URL is required")
+    assert (done.returncode, done.stderr.strip()) == (1, "tick: DATABASE_URL is required; REDIS_URL is required")

@@ -38,6 +38,7 @@ def told(home: Path, **env: str) -> dict[str, dict[str, str]]:
         ("signals", {"REDIS_URL", "SSPP_DELIVERY_TOKEN"}),
         ("notices", {"REDIS_URL", "SSPP_DELIVERY_TOKEN"}),
         ("mailbox", {"SSPP_SMTP_URL"}),
+        ("clock", {"DATABASE_URL", "REDIS_URL"}),
     ],
 )
 def test_a_part_is_told_only_the_secrets_it_needs(tmp_path, part, names):

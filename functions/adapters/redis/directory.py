@@ -11,6 +11,9 @@ from functions.domain.plan import Terms
 
 #: Present once the directory was written. Without it an unknown key may be one that Redis has lost.
 COMPLETE = "sspp:{keys}:complete"
+#: Present once Redis was filled from PostgreSQL. Redis has lost its data where it is missing, even if somebody has
+#: written the directory since.
+FILLED = "sspp:{keys}:filled"
 #: Why no key can be judged while :data:`COMPLETE` is missing.
 MISSING = (
     "Redis has lost the key directory, as one that came back empty has: the clock (functions.tick) restores it"

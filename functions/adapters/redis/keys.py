@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import redis
 
 from events.channel import translated
-from functions.adapters.redis.directory import COMPLETE, encode, key_of, terms_of
+from functions.adapters.redis.directory import COMPLETE, FILLED, encode, key_of, terms_of
 from functions.domain.key import Grant
 from functions.domain.plan import Terms
 
@@ -41,6 +41,20 @@ class RedisKeyDirectory:
         with translated():
             for digest in digests:
                 self._redis.delete(key_of(digest))
+
+    def filled(self) -> None:
+        """Mark that all that Redis has from PostgreSQL is there."""
+        with translated():
+            self._redis.set(FILLED, "1")
+
+    def is_filled(self) -> bool:
+        """Return whether Redis has what it has from PostgreSQL.
+
+        Raises:
+            Unavailable: Redis could not be reached.
+        """
+        with translated():
+            return self._redis.exists(FILLED, COMPLETE) == 2
 
     def complete(self) -> None:
         """Mark the directory as holding every key there is."""
