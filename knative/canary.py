@@ -1,6 +1,8 @@
 """Canaries by Knative's own traffic split, with kubectl: `make canary`, `make promote`, `make rollback`.
 
 A change of image makes a new revision; the revision that served before is named, so that it keeps its share.
+A rollback also deletes revisions that never became ready: their pods would count as the one that a
+PodDisruptionBudget lets go, and block the drain of the good pod's node.
 """
 
 from __future__ import annotations
@@ -9,10 +11,15 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Object = Mapping[str, Any]
+
+#: Seconds that Knative gets to replace a broken newest revision, and between two looks. It would make the newest one
+#: anew if that were deleted.
+REPLACED_S, AGAIN_S = 60.0, 0.5
 
 
 class CannotError(Exception):
@@ -49,35 +56,70 @@ def promote(service: Object) -> dict[str, Any]:
     return {"spec": {"traffic": [{"latestRevision": True, "percent": 100}]}}
 
 
-def rollback(service: Object, to: str = "") -> dict[str, Any]:
-    """The patch that gives everything back to the revision ``to``, else to the one that served before the canary.
+def rollback(service: Object, revisions: Sequence[Object], to: str = "") -> dict[str, Any]:
+    """The patch that returns traffic and containers to the revision ``to``, else to the one that served before.
 
     Raises:
-        CannotError: no canary is out and no revision is named.
+        CannotError: no canary is out and no revision is named, or the named one does not exist.
     """
     named = [each["revisionName"] for each in service["spec"].get("traffic", []) if each.get("revisionName")]
     if not to and not named:
         raise CannotError("no canary is out: name the revision, REVISION=... (kubectl get revisions)")
-    return {"spec": {"traffic": [{"revisionName": to or named[0], "percent": 100}]}}
+    target = to or named[0]
+    found = [each for each in revisions if each["metadata"]["name"] == target]
+    if not found:
+        raise CannotError(f"there is no revision {target} (kubectl get revisions)")
+    return {
+        "spec": {
+            "template": {"spec": {"containers": found[0]["spec"]["containers"]}},
+            "traffic": [{"revisionName": target, "percent": 100}],
+        }
+    }
+
+
+def broken(revisions: Sequence[Object], keep: str) -> list[str]:
+    """Return the names of the revisions that are not ready, other than ``keep``."""
+    return [each["metadata"]["name"] for each in revisions if each["metadata"]["name"] != keep and not _is_ready(each)]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the function's Knative Service, decide, patch it."""
+    """Read the function's Knative Service, decide, patch it; after a rollback delete what is broken."""
     told = _arguments(argv)
     kubectl = [told.kubectl, "--namespace", f"sspp-{told.stack}"]
     name = f"services.serving.knative.dev/{told.function}"
-    service = json.loads(_run([*kubectl, "get", name, "--output", "json"]))
+    service = _read([*kubectl, "get", name])
+    revisions = _revisions(kubectl, told.function) if told.verb == "rollback" else []
     try:
-        patch = _patch(told, service)
+        patch = _patch(told, service, revisions)
     except CannotError as exc:
         raise SystemExit(f"{told.verb} {told.function}: {exc}") from exc
     sys.stdout.write(_run([*kubectl, "patch", name, "--type", "merge", "--patch", json.dumps(patch)]))
+    if told.verb == "rollback":
+        _delete(kubectl, name, broken(revisions, keep=patch["spec"]["traffic"][0]["revisionName"]))
 
 
-def _patch(told: argparse.Namespace, service: Object) -> dict[str, Any]:
+def _patch(told: argparse.Namespace, service: Object, revisions: Sequence[Object]) -> dict[str, Any]:
     if told.verb == "canary":
         return canary(service, told.image, told.percent)
-    return promote(service) if told.verb == "promote" else rollback(service, told.revision)
+    return promote(service) if told.verb == "promote" else rollback(service, revisions, told.revision)
+
+
+def _revisions(kubectl: Sequence[str], function: str) -> list[Object]:
+    selector = f"serving.knative.dev/service={function}"
+    found: list[Object] = _read([*kubectl, "get", "revisions.serving.knative.dev", "--selector", selector])["items"]
+    return found
+
+
+def _delete(kubectl: Sequence[str], service: str, revisions: Sequence[str]) -> None:
+    """Delete ``revisions`` once none of them is the newest."""
+    if not revisions:
+        return
+    deadline = time.monotonic() + REPLACED_S
+    while (newest := _read([*kubectl, "get", service])["status"]["latestCreatedRevisionName"]) in revisions:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{newest} is broken and still the newest revision: delete it once another is")
+        time.sleep(AGAIN_S)
+    sys.stdout.write(_run([*kubectl, "delete", "revisions.serving.knative.dev", "--wait=false", *revisions]))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -103,10 +145,20 @@ def _stable(service: Object) -> str:
     return str(serving[0]["revisionName"])
 
 
+def _is_ready(revision: Object) -> bool:
+    conditions = revision.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
 def _with_image(service: Object, image: str) -> list[dict[str, Any]]:
     # A merge patch replaces lists as a whole.
     first, *others = service["spec"]["template"]["spec"]["containers"]
     return [{**first, "image": image}, *others]
+
+
+def _read(argv: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_run([*argv, "--output", "json"]))
+    return found
 
 
 def _run(argv: Sequence[str]) -> str:

@@ -82,8 +82,10 @@ def directory(stack: Stack, folder: Path) -> Path:
     """What is applied from here, in ``folder``: the overlay, with the stack's image.
 
     Without its namespace, which must not go when this does; and its Jobs stay when they ended, or every refresh would
-    make new ones.
+    make new ones. Pulumi creates everything at once where nothing says otherwise, and Knative refuses a Service whose
+    ServiceAccount is not there: each waits for it.
     """
+    account = f"/namespaces/{stack.label}/ServiceAccount/sspp"
     overlay, target = _overlay(stack), folder / stack.name
     target.mkdir(parents=True, exist_ok=True)
     written = {
@@ -92,6 +94,11 @@ def directory(stack: Stack, folder: Path) -> Path:
         "patches": [
             {"patch": yaml.safe_dump({**objects.namespace(stack.label), "$patch": "delete"})},
             {"target": {"kind": "Job"}, "patch": "- {op: remove, path: /spec/ttlSecondsAfterFinished}"},
+            {
+                "target": {"group": "serving.knative.dev", "kind": "Service"},
+                "patch": "- {op: add, path: /metadata/annotations/config.kubernetes.io~1depends-on, "
+                f"value: {account}}}",
+            },
         ],
     }
     (target / "kustomization.yaml").write_text(yaml.safe_dump(written), "utf-8")

@@ -69,7 +69,7 @@ def written(stack: Stack, config: pulumi.Output[str], port: pulumi.Input[int]) -
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
-            "spec": {"maxUnavailable": 1, "selector": selector},
+            "spec": {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector},
         },
     ]
     return [*({**spec, "metadata": metadata} for spec in specs), *openings(stack, port)]

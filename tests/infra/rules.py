@@ -269,6 +269,8 @@ def every_component_may_be_drained(found: list[Object]) -> Iterator[str]:
     for each in budgets:
         if each["spec"].get("maxUnavailable") != 1 or "minAvailable" in each["spec"]:
             yield f"{named(each)}: maxUnavailable must be 1"
+        if each["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
+            yield f"{named(each)}: broken pods would block a drain"
     covered = [each["spec"]["selector"]["matchLabels"].get(COMPONENT, "") for each in budgets]
     running = {pod.component for pod in pods(found) if kind_of(pod.owner)[0] != "batch/v1"} - {"mailbox"}
     for component in sorted(running ^ set(covered)):

@@ -45,6 +45,22 @@ def live(
     return service
 
 
+def revision(name: str, image: str = "dev.local/sspp:0.1.0", *, ready: str = "True") -> Object:
+    """A revision of `process` as a cluster has it."""
+    [container] = live()["spec"]["template"]["spec"]["containers"]
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Revision",
+        "metadata": {"name": name, "labels": {"serving.knative.dev/service": "process"}},
+        "spec": {"containers": [{**container, "image": image}]},
+        "status": {"conditions": [{"type": "Active", "status": "True"}, {"type": "Ready", "status": ready}]},
+    }
+
+
+GOOD, FIRST = revision("process-00003"), revision("process-00001", "dev.local/sspp:0.0.1")
+BROKEN = revision("process-00004", IMAGE, ready="Unknown")
+
+
 def merged(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
@@ -77,10 +93,27 @@ def test_promoting_gives_everything_to_the_newest_revision():
     assert patched["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
 
 
-@pytest.mark.parametrize(("named", "back"), [("", "process-00003"), ("process-00001", "process-00001")])
-def test_rolling_back_gives_everything_to_a_named_revision(named, back):
-    patched = merged(live(traffic=OUT), canary.rollback(live(traffic=OUT), named))
-    assert patched["spec"]["traffic"] == [{"revisionName": back, "percent": 100}]
+@pytest.mark.parametrize(("named", "back"), [("", GOOD), ("process-00001", FIRST)])
+def test_rolling_back_returns_everything_to_a_named_revision(named, back):
+    before = merged(live(traffic=OUT), canary.canary(live(), IMAGE, 10))
+    patched = merged(before, canary.rollback(before, [FIRST, GOOD, BROKEN], named))
+    assert patched["spec"]["traffic"] == [{"revisionName": back["metadata"]["name"], "percent": 100}]
+    # Else the next revision would be made from the broken template, and the Service would never be ready again.
+    assert patched["spec"]["template"]["spec"]["containers"] == back["spec"]["containers"]
+
+
+@pytest.mark.parametrize(
+    ("revisions", "expected"),
+    [
+        ([GOOD, FIRST], []),
+        ([GOOD, BROKEN], ["process-00004"]),
+        ([revision("process-00003", ready="False"), BROKEN], ["process-00004"]),
+        ([GOOD, BROKEN, revision("process-00005", ready="False")], ["process-00004", "process-00005"]),
+        ([GOOD, {**BROKEN, "status": {}}], ["process-00004"]),
+    ],
+)
+def test_what_is_not_ready_is_broken_but_for_the_revision_that_serves(revisions, expected):
+    assert canary.broken(revisions, keep="process-00003") == expected
 
 
 @pytest.mark.parametrize(
@@ -91,7 +124,8 @@ def test_rolling_back_gives_everything_to_a_named_revision(named, back):
         (lambda: canary.canary(live(), IMAGE, 0), "PERCENT must be between 1 and 99"),
         (lambda: canary.canary(live(), IMAGE, 100), "PERCENT must be between 1 and 99"),
         (lambda: canary.promote(live(latest="process-00004")), "process-00004 is not ready"),
-        (lambda: canary.rollback(live()), "no canary is out"),
+        (lambda: canary.rollback(live(), [GOOD]), "no canary is out"),
+        (lambda: canary.rollback(live(), [GOOD], "process-00009"), "there is no revision process-00009"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_what_can(refused, says):
@@ -101,7 +135,8 @@ def test_what_cannot_be_done_is_refused_with_what_can(refused, says):
 
 @pytest.mark.skipif(not schemas.FOLDER.is_dir(), reason=f"no schemas in {schemas.FOLDER}")
 def test_a_patched_service_is_acceptable():
-    for patch in (canary.canary(live(), IMAGE, 10), canary.promote(live()), canary.rollback(live(), "process-00001")):
+    back = canary.rollback(live(), [FIRST], "process-00001")
+    for patch in (canary.canary(live(), IMAGE, 10), canary.promote(live()), back):
         patched = merged(live(), patch)
         del patched["status"]
         assert schemas.fault(patched) == ""
@@ -109,36 +144,66 @@ def test_a_patched_service_is_acceptable():
         assert [fault for rule in admission.RULES for fault in rule([patched, account])] == []
 
 
+def settle(held: Object) -> None:
+    """What Knative's controller does: the newest revision is one of the template, and is made anew when it is gone."""
+    [container] = held["service"]["spec"]["template"]["spec"]["containers"]
+    status, known = held["service"]["status"], held["revisions"]
+    name = status["latestCreatedRevisionName"]
+    if name in known and known[name]["spec"]["containers"] == [container]:
+        return
+    if name in known:
+        name = f"process-{int(max(known)[-5:]) + 1:05}"
+    ready = "Unknown" if "cannot-start" in container["image"] else "True"
+    known[name] = revision(name, container["image"], ready=ready)
+    status["latestCreatedRevisionName"] = name
+    if ready == "True":
+        status["latestReadyRevisionName"] = name
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Object]:
-    """A Kubernetes API with one object, and KUBECONFIG for it."""
-    held = {"service": live(), "kubeconfig": str(tmp_path / "config")}
-    path = "/apis/serving.knative.dev/v1/namespaces/sspp-dev/services/process"
-    verbs = ["get", "patch", "list"]
-    resource = {"name": "services", "singularName": "service", "namespaced": True, "kind": "Service", "verbs": verbs}
+    """A Kubernetes API with one Service and its revisions, and KUBECONFIG for it."""
+    held = {"service": live(), "late": False, "revisions": {"process-00003": GOOD}}
+    held["kubeconfig"] = str(tmp_path / "config")
+    group_url = "/apis/serving.knative.dev/v1"
+    url = f"{group_url}/namespaces/sspp-dev"
+    path, revisions = f"{url}/services/process", f"{url}/revisions"
+    verbs = ["get", "patch", "list", "delete"]
+    resources = [
+        {"name": f"{kind.lower()}s", "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": verbs}
+        for kind in ("Service", "Revision")
+    ]
     version = {"groupVersion": "serving.knative.dev/v1", "version": "v1"}
     group = {"name": "serving.knative.dev", "versions": [version], "preferredVersion": version}
     pages = {
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]},
         "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
-        "/apis/serving.knative.dev/v1": {
-            "kind": "APIResourceList",
-            "groupVersion": "serving.knative.dev/v1",
-            "resources": [resource],
-        },
+        group_url: {"kind": "APIResourceList", "groupVersion": "serving.knative.dev/v1", "resources": resources},
     }
 
     class Api(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.path.partition("?")[0]
-            self._say(held["service"] if asked == path else pages.get(asked))
+            asked, _, question = self.path.partition("?")
+            items = list(held["revisions"].values())
+            found = {"apiVersion": "serving.knative.dev/v1", "kind": "RevisionList", "metadata": {}, "items": items}
+            if asked == revisions:
+                assert "labelSelector=serving.knative.dev%2Fservice%3Dprocess" in question
+            if asked == path and held["late"]:
+                settle(held)  # Knative's controller is a moment behind
+            self._say({path: held["service"], revisions: found, **pages}.get(asked))
+            held["late"] = True
+
+        def do_DELETE(self) -> None:
+            gone = held["revisions"].pop(self.path.partition("?")[0].removeprefix(f"{revisions}/"))
+            settle(held)
+            self._say({"kind": "Status", "apiVersion": "v1", "status": "Success", "details": gone["metadata"]})
 
         def do_PATCH(self) -> None:
             assert self.headers["content-type"] == "application/merge-patch+json"
             assert self.path.partition("?")[0] == path
             patch = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            held["service"] = merged(held["service"], patch)
+            held["service"], held["late"] = merged(held["service"], patch), False
             self._say(held["service"])
 
         def _say(self, body: Any) -> None:
@@ -191,6 +256,20 @@ def test_a_canary_goes_out_and_is_promoted_and_the_next_one_is_taken_back(cluste
 
     assert run(cluster, "canary", "process", "--image", "dev.local/sspp:0.3.0").returncode == 0
     assert run(cluster, "rollback", "process").returncode == 0
+    assert cluster["service"]["spec"]["traffic"] == [{"revisionName": "process-00003", "percent": 100}]
+
+
+def test_a_canary_that_cannot_start_is_gone_after_the_rollback(cluster):
+    assert run(cluster, "canary", "process", "--image", "dev.local/sspp:cannot-start").returncode == 0
+    assert run(cluster, "promote", "process").returncode == 1
+    assert cluster["revisions"]["process-00004"]["status"]["conditions"][1]["status"] == "Unknown"
+
+    done = run(cluster, "rollback", "process")
+    assert (done.returncode, done.stderr) == (0, "")
+    ready = {name: canary._is_ready(each) for name, each in cluster["revisions"].items()}
+    assert ready == {"process-00003": True, "process-00005": True}
+    status = cluster["service"]["status"]
+    assert status["latestCreatedRevisionName"] == status["latestReadyRevisionName"] == "process-00005"
     assert cluster["service"]["spec"]["traffic"] == [{"revisionName": "process-00003", "percent": 100}]
 
 

@@ -12,13 +12,16 @@ import pytest
 
 from tests.infra import admission, rules, schemas
 from tests.infra.manifests import (
+    KNATIVE_SERVICE,
     ROOT,
     STACKS,
     Object,
     environment,
     named,
     objects,
+    of_kind,
     ours,
+    pods,
     rendered,
     rendered_by_the_oldest,
 )
@@ -119,14 +122,35 @@ def test_each_stack_runs_as_many_pods_of_a_kind_as_its_size_allows(stack, most, 
 
 
 @every_stack
-def test_only_the_front_door_of_prod_never_sleeps(stack):
-    awake = [
-        each["metadata"]["name"]
-        for each in objects(stack)
-        if "autoscaling.knative.dev/min-scale"
-        in each.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
-    ]
-    assert awake == (["ingest"] if stack == "prod" else [])
+def test_only_two_pods_of_prods_front_door_never_sleep(stack):
+    scales = {
+        each["metadata"]["name"]: each["spec"]["template"]["metadata"]["annotations"]
+        for each in of_kind(objects(stack), KNATIVE_SERVICE)
+    }
+    awake = {
+        name: told["autoscaling.knative.dev/min-scale"]
+        for name, told in scales.items()
+        if "autoscaling.knative.dev/min-scale" in told
+    }
+    assert awake == ({"ingest": "2"} if stack == "prod" else {})
+
+
+@every_stack
+def test_an_identity_exists_before_the_pods_that_have_it(stack):
+    """`kubectl apply` goes by the order of the file, Argo CD by wave first."""
+    found = objects(stack)
+    place = {id(each): (_wave(each), index) for index, each in enumerate(found)}
+    accounts = {each["metadata"]["name"]: place[id(each)] for each in of_kind(found, ("v1", "ServiceAccount"))}
+    waiting = [pod for pod in pods(found) if "serviceAccountName" in pod.spec]
+    assert len(waiting) >= 10
+    for pod in waiting:
+        needed, own = accounts[pod.spec["serviceAccountName"]], place[id(pod.owner)]
+        assert needed < own, named(pod.owner)
+        assert needed[1] < own[1], named(pod.owner)
+
+
+def _wave(found):
+    return int(found["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
@@ -400,6 +424,7 @@ AGAINST_OUR_RULES = [
         "queue-proxy has no memory-resource-limit",
     ),
     ([("PodDisruptionBudget process", "/spec", {"minAvailable": 1, "selector": {"matchLabels": {}}})], "must be 1"),
+    ([("PodDisruptionBudget redis", "/spec/unhealthyPodEvictionPolicy", GONE)], "broken pods would block a drain"),
     (
         [("PodDisruptionBudget process", "/spec/selector/matchLabels", {rules.COMPONENT: "processes"})],
         "budgets and components differ in process",
