@@ -22,6 +22,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json, to_json
 
+from events import size
 from events.errors import Fault, Refused
 
 STRUCTURED = "application/cloudevents+json"
@@ -247,7 +248,9 @@ def json_data(event: CloudEvent) -> Any:
     wrong = [Fault("/data_base64", "must be JSON, and datacontenttype must not say otherwise")]
     if is_json(event.datacontenttype or "application/json"):
         with suppress(ValueError):
-            data = from_json(b64decode(event.data_base64))
+            decoded = b64decode(event.data_base64)
+            size.check(decoded, inside="/data_base64")
+            data = from_json(decoded)
             wrong = list(_unstorable({"data": data}))
             if not wrong:
                 return data
@@ -280,6 +283,7 @@ def pointer(path: Iterable[str | int]) -> str:
 
 def _parse_or_refusal(raw: bytes) -> Message | Refused:
     try:
+        size.check(raw)
         return parse(raw)
     except Refused as refusal:
         return refusal

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import redis
 from pydantic_core import to_json
 
-from events import cloudevent, metrics
+from events import cloudevent, metrics, size
 from events.channel import run_script, translated
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.errors import Fault, Refused
@@ -397,7 +397,9 @@ def with_data(letter: Letter, data: object) -> bytes:
     """
     _readable(letter)
     envelope = _members(letter.raw, without=lambda name: name in {"data", "data_base64"})
-    return cloudevent.parse(b'{"data":' + to_json(data) + b"," + envelope[1:]).raw
+    given = to_json(data)
+    size.check(given, inside="/data")
+    return cloudevent.parse(b'{"data":' + given + b"," + envelope[1:]).raw
 
 
 def with_event(letter: Letter, given: Mapping[str, object]) -> bytes:
@@ -418,7 +420,9 @@ def with_event(letter: Letter, given: Mapping[str, object]) -> bytes:
             faults=tuple(Fault(cloudevent.pointer([name]), "must stay as it is") for name in wrong),
         )
     changed = {name: value for name, value in given.items() if name not in stays}
-    return cloudevent.parse(to_json({**changed, **stays})).raw  # stamps last: see cloudevent.tenant_of
+    raw = to_json({**changed, **stays})
+    size.check(raw)
+    return cloudevent.parse(raw).raw  # stamps last: see cloudevent.tenant_of
 
 
 def _stays(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError, to_json
 
-from events import cloudevent
+from events import cloudevent, size
 from events.cloudevent import Message
 from events.content import canonical
 from events.errors import Fault, Refused
@@ -70,6 +70,10 @@ def _cloudevents(request: Request) -> tuple[Messages, Render]:
     if cloudevent.media_type(request.content_type) == cloudevent.BATCH:
         messages = cloudevent.parse_batch(request.body, limit=request.batch_events)
         return messages, answer.batch
+    if cloudevent.media_type(request.content_type) == cloudevent.STRUCTURED:
+        size.check(request.body)
+    elif cloudevent.is_json(request.content_type or "application/json"):
+        size.check(request.body, inside="/data")
     message = cloudevent.parse_request(request.content_type, request.headers.items(), request.body)
     return [message], answer.single
 
@@ -174,7 +178,10 @@ def _parsed(model: type[Model], request: Request) -> Model:
     if not cloudevent.is_json(request.content_type):
         raise Refused("Unsupported content type", status=415, detail="send application/json")
     try:
+        size.check(request.body)
         return model.model_validate_json(request.body, context=request.type_of)
+    except Refused as exc:  # these doors know no 422
+        raise Refused("Bad request", faults=exc.faults) from exc
     except ValidationError as exc:
         raise Refused("Bad request", faults=tuple(cloudevent.faults(exc.errors(include_url=False)))) from exc
 
