@@ -8,12 +8,17 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import redis
 
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import connect
 from functions.local import postgres, valkey
+
+# A law holds on a slow machine, too, and how long a real server takes is none of its business.
+hypothesis.settings.register_profile("sspp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("sspp")
 
 
 @pytest.fixture(scope="session")

@@ -38,9 +38,10 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The median of the rounds' ratios: what slows a whole round down slows both."""
-        pairs = list(zip(self.values, self.baselines, strict=bool(self.baselines)))
-        return median(value / base for value, base in pairs) if pairs else None
+        """The median of the rounds' ratios: what slows a whole round down slows both. A baseline of 0 says nothing."""
+        pairs = zip(self.values, self.baselines, strict=bool(self.baselines))
+        ratios = [value / base for value, base in pairs if base]
+        return median(ratios) if ratios else None
 
     @property
     def met(self) -> bool | None:

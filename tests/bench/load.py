@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 #: A server warms up before answers count.
 WARM_UP_S = 0.3
+#: Seconds after which a server that gave no answer at all is taken for dead.
+_SILENCE_S = 60
 _LONGEST_READ = 262_144
 _SCRIPT_LINES = 7
 
@@ -92,7 +94,11 @@ def rate(
             start = time.perf_counter() + WARM_UP_S
             warming = _carry(selector, requests, whole, until=start)
             started = time.perf_counter()
-            done = _carry(selector, requests, whole, until=start + seconds)
+            done = _carry(selector, requests, whole, until=started + seconds)
+            while not done:  # too busy for one answer in this time: as much again
+                if time.perf_counter() - started > _SILENCE_S:
+                    raise WrongAnswerError(f"no answer within {_SILENCE_S} s")
+                done = _carry(selector, requests, whole, until=time.perf_counter() + seconds)
             return done / (time.perf_counter() - started), warming + done
         finally:
             for connection in opened:

@@ -20,6 +20,7 @@ from events.channel import HANDED_BYTES, STEP, Bury, Channel, Done, Entry, Park
 from events.errors import Unavailable
 from events.keyspace import CHANNELS, GROUP
 from tests.contract.fakes import Broker, FakeChannel
+from tests.servers.parts import until
 
 #: Far longer than any test takes.
 LONG_MS = 3_600_000
@@ -162,14 +163,6 @@ def waiting(world: World, name: str) -> list[bytes]:
     return texts(read(other))
 
 
-def until(reached: Callable[[], bool]) -> None:
-    """Wait until a server's state is ``reached``."""
-    deadline_s = time.monotonic() + 10
-    while not reached():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
-
-
 # --- reading
 
 
@@ -257,7 +250,9 @@ def test_whoever_waited_for_news_gets_all_of_it_that_fits(real):
     with ThreadPoolExecutor(1) as threads:
         for count, size, most in ((50, 10, 50), (50, 10, 1), (5, 900_000, 500)):
             waited = threads.submit(waits.read, most, 20_000)
-            until(lambda: any("b" in each["flags"] for each in real.client_list()))
+            until(
+                lambda: any("b" in each["flags"] for each in real.client_list()), within_s=10, what="a client blocks"
+            )
             with real.pipeline(transaction=True) as pipeline:  # all at once, as the front door does
                 for _ in range(count):
                     pipeline.xadd(keyspace.stream_key("events", 3), {"event": b"x" * size})
@@ -736,7 +731,7 @@ def test_whoever_waits_for_news_hears_that_the_server_cannot_have_any(request, s
         events = Redis(client).channel()
         events.ensure()
         waited = threads.submit(events.read, 500, 10_000)
-        until(lambda: any("b" in each["flags"] for each in client.client_list()))
+        until(lambda: any("b" in each["flags"] for each in client.client_list()), within_s=10, what="a client blocks")
         client.execute_command(*does)
         try:
             with pytest.raises(Unavailable):

@@ -137,7 +137,7 @@ def test_what_is_too_much_is_refused_without_being_kept(front_door: FrontDoor) -
     assert worker_kb(front_door) - before < 20_000
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400))
 def test_bytes_that_are_no_http_are_refused_or_cut_off(front_door: FrontDoor, sent: bytes) -> None:
     with closing(dialled(front_door)) as raw:
@@ -156,7 +156,7 @@ JSON = st.recursive(
 ATTRIBUTES = ("id", "source", "type", "subject", "time", "data", "datacontenttype", "specversion", "odd", "sspptenant")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.sampled_from(ATTRIBUTES), JSON),
     st.sampled_from(["application/cloudevents+json", "application/cloudevents-batch+json", "application/json", "x/y"]),
@@ -194,7 +194,7 @@ NAMES = [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(

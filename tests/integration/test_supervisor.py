@@ -17,6 +17,7 @@ from events.errors import ConfigError
 from functions.local import home as home_module
 from functions.local.home import Home
 from functions.local.process import dies_with_us
+from tests.servers.parts import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,7 +121,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
 
 def until(true: Callable[[], bool], what: Callable[[], str] = lambda: "", within_s: float = 15) -> None:
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + within_s * PATIENCE
     while not true():
         assert time.monotonic() < deadline, what()
         time.sleep(0.02)

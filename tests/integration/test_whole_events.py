@@ -76,7 +76,7 @@ def shown(database: Database, event: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(given_=EVENTS)
 def test_any_event_is_shown_as_it_was_sent(database: Database, store: PostgresSignalStore, given_: dict) -> None:
     who = given_.pop("who", {})

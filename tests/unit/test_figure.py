@@ -22,6 +22,8 @@ def figure(**told: object) -> Figure:
         ({"values": [1.1], "most": 1}, None, False),
         ({"values": [1.1]}, None, None),
         ({"values": [], "most": 1}, None, None),
+        ({"values": [5.0, 6.0], "baseline": "hello", "baselines": [0.0, 2.0], "least": 1.8}, 3.0, True),
+        ({"values": [5.0], "baseline": "hello", "baselines": [0.0], "least": 1.8}, None, None),
     ],
 )
 def test_a_goal_is_one_for_the_ratio_where_there_is_a_baseline(
