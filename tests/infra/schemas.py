@@ -9,14 +9,15 @@ from typing import Any
 
 import jsonschema
 import kubernetes_validate
+import yaml
 
 from tests.infra.manifests import ROOT, Object, kind_of
 
 KUBERNETES = "1.35"
-#: The custom resources' schemas come with the workplace; a clone alone does not have them.
-FOLDER = ROOT.parent / "shared" / "schemas"
-if not FOLDER.is_dir():
-    FOLDER = ROOT.parents[1] / "shared" / "schemas"
+#: The fields of custom resources that we write.
+CUSTOM = Path(__file__).with_name("custom_resources.yaml")
+#: The whole definitions, where somebody put them beside the repository; what we write has to be in them, too.
+WHOLE = (ROOT.parent / "shared" / "schemas", ROOT.parents[1] / "shared" / "schemas")
 
 #: What may stand in metadata here; the API server owns the rest.
 _METADATA = {
@@ -34,19 +35,13 @@ _METADATA = {
 _TEMPLATE = {**_METADATA, "required": []}
 
 
-def known(found: Object) -> bool:
-    """Whether there is a schema here for ``found``: Kubernetes' own always, custom resources' in the workplace."""
-    return FOLDER.is_dir() or not found["apiVersion"].startswith(("serving.knative.dev/", "keda.sh/"))
-
-
 def fault(found: Object) -> str:
     """What the API server would refuse ``found`` for; empty when nothing."""
     try:
-        schema = custom().get(kind_of(found))
-        if schema is None:
-            kubernetes_validate.validate(found, KUBERNETES, strict=True)
-        else:
+        for schema in custom().get(kind_of(found), ()):
             jsonschema.validate(found, schema)
+        if kind_of(found) not in custom():
+            kubernetes_validate.validate(found, KUBERNETES, strict=True)
     except jsonschema.ValidationError as exc:
         return f"{exc.json_path}: {exc.message}"
     except kubernetes_validate.SchemaNotFoundError as exc:
@@ -55,15 +50,19 @@ def fault(found: Object) -> str:
 
 
 @cache
-def custom() -> dict[tuple[str, str], dict[str, Any]]:
+def custom() -> dict[tuple[str, str], list[dict[str, Any]]]:
     """The schemas of the custom resources, by apiVersion and kind."""
-    found = (json.loads(path.read_text("utf-8")) for path in sorted(Path(FOLDER).glob("*.json")))
-    return {(each["apiVersion"], each["kind"]): _top(each["schema"]) for each in found}
+    ours = yaml.safe_load(CUSTOM.read_text("utf-8"))
+    schemas = {tuple(name.split()): [_top(schema)] for name, schema in ours.items()}
+    for path in (path for folder in WHOLE for path in folder.glob("*.json")):
+        whole = json.loads(path.read_text("utf-8"))
+        schemas.get((whole["apiVersion"], whole["kind"]), []).append(_top(whole["schema"]))
+    return schemas
 
 
 def _top(schema: dict[str, Any]) -> dict[str, Any]:
     strict = _strict(schema)
-    strict["properties"]["metadata"] = _METADATA
+    strict["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _METADATA}
     return strict
 
 

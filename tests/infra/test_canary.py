@@ -133,7 +133,6 @@ def test_what_cannot_be_done_is_refused_with_what_can(refused, says):
         refused()
 
 
-@pytest.mark.skipif(not schemas.FOLDER.is_dir(), reason=f"no schemas in {schemas.FOLDER}")
 def test_a_patched_service_is_acceptable():
     back = canary.rollback(live(), [FIRST], "process-00001")
     for patch in (canary.canary(live(), IMAGE, 10), canary.promote(live()), back):
