@@ -8,6 +8,11 @@ from dataclasses import dataclass
 class SsppError(Exception):
     """Anything this platform raises on purpose."""
 
+    @property
+    def in_full(self) -> str:
+        """Everything it says, for the operator; the text alone may be read by anybody."""
+        return str(self)
+
 
 class ConfigError(SsppError):
     """The settings are unusable: say everything that is wrong and do not start."""
@@ -37,6 +42,11 @@ class Refused(SsppError):
         self.detail = detail
         self.faults = faults
 
+    @property
+    def in_full(self) -> str:
+        """See SsppError."""
+        return self.detail or self.title
+
 
 class Unavailable(SsppError):
     """A backend is down, slow or full: answer 503, leave the event where it is, retry later.
@@ -45,10 +55,18 @@ class Unavailable(SsppError):
         what: the backend, as an operator would name it.
         retry_after_s: seconds the caller should wait.
         reason: a sentence for the operator that says what to change, where that is known.
+        how: what is wrong with it, as anybody may read it.
     """
 
-    def __init__(self, what: str, *, retry_after_s: int = 5, reason: str = "") -> None:
-        super().__init__(f"{what} is unavailable")
+    def __init__(
+        self, what: str, *, retry_after_s: int = 5, reason: str = "", how: str = "is unavailable"
+    ) -> None:
+        super().__init__(f"{what} {how}")
         self.what = what
         self.reason = reason
         self.retry_after_s = retry_after_s
+
+    @property
+    def in_full(self) -> str:
+        """See SsppError."""
+        return "; ".join(filter(None, (str(self), self.reason, *getattr(self, "__notes__", ()))))

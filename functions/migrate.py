@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from events import log, settings
-from events.errors import ConfigError, Unavailable
+from events.errors import SsppError, Unavailable
 from functions import restore
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
@@ -37,8 +37,8 @@ def main() -> None:
         log.configure(told.log_level)
         patiently(partial(act, told), given.wait, time.monotonic, time.sleep)
         _LOG.info("migrated")
-    except (ConfigError, Unavailable) as exc:
-        sys.exit(f"migrate: {exc}")
+    except SsppError as exc:
+        sys.exit(f"migrate: {exc.in_full}")
 
 
 def patiently(
@@ -59,7 +59,7 @@ def patiently(
             if now >= deadline:
                 raise
             if now >= tell_at:
-                _LOG.info("waiting", store=exc.what, seconds_left=round(deadline - now))
+                _LOG.info("waiting", store=exc.what, reason=exc.reason, seconds_left=round(deadline - now))
                 tell_at = now + TELL_S
         sleep(AGAIN_S)
 

@@ -121,8 +121,7 @@ class Tenants:
             old: the digest of the key to be replaced.
             new: the key that replaces it.
         """
-        grant, label = self.record.expire_key(old, old_ends)
-        self.record.put_key(digest(new), grant, label)
+        self.record.rotate_key(old, digest(new), old_ends)
         self.publish()
 
     def revoke_key(self, key_digest: str) -> None:

@@ -43,7 +43,7 @@ def main() -> None:
         else:
             look(told, datetime.now(UTC))
     except SsppError as exc:
-        sys.exit(f"tick: {exc}")
+        sys.exit(f"tick: {exc.in_full}")
 
 
 def _look_on(told: settings.Settings, every_s: float) -> None:
@@ -55,7 +55,7 @@ def _look_on(told: settings.Settings, every_s: float) -> None:
         try:
             look(told, datetime.now(UTC))
         except Unavailable as exc:
-            _LOG.warning("waiting", store=exc.what)
+            _LOG.warning("waiting", store=exc.what, reason=exc.reason)
         stopping.wait(every_s)
 
 

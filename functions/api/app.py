@@ -34,7 +34,7 @@ from functions.api.parameters import (
 )
 from functions.domain import score
 from functions.domain.explain import Explanation
-from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, digest, is_operators
+from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, digest, is_operators, permitted
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
 from functions.ingest.doors import DOORS
@@ -80,7 +80,7 @@ class Api:
         except Refused as refusal:
             status, headers, body = problem.refused(refusal)
         except Unavailable as exc:
-            log.warning("unavailable", backend=exc.what)
+            log.warning("unavailable", backend=exc.what, reason=exc.reason)
             status, headers, body = problem.unavailable(exc)
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a 500 and the log the trace
             log.error("failed", trace=True)
@@ -109,12 +109,7 @@ class Api:
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
         if route.operator and is_operators(key, self.operator_key):
             return None
-        grant = self.keys.find(digest(key))
-        if grant is None or not grant.works_at(self.now()):
-            raise problem.unknown_key()
-        if route.scope not in grant.scopes:
-            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {route.scope}")
-        return grant.tenant_id
+        return permitted(self.keys.find(digest(key)), route.scope, self.now()).tenant_id
 
     def list_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
         """One page of signals."""

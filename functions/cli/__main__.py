@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         output.complain(str(exc))
         return 1
     except Unavailable as exc:
-        output.complain("; ".join((str(exc), *getattr(exc, "__notes__", ()))))
+        output.complain(exc.in_full)
         return EX_TEMPFAIL
     except KeyboardInterrupt:
         return INTERRUPTED

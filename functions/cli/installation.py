@@ -7,17 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pg8000.exceptions import DatabaseError
-
 from events import channel, settings
 from events.deadletter import DeadLetters
 from events.errors import ConfigError, Refused, Unavailable
 from functions import tenants
-from functions.adapters.postgres.database import sqlstate
 from functions.tenants import Tenants
-
-#: SQLSTATE of what an operator can mend, beside what passes as Unavailable: this user may not work there.
-_NOT_ALLOWED = "42501"
 
 
 class Installation:
@@ -35,17 +29,12 @@ class Installation:
         """Connect to PostgreSQL and Redis for the length of the block.
 
         Raises:
-            ConfigError: nothing says where they are, or PostgreSQL does not let us work.
-            Unavailable: one of them cannot be reached.
+            ConfigError: nothing says where they are.
+            Unavailable: one of them cannot be reached, or does not let us work.
         """
         database_url, redis_url = self._stores()
-        try:
-            with tenants.opened(database_url, redis_url) as known:
-                yield known
-        except DatabaseError as exc:
-            if sqlstate(exc) != _NOT_ALLOWED:
-                raise
-            raise ConfigError(f"PostgreSQL: {exc.args[0]['M']}; has DATABASE_URL's user migrated it?") from exc
+        with tenants.opened(database_url, redis_url) as known:
+            yield known
 
     @contextmanager
     def dead_letters(self) -> Iterator[DeadLetters]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from events.errors import Refused
+
 #: Tells a leaked key apart from other secrets; scanners look for it.
 PREFIX = "sspp_"
 RANDOM_BYTES = 32
@@ -22,15 +24,49 @@ WRITE_DEAD_LETTERS = "dead-letters:write"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whom a key belongs to, what it may do and until when."""
+    """Whom a key belongs to, what it may do and until when, and whether that tenant is suspended."""
 
     tenant_id: str
     scopes: frozenset[str]
     expires_at: datetime | None = None
+    suspended: bool = False
 
-    def works_at(self, now: datetime) -> bool:
-        """Whether the key has not expired."""
-        return self.expires_at is None or now < self.expires_at
+
+def permitted(grant: Grant | None, scope: str, now: datetime) -> Grant:
+    """Return the grant of a key that may do ``scope`` at ``now``. Nothing else decides on it, at any endpoint.
+
+    Args:
+        grant: of the key that was given; None for one that is unknown or revoked.
+
+    Raises:
+        Refused: 401 with the same words for every key that does not work; 403 where the tenant is suspended or the
+            key lacks the scope.
+    """
+    grant = working(grant, now)
+    if grant.suspended:
+        raise Refused("Forbidden", status=403, detail="this tenant is suspended")
+    if scope not in grant.scopes:
+        raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {scope}")
+    return grant
+
+
+def working(grant: Grant | None, now: datetime) -> Grant:
+    """Return the grant of a key that is known and has not expired; see :func:`permitted`, which asks for more.
+
+    Raises:
+        Refused: 401.
+    """
+    if grant is None or (grant.expires_at is not None and now >= grant.expires_at):
+        raise unknown_key()
+    return grant
+
+
+def unknown_key() -> Refused:
+    """Return the refusal of every key that does not work, whatever is wrong with it.
+
+    Made anew each time: an exception that is raised again keeps the frames of every time before.
+    """
+    return Refused("Unauthorized", status=401, detail="a valid API key is needed in x-api-key or Authorization")
 
 
 def new_key(random_bytes: bytes) -> str:

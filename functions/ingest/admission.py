@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -16,11 +16,11 @@ from events.errors import Fault, Refused
 from events.failpoint import reach
 from functions.adapters.redis.cluster import Pipe
 from functions.domain import sales, schema
+from functions.domain.key import working
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
 from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Declined, Meter
 from functions.ingest.keys import KeyCache, Sender
-from functions.web import problem
 
 CHANNEL = "events"
 
@@ -79,16 +79,15 @@ class Admission:
         self._limits = limits
 
     async def sender(self, key: str, now: datetime) -> Sender:
-        """Give who sends with ``key``.
+        """Return the sender that ``key`` belongs to.
 
         Raises:
             Refused: 401 for every key that does not work.
             Unavailable: nothing can be said about any key now.
         """
         sender = await self._keys.find(key, now)
-        if sender is None:
-            raise problem.unknown_key()
-        return sender
+        working(sender and sender.grant, now)
+        return cast(Sender, sender)
 
     async def decide(
         self, sender: Sender, messages: Sequence[Message | Refused], arrival: Arrival

@@ -16,6 +16,7 @@ from events import health, metrics
 from events.errors import Refused, Unavailable
 from events.log import Log, Throttle
 from functions.ingest import answer
+from functions.domain.key import WRITE_EVENTS, permitted
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Answer
 from functions.ingest.doors import DOORS, Door, Request
@@ -98,7 +99,7 @@ class FrontDoor:
         self, door: Door, sender: Sender, headers: Mapping[str, str], read: Read, now: datetime
     ) -> Answer:
         """What do they bring, may it come in."""
-        sender.check_may_write()
+        permitted(sender.grant, WRITE_EVENTS, now)
         body = await read()
         metrics.INGEST_BYTES.inc(len(body))
         request = Request(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from events import keyspace
-from events.errors import Refused
 from events.log import Log
 from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
-from functions.domain.key import WRITE_EVENTS, Grant, digest
+from functions.domain.key import Grant, digest
 from functions.domain.plan import Terms
 from functions.ingest.answer import Meter
 
@@ -32,17 +31,6 @@ class Sender:
     grant: Grant
     terms: Terms
     used: int
-
-    def check_may_write(self) -> None:
-        """Make sure that events are taken from it.
-
-        Raises:
-            Refused: 403.
-        """
-        if self.terms.suspended:
-            raise Refused("Forbidden", status=403, detail="this tenant is suspended")
-        if WRITE_EVENTS not in self.grant.scopes:
-            raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {WRITE_EVENTS}")
 
     def meter(self, now: datetime) -> Meter:
         """How it stands with its month, for an answer that takes no script call; of its rates nothing is known."""
@@ -66,7 +54,7 @@ class KeyCache:
         self._lost = False
 
     async def find(self, key: str, now: datetime) -> Sender | None:
-        """Give who sends with ``key``; None for every key that does not work, whatever is wrong with it.
+        """Return the sender that ``key`` belongs to, None for an unknown or revoked key.
 
         Raises:
             Unavailable: the directory could not be reached, or is missing.
@@ -78,8 +66,7 @@ class KeyCache:
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
             self._known[wanted] = known
-        sender = known[1]
-        return sender if sender is not None and sender.grant.works_at(now) else None
+        return known[1]
 
     async def check(self) -> None:
         """Raise Unavailable unless Redis answers and has the directory."""
@@ -103,4 +90,5 @@ class KeyCache:
         terms, used = await asyncio.gather(
             self._redis.execute("GET", terms_of(tenant)), self._redis.execute("GET", count_key)
         )
-        return Sender(wanted, grant, decode_terms(terms), int(used or 0))
+        known = decode_terms(terms)
+        return Sender(wanted, replace(grant, suspended=known.suspended), known, int(used or 0))

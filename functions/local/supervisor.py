@@ -93,7 +93,7 @@ class Supervisor:
                 telling.result()
                 await asked
         except SsppError as exc:
-            self._console.say(f"cannot start: {exc}")
+            self._console.say(f"cannot start: {exc.in_full}")
             return 1
         finally:
             for task in (telling, asked):

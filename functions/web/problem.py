@@ -12,14 +12,6 @@ from events.errors import Refused, Unavailable
 CONTENT_TYPE = "application/problem+json"
 
 
-def unknown_key() -> Refused:
-    """The same words for every key that does not work, whatever is wrong with it.
-
-    Made anew each time: an exception that is raised again keeps the frames of every time before.
-    """
-    return Refused("Unauthorized", status=401, detail="a valid API key is needed in x-api-key or Authorization")
-
-
 def fields(refusal: Refused) -> dict[str, Any]:
     """What a refusal says, as problem+json has it."""
     body: dict[str, Any] = {"type": "about:blank", "title": refusal.title, "status": refusal.status}

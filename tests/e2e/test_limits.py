@@ -19,7 +19,7 @@ import pytest
 from functions import tenants
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan
-from functions.tenants import Tenants
+from functions.tenants import EVERY_SCOPE, Tenants
 from tests.e2e.conftest import Installation, Platform, event
 from tests.servers import raw
 from tests.servers.parts import until
@@ -184,8 +184,21 @@ def test_a_quota_is_told_of_by_mail(platform: Platform, operator: Tenants, tenan
 
 
 def test_a_suspended_tenant_is_refused_until_it_is_back(platform: Platform, operator: Tenants, tenant: str) -> None:
+    every = key(operator, tenant, *EVERY_SCOPE)
     operator.suspend(tenant, suspended=True)
-    assert platform.post(event()).status_code == 403
+    answers = [platform.post(event())] + [
+        platform.api.request(method, path, headers={"x-api-key": every})
+        for method, path in (
+            ("GET", "/api/v1/signals"),
+            ("GET", "/api/v1/dead-letters"),
+            ("PATCH", "/api/v1/dead-letters/events:0:1-0"),
+            ("POST", "/api/v1/dead-letters/events:0:1-0/redrive"),
+            ("POST", "/api/v1/dead-letters/redrive"),
+        )
+    ]
+    assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [
+        (403, "this tenant is suspended")
+    ] * len(answers)
     operator.suspend(tenant, suspended=False)
     until(lambda: platform.post(event()).status_code == 202, within_s=TAKES_EFFECT_S, what="it is taken again")
 

@@ -156,6 +156,17 @@ def out_of_connections(scene: Scene) -> None:
         scene.for_seconds(30, 3)
 
 
+def read_only(scene: Scene) -> None:
+    """PostgreSQL takes no writes, as after a failover or with a full disk, for longer than every retry together."""
+    others = "application_name = 'sspp' AND pid <> pg_backend_pid()"
+    with scene.stage.sql() as connection:
+        for setting in ("SET default_transaction_read_only = on", "RESET default_transaction_read_only"):
+            connection.run(f"ALTER ROLE sspp {setting}")
+            connection.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+            if setting.startswith("SET"):
+                scene.for_seconds(60, 6)
+
+
 def lock_held(scene: Scene) -> None:
     """Somebody holds the table of accounts."""
     with scene.stage.sql() as connection:
@@ -391,6 +402,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("postgres down", postgres_down, mails_again=True),
     Fault("postgres out of connections", out_of_connections, mails_again=True),
     Fault("postgres lock held", lock_held, mails_again=True),
+    Fault("postgres read-only", read_only, mails_again=True),
     Fault("duplicate storm", duplicate_storm),
     Fault("poison", poison),
     Fault("zombie dispatcher", zombie_dispatcher),

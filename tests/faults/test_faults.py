@@ -27,7 +27,7 @@ RUNS = {
     "kills": [f"killed at {place}" for place in sorted(PLACES)] + ["any part killed"],
     "stores killed": ["all killed at once", "redis killed always", "redis killed everysec", "full memory"],
     "full disk": ["full disk always", "full disk everysec"],
-    "postgres": ["postgres down", "postgres out of connections", "postgres lock held"],
+    "postgres": ["postgres down", "postgres out of connections", "postgres lock held", "postgres read-only"],
     "senders": ["duplicate storm", "poison"],
     "zombies": ["zombie dispatcher", "zombie process", "clock jumps"],
     "consumers": ["two dispatchers", "two dispatchers of one name", "dispatcher scaled 0-1-0", "process scaled 0-1-0"],

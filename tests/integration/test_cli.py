@@ -27,13 +27,15 @@ import redis
 from pydantic import BaseModel
 
 from events import keyspace, settings
+from events.errors import Refused
 from functions import migrate, tenants
 from functions.adapters.postgres.database import connect
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
 from functions.cli.__main__ import main, parser
-from functions.domain.key import RANDOM_BYTES, Grant, digest, new_key, well_formed
+from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, permitted, well_formed
 from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
+from functions.tenants import DEMO_RULE
 from tests.servers import parts
 from tests.servers.parts import until
 
@@ -168,8 +170,8 @@ def test_a_key_is_named_by_itself_too_and_best_on_standard_input(acme: Shell, di
     first = acme.good("keys", "issue", "acme", "--label", "crm")
     second = acme.good("keys", "rotate", "-", "--overlap", "0s", stdin=first + "\n")
     grant = directory.grant(first)
-    assert grant is not None
-    assert not grant.works_at(datetime.now(UTC))
+    with pytest.raises(Refused):
+        permitted(grant, WRITE_EVENTS, datetime.now(UTC))
     done = acme("keys", "revoke", second)
     assert (done.code, directory.grant(second)) == (0, None)
     assert second not in done.err
@@ -454,10 +456,10 @@ def test_a_database_that_does_not_let_us_work_is_one_line(sspp: Shell, env: Mapp
         admin.run(f"CREATE ROLE {visitor} LOGIN PASSWORD 'x'")
         try:
             for wrong, code, told in (
-                (url._replace(netloc=f"nobody:x@{url.hostname}:{url.port}"), 75, "PostgreSQL is unavailable"),
-                (url._replace(path=url.path + "_missing"), 75, "PostgreSQL is unavailable"),
+                (url._replace(netloc=f"nobody:x@{url.hostname}:{url.port}"), 75, "refuses the password"),
+                (url._replace(path=url.path + "_missing"), 75, "there is no such database"),
                 (url._replace(path="/postgres"), 75, "is DATABASE_URL right, and is it migrated?"),
-                (url._replace(netloc=f"{visitor}:x@{url.hostname}:{url.port}"), 1, "permission denied for table"),
+                (url._replace(netloc=f"{visitor}:x@{url.hostname}:{url.port}"), 75, "has not the rights"),
             ):
                 done = sspp("tenants", "list", DATABASE_URL=wrong.geturl())
                 assert (done.code, done.err.count("\n")) == (code, 1)
@@ -707,3 +709,32 @@ def test_the_document_that_help_shows_is_one_that_is_taken(noun: str, model: typ
     shown = re.search(r"^  \{\n.*^  \}", dict(_commands(parser()))[noun].description or "", re.MULTILINE | re.DOTALL)
     assert shown
     model.model_validate_json(shown[0])
+
+
+def test_two_operators_at_once_get_what_they_asked_for_or_a_conflict(env: Mapping[str, str]) -> None:
+    def changed(number: int) -> str:
+        with tenants.opened(env["DATABASE_URL"], env["REDIS_URL"]) as known:
+            try:
+                known.put("twice", f"Twice {number}")
+                known.put_event_type("twice", OwnEventType.model_validate({**WEBINAR, "points": number}))
+                known.put_rule("twice", DEMO_RULE, RuleDefinition.model_validate({**RULE, "name": f"rule {number}"}))
+            except Refused as refusal:
+                return f"{refusal.status} {refusal.detail}"
+        return "done"
+
+    with ThreadPoolExecutor(4) as operators:
+        said = set(operators.map(changed, range(24)))
+    assert "done" in said
+    assert said <= {"done", "409 somebody else wrote the same at this moment; try again"}
+
+
+def test_a_key_is_rotated_whole_or_not_at_all(acme: Shell, env: Mapping[str, str], directory: Directory) -> None:
+    old = acme.good("keys", "issue", "acme", "--label", "crm")
+    taken = new_key(bytes(RANDOM_BYTES))
+    with tenants.opened(env["DATABASE_URL"], env["REDIS_URL"]) as known:
+        known.issue_key(taken, Grant("acme", frozenset({WRITE_EVENTS})), "other")
+        with pytest.raises(Refused, match="Conflict"):  # the new key cannot be recorded, so the old one goes on
+            known.rotate_key(digest(old), taken, datetime.now(UTC))
+        known.publish()
+        assert known.record.find(digest(old)) == Grant("acme", frozenset({WRITE_EVENTS}))
+    assert directory.grant(old) == Grant("acme", frozenset({WRITE_EVENTS}))

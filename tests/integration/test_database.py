@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from events.errors import Unavailable
+from events.errors import Refused, Unavailable
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.local import ports
@@ -53,7 +53,7 @@ def test_a_statement_is_one_round_trip_once_it_is_prepared(database_url: str) ->
 
 def test_a_failed_transaction_leaves_nothing_and_its_connection_works_on(database: Database) -> None:
     tenants = PostgresTenants(database)
-    with pytest.raises(DatabaseError), database.transaction() as tx:
+    with pytest.raises(Refused), database.transaction() as tx:
         tx.rows("put_tenant", tenant_id="a", name="A", contact=None)
         tx.rows("put_key", tenant_id="nobody", digest="d", label="", scopes="{}", expires_at=None)
     tenants.put("b", "B")
@@ -150,3 +150,80 @@ def test_a_server_that_is_away_is_unavailable(
             listener.listen()
         with closing(Database(url)) as database, pytest.raises(Unavailable, match="PostgreSQL"):
             database.ping()
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("default_transaction_read_only = on", "read-only"),
+        ("lock_timeout = 50", "a lock"),
+        ("role = sspp_reader", "has not the rights"),
+    ],
+)
+def test_a_setting_of_the_server_is_an_outage_until_it_is_mended(
+    database: Database, database_url: str, setting: str, reason: str
+) -> None:
+    tenants = PostgresTenants(database)
+    with closing(connect(database_url)) as operator:
+        name = urlsplit(database_url).path.lstrip("/")
+        operator.run(f"ALTER DATABASE {name} SET {setting}")
+        operator.run("BEGIN")
+        operator.run("LOCK TABLE tenants IN SHARE MODE" if "lock" in setting else "SELECT 1")
+        with pytest.raises(Unavailable) as met:
+            tenants.put("a", "A")
+        operator.run("ROLLBACK")
+        operator.run(f"ALTER DATABASE {name} RESET {setting.split()[0]}")
+    assert reason in met.value.reason
+    tenants.put("a", "A")
+
+
+def test_statements_that_vanished_are_prepared_again(database: Database) -> None:
+    tenants = PostgresTenants(database)
+    tenants.put("a", "A")
+    with database.transaction() as tx:
+        tx._connection.run("DEALLOCATE ALL")
+    with pytest.raises(Unavailable) as met:
+        tenants.put("b", "B")
+    assert "prepared statement" in met.value.reason
+    for name in ("b", "c", "d"):
+        tenants.put(name, name)
+        assert tenants.exists(name)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT CAST('x' AS integer)",
+        "SELECT 1 / 0",
+        "INSERT INTO api_keys (tenant_id, digest, label, scopes) VALUES ('nobody', 'd', '', '{}')",
+        "SELECT (SELECT generate_series(1, 2))",
+        "INSERT INTO tenants (tenant_id, name) SELECT string_agg(md5(CAST(n AS text)), ''), '' "
+        "FROM generate_series(1, 9000) AS n",
+    ],
+)
+def test_values_that_can_never_be_stored_are_refused_and_the_connection_works_on(
+    database: Database, sql: str
+) -> None:
+    with pytest.raises(Refused, match="Cannot be stored"), database.transaction() as tx:
+        connection = tx._connection
+        connection.run(sql)
+    with database.transaction() as tx:
+        assert tx._connection is connection
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda url: url._replace(netloc=url.netloc.replace(url.password, "wrong")), "refuses the password"),
+        (lambda url: url._replace(path="/nowhere"), "no such database"),
+        (lambda url: url._replace(query="sslmode=require"), "offers no TLS"),
+        (lambda url: url._replace(netloc=f"sspp:x@127.0.0.1:{ports.free(1)[0]}"), "nobody listens"),
+        (lambda url: url._replace(netloc="sspp:x@nowhere.invalid:5432"), "host"),
+    ],
+    ids=["password", "database", "TLS", "port", "host"],
+)
+def test_what_keeps_us_from_connecting_is_told_apart(database_url: str, change: Any, reason: str) -> None:
+    url = urlunsplit(change(urlsplit(database_url)))
+    with closing(Database(url)) as database, pytest.raises(Unavailable) as met:
+        database.ping()
+    assert reason in met.value.reason

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -109,3 +112,18 @@ def test_migrating_minds_the_number_of_partitions(database_url: str, redis_url: 
 def test_a_redis_that_is_away_is_unavailable() -> None:
     with channel.connect("redis://127.0.0.1:1") as client, pytest.raises(Unavailable):
         partitions.settle_on(client, 1)
+
+
+def test_a_read_only_database_is_one_line_and_no_trace(postgres_url: str) -> None:
+    empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
+    with cloned(empty) as url, closing(connect(url)) as operator:
+        operator.run(f"ALTER DATABASE {urlsplit(url).path.lstrip('/')} SET default_transaction_read_only = on")
+        done = subprocess.run(
+            [sys.executable, "-m", "functions.migrate", "--schema"],
+            env={**os.environ, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "migrate: PostgreSQL is unavailable; PostgreSQL is read-only" in done.stderr

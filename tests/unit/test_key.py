@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.errors import Refused
 from functions.domain.key import (
     PREFIX,
     RANDOM_BYTES,
+    READ,
     WRITE_EVENTS,
     Grant,
     digest,
     is_operators,
     new_key,
+    permitted,
     well_formed,
 )
 
@@ -69,13 +72,39 @@ def test_what_is_kept_of_a_key_is_its_sha_256():
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "works"),
-    [(None, True), (timedelta(seconds=1), True), (timedelta(0), False), (timedelta(days=-1), False)],
+    ("expires_in", "scopes", "suspended", "status"),
+    [
+        (None, {WRITE_EVENTS}, False, None),
+        (timedelta(microseconds=1), {WRITE_EVENTS, READ}, False, None),
+        (timedelta(0), {WRITE_EVENTS}, False, 401),
+        (timedelta(days=-1), {WRITE_EVENTS}, True, 401),  # an expired key learns nothing of its tenant
+        (None, {WRITE_EVENTS}, True, 403),
+        (None, {READ}, False, 403),
+        (None, set(), True, 403),
+    ],
 )
-def test_a_key_works_until_it_expires(expires_in, works):
+def test_a_key_may_do_what_its_scopes_say_until_it_expires_and_while_its_tenant_works(
+    expires_in, scopes, suspended, status
+):
     now = datetime(2026, 3, 4, 12, tzinfo=UTC)
     expires_at = None if expires_in is None else now + expires_in
-    assert Grant("tenant", frozenset({WRITE_EVENTS}), expires_at).works_at(now) is works
+    grant = Grant("tenant", frozenset(scopes), expires_at, suspended)
+    if status is None:
+        assert permitted(grant, WRITE_EVENTS, now) is grant
+        return
+    with pytest.raises(Refused) as refused:
+        permitted(grant, WRITE_EVENTS, now)
+    assert refused.value.status == status
+
+
+def test_an_unknown_key_is_refused_in_the_words_of_an_expired_one():
+    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    said = []
+    for grant in (None, Grant("tenant", frozenset({READ}), now)):
+        with pytest.raises(Refused) as refused:
+            permitted(grant, READ, now)
+        said.append((refused.value.status, refused.value.title, refused.value.detail))
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize(

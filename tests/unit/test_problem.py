@@ -7,6 +7,7 @@ import json
 import pytest
 
 from events.errors import Fault, Refused, Unavailable
+from functions.domain.key import unknown_key
 from functions.web import problem
 
 FAULTS = tuple(Fault(f"/data/{number}", f"is wrong {number}") for number in range(5))
@@ -69,16 +70,16 @@ def test_a_bug_of_ours_shows_no_trace():
 
 
 def test_every_key_that_does_not_work_gets_the_same_words():
-    assert problem.fields(problem.unknown_key())["status"] == 401
-    assert "unknown" not in problem.fields(problem.unknown_key())["detail"]
+    assert problem.fields(unknown_key())["status"] == 401
+    assert "unknown" not in problem.fields(unknown_key())["detail"]
 
 
 def test_who_is_not_known_is_told_what_would_make_them_so():
-    _, headers, _ = problem.refused(problem.unknown_key())
+    _, headers, _ = problem.refused(unknown_key())
     assert headers["www-authenticate"] == "Bearer"
     assert "www-authenticate" not in problem.refused(Refused("Forbidden", status=403))[1]
 
 
 def test_a_refusal_that_is_raised_often_keeps_nothing_of_the_times_before():
     # An exception object that is raised again grows by the frames of each time, and what they hold with it.
-    assert problem.unknown_key() is not problem.unknown_key()
+    assert unknown_key() is not unknown_key()

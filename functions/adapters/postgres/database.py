@@ -19,7 +19,8 @@ import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pydantic_core import from_json
 
-from events.errors import ConfigError, Unavailable
+from events.errors import ConfigError
+from functions.adapters.postgres import trouble
 
 Row = dict[str, Any]
 
@@ -27,13 +28,6 @@ _SQL_FOLDER = Path(__file__).parent / "sql"
 #: ``-- name --`` on a line of its own opens a statement; what follows up to the next one belongs to it.
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
-#: SQLSTATE classes and codes that pass by themselves. Source: PostgreSQL manual, appendix A.
-#: A refused login (28) and a missing database (3D) pass when somebody mends the settings: nothing is lost by waiting.
-#: 57014 is a statement that took too long: it waited for a lock, or the server is slow.
-_PASSING = ("08", "28", "3D", "40", "53", "57P", "57014", "55P03")
-#: A table or a column is not there, or what a prepared statement gives has changed: the schema is of another version
-#: than the code, and a rollout is under way.
-_OTHER_SCHEMA = ("42P01", "42703", "0A000")
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
 
@@ -120,8 +114,9 @@ class Database:
             tenant: act as the reader role, which row-level security keeps inside this tenant.
 
         Raises:
-            Unavailable: the database could not be reached or is passing through trouble; nothing was
-                written, unless the connection broke during the commit, which a redelivery settles.
+            Unavailable: the database could not be reached, or refused for a reason that is not known to be in the
+                values; nothing was written, unless the connection broke during the commit, which a redelivery settles.
+            Refused: the values of a statement can never be stored; nothing was written.
         """
         connection = self._begin()
         try:
@@ -134,12 +129,10 @@ class Database:
             _discard(connection)
             if not _is_gone(exc):
                 raise
-            raise Unavailable("PostgreSQL") from exc
+            raise trouble.unreachable(exc) from exc
         except DatabaseError as exc:
-            self._roll_back(connection, reusable=not sqlstate(exc).startswith(_OTHER_SCHEMA))
-            if unavailable := _passing(exc):
-                raise unavailable from exc
-            raise
+            self._roll_back(connection, reusable=self._stays(exc))
+            raise trouble.translated(exc) from exc
         except BaseException:
             self._roll_back(connection)
             raise
@@ -178,14 +171,23 @@ class Database:
             connection.run("BEGIN")
             return connection
         except _BROKEN as exc:
-            raise Unavailable("PostgreSQL") from exc
+            raise trouble.unreachable(exc) from exc
         except DatabaseError as exc:
-            if unavailable := _passing(exc):
-                raise unavailable from exc
-            raise
+            raise trouble.translated(exc) from exc
+
+    def _stays(self, error: DatabaseError) -> bool:
+        """Whether the connection is still of use. Other errors close the idle ones, too.
+
+        A session keeps what it began with: a primary that has become a standby, statements that were prepared for
+        another schema or have vanished, a setting that has been changed back meanwhile.
+        """
+        if trouble.sqlstate(error).startswith(trouble.ABOUT_VALUES + trouble.PASSED_OVER):
+            return True
+        self.close()
+        return False
 
     def _roll_back(self, connection: pg8000.native.Connection, *, reusable: bool = True) -> None:
-        """End a transaction that failed; what was prepared for another schema is not ``reusable``."""
+        """End a transaction that failed, and keep its connection where it is ``reusable``."""
         try:
             connection.run("ROLLBACK")
         except (*_BROKEN, DatabaseError):
@@ -300,20 +302,3 @@ def _discard(connection: pg8000.native.Connection) -> None:
 def _is_gone(error: Exception) -> bool:
     """Whether the connection is to blame: pg8000 says InterfaceError of our own mistakes, too."""
     return not isinstance(error, InterfaceError) or str(error).startswith(("network error", "connection is closed"))
-
-
-def _passing(error: DatabaseError) -> Unavailable | None:
-    """What to raise for trouble that passes without anybody touching the statement."""
-    state = sqlstate(error)
-    if not state.startswith(_PASSING + _OTHER_SCHEMA):
-        return None
-    unavailable = Unavailable("PostgreSQL")
-    if state.startswith(_OTHER_SCHEMA):
-        unavailable.add_note("is DATABASE_URL right, and is it migrated?")
-    return unavailable
-
-
-def sqlstate(error: DatabaseError) -> str:
-    """The code of what PostgreSQL refused; empty where it gave none. Source: PostgreSQL manual, appendix A."""
-    details = error.args[0] if error.args else {}
-    return str(details.get("C", "")) if isinstance(details, dict) else ""

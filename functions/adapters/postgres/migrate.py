@@ -7,9 +7,12 @@ from pathlib import Path
 import pg8000.dbapi
 from alembic import command, op
 from alembic.config import Config
+from pg8000.exceptions import DatabaseError
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from functions.adapters.postgres import trouble
 from functions.adapters.postgres.database import MIGRATION_TIMEOUT_MS, connection_arguments
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -21,8 +24,19 @@ def upgrade(url: str, to: str = "head") -> None:
     """Bring the database at ``url`` to the version ``to``, the newest; safe to repeat and to run twice at once.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: a statement failed; nothing of that migration was kept.
+        Unavailable: PostgreSQL is away, read-only, or lets this user change nothing.
+        Refused: a migration cannot be made of what is stored. Nothing of it was kept in either case.
     """
+    try:
+        _upgrade(url, to)
+    except DBAPIError as exc:
+        cause = exc.orig
+        raise (
+            trouble.translated(cause) if isinstance(cause, DatabaseError) else trouble.unreachable(cause or exc)
+        ) from exc
+
+
+def _upgrade(url: str, to: str) -> None:
     engine = create_engine(
         "postgresql+pg8000://",
         creator=lambda: pg8000.dbapi.connect(**connection_arguments(url, statement_ms=MIGRATION_TIMEOUT_MS)),

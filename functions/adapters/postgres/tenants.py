@@ -93,15 +93,14 @@ class PostgresTenants:
                 expires_at=grant.expires_at,
             )
 
-    def expire_key(self, digest: str, at: datetime) -> tuple[Grant, str]:
-        """Let a key end at ``at``; gives what it could do before, until when, and its label.
+    def rotate_key(self, old: str, new: str, ends_at: datetime) -> None:
+        """Record ``new`` with what ``old`` may do, and let ``old`` end at ``ends_at``: both or neither.
 
         Raises:
             Refused: there is no such key, or it is revoked.
         """
         with self._database.transaction() as tx:
-            row = _found(tx.row("expire_key", digest=digest, expires_at=at), "key")
-        return _grant(row), str(row["label"])
+            _found(tx.row("rotate_key", old=old, new=new, ends_at=ends_at), "key")
 
     def revoke_key(self, digest: str) -> None:
         """End a key now; one that ended before stays ended."""
@@ -164,7 +163,7 @@ class PostgresTenants:
 
 
 def _grant(row: Mapping[str, Any]) -> Grant:
-    return Grant(row["tenant_id"], frozenset(row["scopes"]), row["expires_at"])
+    return Grant(row["tenant_id"], frozenset(row["scopes"]), row["expires_at"], row.get("suspended", False))
 
 
 def _found(row: Row | None, what: str) -> Row:

@@ -62,16 +62,20 @@ INSERT INTO api_keys (tenant_id, digest, label, scopes, expires_at)
 VALUES (:tenant_id, :digest, :label, CAST(:scopes AS text[]), CAST(:expires_at AS timestamptz))
 ON CONFLICT DO NOTHING;
 
--- expire_key --
--- Let a key end at a moment, or at the one it has if that is sooner; gives the key as it was.
-WITH before AS (
+-- rotate_key --
+-- A new key with what an old one may do, for as long. The old one ends at a moment, or at its own end if that is sooner.
+-- One row when the old one is there and not revoked.
+WITH old AS (
   SELECT tenant_id, digest, label, scopes, expires_at FROM api_keys
-  WHERE digest = :digest AND revoked_at IS NULL FOR UPDATE
+  WHERE digest = :old AND revoked_at IS NULL FOR UPDATE
+), replaced AS (
+  INSERT INTO api_keys (tenant_id, digest, label, scopes, expires_at)
+  SELECT tenant_id, CAST(:new AS text), label, scopes, expires_at FROM old
 ), ended AS (
-  UPDATE api_keys SET expires_at = least(api_keys.expires_at, CAST(:expires_at AS timestamptz))
-  FROM before WHERE api_keys.digest = before.digest
+  UPDATE api_keys SET expires_at = least(api_keys.expires_at, CAST(:ends_at AS timestamptz))
+  FROM old WHERE api_keys.digest = old.digest
 )
-SELECT tenant_id, digest, label, scopes, expires_at FROM before;
+SELECT tenant_id FROM old;
 
 -- revoke_key --
 -- End a key now; a row when it worked until now.
@@ -103,8 +107,9 @@ SELECT digest FROM api_keys WHERE revoked_at IS NOT NULL;
 SELECT pg_advisory_xact_lock(21946);
 
 -- find_key --
--- Whom a key that is not revoked belongs to.
-SELECT tenant_id, scopes, expires_at FROM api_keys WHERE digest = :digest AND revoked_at IS NULL;
+-- Whom a key that is not revoked belongs to, and whether that tenant is suspended.
+SELECT tenant_id, scopes, expires_at, suspended_at IS NOT NULL AS suspended
+FROM api_keys JOIN tenants USING (tenant_id) WHERE digest = :digest AND revoked_at IS NULL;
 
 -- events_this_month --
 -- How many events each tenant has had processed in a month.
