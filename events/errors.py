@@ -58,9 +58,7 @@ class Unavailable(SsppError):
         how: what is wrong with it, as anybody may read it.
     """
 
-    def __init__(
-        self, what: str, *, retry_after_s: int = 5, reason: str = "", how: str = "is unavailable"
-    ) -> None:
+    def __init__(self, what: str, *, retry_after_s: int = 5, reason: str = "", how: str = "is unavailable") -> None:
         super().__init__(f"{what} {how}")
         self.what = what
         self.reason = reason

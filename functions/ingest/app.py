@@ -15,8 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from events import health, metrics
 from events.errors import Refused, Unavailable
 from events.log import Log, Throttle
-from functions.ingest import answer
 from functions.domain.key import WRITE_EVENTS, permitted
+from functions.ingest import answer
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Answer
 from functions.ingest.doors import DOORS, Door, Request

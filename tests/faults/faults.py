@@ -164,7 +164,7 @@ def read_only(scene: Scene) -> None:
             connection.run(f"ALTER ROLE sspp {setting}")
             connection.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
             if setting.startswith("SET"):
-                scene.for_seconds(60, 6)
+                scene.for_seconds(60, 10)
 
 
 def lock_held(scene: Scene) -> None:

@@ -18,10 +18,9 @@ from typing import Any
 import pg8000.native
 import redis
 
-from events import keyspace
+from events import keyspace, settings
 from events.subscription import SUBSCRIPTIONS
-from functions import tenants
-from functions.adapters.postgres import migrate
+from functions import migrate, tenants
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import ports, postgres, process, valkey
@@ -272,7 +271,8 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
         for store in (store_redis, store_postgres):
             stack.callback(store.stop)
             store.start()
-        migrate.upgrade(database_url)
+        # Straight to the stores, as the Job before a rollout: without the key directory the front door is not ready.
+        migrate.run(settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
         mailbox = stack.enter_context(smtp.running())
         lines = Lines(stack.enter_context(proxy.running()) if wired else None)
         searcher = stack.enter_context(searching.running()) if wired else None

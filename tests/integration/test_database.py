@@ -201,9 +201,7 @@ def test_statements_that_vanished_are_prepared_again(database: Database) -> None
         "FROM generate_series(1, 9000) AS n",
     ],
 )
-def test_values_that_can_never_be_stored_are_refused_and_the_connection_works_on(
-    database: Database, sql: str
-) -> None:
+def test_values_that_can_never_be_stored_are_refused_and_the_connection_works_on(database: Database, sql: str) -> None:
     with pytest.raises(Refused, match="Cannot be stored"), database.transaction() as tx:
         connection = tx._connection
         connection.run(sql)

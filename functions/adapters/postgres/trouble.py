@@ -28,7 +28,7 @@ _REASONS: Mapping[str, str] = {
     "28P01": "PostgreSQL refuses the password in DATABASE_URL",
     "28": "PostgreSQL refuses this user, or wants TLS; see its pg_hba.conf and sslmode in DATABASE_URL",
     "3D": "there is no such database; is the name in DATABASE_URL right?",
-    "42501": "the user in DATABASE_URL has not the rights; has it migrated the database, or does it belong to another?",
+    "42501": "the user in DATABASE_URL has not the rights; has it migrated the database?",
     "42P01": "a table is missing; is DATABASE_URL right, and is it migrated?",
     "42703": "a column is missing; is DATABASE_URL right, and is it migrated?",
     "53100": "PostgreSQL's disk is full",
@@ -48,7 +48,7 @@ def translated(error: DatabaseError) -> SsppError:
     """Return the error to raise for what PostgreSQL answered.
 
     Returns:
-        Refused: the statement's values can never be stored (422), or another transaction has just stored the same (409).
+        Refused: the statement's values can never be stored (422), or somebody just stored the same (409).
         Unavailable: anything else; nothing was written.
     """
     state = sqlstate(error)
