@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import hiredis
 
@@ -16,7 +16,7 @@ from events.errors import Fault, Refused
 from events.failpoint import reach
 from functions.adapters.redis.cluster import Pipe
 from functions.domain import sales, schema
-from functions.domain.key import working
+from functions.domain.key import unknown_key, working
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
 from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Declined, Meter
@@ -86,8 +86,10 @@ class Admission:
             Unavailable: nothing can be said about any key now.
         """
         sender = await self._keys.find(key, now)
-        working(sender and sender.grant, now)
-        return cast(Sender, sender)
+        if sender is None:
+            raise unknown_key()
+        working(sender.grant, now)
+        return sender
 
     async def decide(
         self, sender: Sender, messages: Sequence[Message | Refused], arrival: Arrival
