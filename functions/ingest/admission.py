@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +16,14 @@ from events.content import content_hash
 from events.errors import Fault, Refused
 from events.failpoint import reach
 from functions.adapters.redis.cluster import Pipe
-from functions.domain import sales, schema
+from functions.adapters.sandbox import Sandbox
+from functions.domain import sales
 from functions.domain.key import unknown_key, working
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
 from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Declined, Meter
 from functions.ingest.keys import KeyCache, Sender
+from functions.ingest.schemas import Schemas
 
 CHANNEL = "events"
 
@@ -75,6 +78,7 @@ class Admission:
 
     def __init__(self, redis: Pipe, keys: KeyCache, limits: Limits) -> None:
         self._redis = redis
+        self._schemas = Schemas(Sandbox(), time.monotonic)
         self._keys = keys
         self._limits = limits
 
@@ -101,6 +105,8 @@ class Admission:
         """
         ids = [_identity(sender.grant.tenant_id, message) for message in messages]
         checked = [_checked(message, sender.terms, any_type=arrival.any_type) for message in messages]
+        if sender.terms.types:
+            checked = await self._schemas.checked(checked, sender.terms)
         candidates = {at: message for at, message in enumerate(checked) if isinstance(message, Message)}
         if candidates:
             free = [ids[at] for at in candidates]
@@ -198,11 +204,6 @@ def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Mes
         sales.sales_data(event, terms.event_type, any_type=any_type)
     except Refused as refusal:
         return refusal
-    own = terms.types.get(event.type)
-    if own is not None and own.dataSchema is not None:
-        found = tuple(schema.faults(own.dataSchema, cloudevent.json_data(event)))
-        if found:
-            return Refused("Unacceptable event", status=422, faults=found)
     return message
 
 
