@@ -73,7 +73,10 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
     share = max(1, subscription.concurrency // told.partitions)
     connections = told.partitions * (share + 1)
     target = Target(
-        told.target_url, token=told.delivery_token, timeout_s=told.delivery_timeout_s, connections=connections
+        told.target_url,
+        token=next(iter(settings.values_of(told.delivery_token)), ""),
+        timeout_s=told.delivery_timeout_s,
+        connections=connections,
     )
     letters = DeadLetters(client, told.partitions)
     breaker = Breaker(time.monotonic)

@@ -80,9 +80,9 @@ NAMES: Mapping[str, str] = {
 #: Part -> the settings it cannot work without.
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ingest": ("REDIS_URL",),
-    "process": ("DATABASE_URL",),
-    "index": ("DATABASE_URL",),
-    "notify": ("DATABASE_URL", "SSPP_SMTP_URL"),
+    "process": ("DATABASE_URL", "SSPP_DELIVERY_TOKEN"),
+    "index": ("DATABASE_URL", "SSPP_DELIVERY_TOKEN"),
+    "notify": ("DATABASE_URL", "SSPP_SMTP_URL", "SSPP_DELIVERY_TOKEN"),
     "api": ("DATABASE_URL", "REDIS_URL"),
     "dispatcher": ("REDIS_URL", "SSPP_TARGET_URL"),
     "migrate": ("DATABASE_URL", "REDIS_URL"),
@@ -94,6 +94,14 @@ SETTLED_IN_S = 0.5
 
 #: How often an accepted event must be on Redis' disk: before the 202, or within a second of it.
 DURABILITIES = ("always", "everysec")
+
+#: Secrets that we are asked for. Each may be two, parted by a comma: the first is shown, both are taken.
+SECRETS = ("SSPP_DELIVERY_TOKEN", "SSPP_OPERATOR_KEY")
+#: The fewest characters of a secret, and the most values at a time: the new one and the one it replaces.
+SECRET_CHARACTERS, SECRET_VALUES = 32, 2
+
+#: Addresses that only this machine reaches.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 
@@ -117,7 +125,7 @@ def read(env: Mapping[str, str], *, require: tuple[str, ...] = ()) -> Settings:
     Raises:
         ConfigError: naming everything that is missing or wrong, never a value that may be secret.
     """
-    faults = [f"{name} is required" for name in require if not env.get(name)]
+    faults = [f"{name} is required" for name in require if not env.get(name) and not _may_lack(name, env)]
     values: dict[str, object] = {}
     for name, attribute in NAMES.items():
         text = env.get(name)
@@ -133,6 +141,28 @@ def read(env: Mapping[str, str], *, require: tuple[str, ...] = ()) -> Settings:
     if faults:
         raise ConfigError("; ".join(faults))
     return settings
+
+
+def _may_lack(name: str, env: Mapping[str, str]) -> bool:
+    """Whether a setting is not needed after all: nobody else reaches a function on the loopback."""
+    return name == "SSPP_DELIVERY_TOKEN" and (env.get("HOST") or _DEFAULTS.host) in LOOPBACK
+
+
+def values_of(secret: str) -> tuple[str, ...]:
+    """Return the values of a secret, the one to show first; none where it is not set."""
+    return tuple(value.strip() for value in secret.split(",")) if secret else ()
+
+
+def _weak(settings: Settings) -> list[str]:
+    """Return the faults of secrets, which never show them."""
+    faults = []
+    for name in SECRETS:
+        values = values_of(getattr(settings, NAMES[name]))
+        if any(len(value) < SECRET_CHARACTERS for value in values):
+            faults.append(f"{name} must have at least {SECRET_CHARACTERS} characters")
+        if len(values) > SECRET_VALUES:
+            faults.append(f"{name} may be {SECRET_VALUES} values, the new one and the old")
+    return faults
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -162,6 +192,7 @@ def _contradictions(settings: Settings) -> list[str]:
         for name, (schemes, rest) in URLS.items()
         if (url := getattr(settings, NAMES[name])) and not _is_like(schemes, rest, url)
     ]
+    faults += _weak(settings)
     if settings.log_level.lower() not in LOG_LEVELS:
         faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
     if settings.durability not in DURABILITIES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -58,7 +58,7 @@ class Api:
         front_door: takes events, as ingest does.
         accepted_at: when an event was accepted that may not be processed yet, by tenant and id.
         dead_letters: what nobody could take.
-        operator_key: opens what is the operator's; empty for nobody.
+        operator_keys: open what is the operator's, any of them; none for nobody.
         pings: what it depends on.
         now: the clock, with zone.
     """
@@ -69,7 +69,7 @@ class Api:
     front_door: FrontDoorBridge
     accepted_at: Callable[[str, UUID], datetime | None]
     dead_letters: DeadLetterDesk
-    operator_key: str
+    operator_keys: Collection[str]
     pings: Mapping[str, Ping]
     now: Callable[[], datetime]
 
@@ -107,7 +107,7 @@ class Api:
     def _tenant(self, request: flask.Request, route: Route) -> str | None:
         """Whose key it is; None for the operator's, where that may ask."""
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
-        if route.operator and is_operators(key, self.operator_key):
+        if route.operator and is_operators(key, self.operator_keys):
             return None
         return permitted(self.keys.find(digest(key)), route.scope, self.now()).tenant_id
 

@@ -41,7 +41,7 @@ def _function() -> Api:
         dead_letters=DeadLetterDesk(
             letters=letters, nonce=lambda: secrets.token_hex(16), max_bytes=told.max_body_bytes
         ),
-        operator_key=told.operator_key,
+        operator_keys=settings.values_of(told.operator_key),
         pings={"postgresql": reader.ping, "redis": seen.ping, "search": search.ping},
         now=lambda: datetime.now(UTC),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import zlib
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -91,9 +92,10 @@ def digest(key: str) -> str:
     return sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
-def is_operators(key: str, operator_key: str) -> bool:
-    """Whether ``key`` is the operator's; where there is none, no key is."""
-    return bool(operator_key) and hmac.compare_digest(key.encode("utf-8", "replace"), operator_key.encode())
+def is_operators(key: str, operator_keys: Collection[str]) -> bool:
+    """Whether ``key`` is one of the operator's; where there is none, no key is."""
+    given = key.encode("utf-8", "replace")
+    return any(hmac.compare_digest(given, known.encode()) for known in operator_keys)
 
 
 def _checksum(body: str) -> str:

@@ -26,7 +26,7 @@ def _function() -> BatchFunction:
         "index",
         handle=lambda events: handler.index(events, recorded, search),
         pings={"postgresql": recorded.ping, "search": search.ping},
-        token=told.delivery_token,
+        tokens=settings.values_of(told.delivery_token),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from events import settings
 from events.errors import ConfigError
+from events.settings import values_of
 from functions.local import parts
 from functions.local.console import Console
 from functions.local.home import Home
@@ -48,7 +49,7 @@ async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
             "ingest_url": plan.url("ingest"),
             "api_url": plan.url("api"),
             "api_key": key,
-            "operator_key": plan.settings.operator_key,
+            "operator_key": values_of(plan.settings.operator_key)[0],
             "redis_url": plan.settings.redis_url,
             "database_url": plan.settings.database_url,
             "mailbox_url": plan.url("mailbox"),

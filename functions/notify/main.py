@@ -26,7 +26,7 @@ def _function() -> BatchFunction:
         "notify",
         handle=lambda events: handler.notify(events, store, sender),
         pings={"postgresql": store.ping},
-        token=told.delivery_token,
+        tokens=settings.values_of(told.delivery_token),
     )
 
 

@@ -28,7 +28,7 @@ def _function() -> BatchFunction:
         "process",
         handle=lambda events: handler.process(events, store),
         pings={"postgresql": store.ping},
-        token=told.delivery_token,
+        tokens=settings.values_of(told.delivery_token),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import flask
 
@@ -30,14 +30,14 @@ class BatchFunction:
         name: of the function, for logs and metrics.
         handle: takes the events that could be read, gives one result each, in order.
         pings: what it depends on.
-        token: the dispatcher's credential.
+        tokens: the dispatchers' credentials, any of which will do; see functions/web/credentials.py.
     """
 
-    def __init__(self, name: str, *, handle: Handle, pings: Mapping[str, Ping], token: str) -> None:
+    def __init__(self, name: str, *, handle: Handle, pings: Mapping[str, Ping], tokens: Collection[str]) -> None:
         self._name = name
         self._handle = handle
         self._pings = pings
-        self._token = token
+        self._tokens = tokens
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer one request."""
@@ -62,7 +62,7 @@ class BatchFunction:
             return status, {"content-type": content_type}, body
         if request.method != "POST":
             raise Refused("Method not allowed", status=405)
-        if not is_dispatcher(request.headers.get("authorization"), self._token):
+        if not is_dispatcher(request.headers.get("authorization"), self._tokens, request.remote_addr):
             raise Refused("Unauthorized", status=401, detail="only the dispatcher may deliver")
         return self._deliver(request)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
+
+from events.settings import LOOPBACK
 
 _BEARER = "bearer "
 
@@ -12,9 +15,17 @@ def api_key(x_api_key: str | None, authorization: str | None) -> str:
     return x_api_key or _bearer(authorization)
 
 
-def is_dispatcher(authorization: str | None, token: str) -> bool:
-    """Whether the request carries the delivery token; without a configured token everything local does."""
-    return not token or hmac.compare_digest(_bearer(authorization).encode(), token.encode())
+def is_dispatcher(authorization: str | None, tokens: Collection[str], peer: str | None) -> bool:
+    """Whether a request may deliver.
+
+    Args:
+        tokens: the delivery tokens, any of which will do. Without one, who is on this machine may deliver.
+        peer: the address the request comes from.
+    """
+    if not tokens:
+        return peer in LOOPBACK
+    given = _bearer(authorization).encode("utf-8", "replace")
+    return any(hmac.compare_digest(given, token.encode()) for token in tokens)
 
 
 def _bearer(authorization: str | None) -> str:

@@ -15,7 +15,7 @@ from functions.local.parts import ROOT
 from tests.bench import cores
 from tests.bench.load import Address
 
-TOKEN = "delivery-token-of-the-bench"
+TOKEN = "delivery-token-of-the-bench-0123456789"
 _HELLO = Path(__file__).parent / "hello.py"
 
 

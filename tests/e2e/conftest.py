@@ -22,7 +22,7 @@ from tests.servers import parts, smtp
 from tests.servers.parts import Parts
 from tests.servers.smtp import Mailbox
 
-OPERATOR_KEY = "operator-key-of-the-tests"
+OPERATOR_KEY = "operator-key-of-the-tests-0123456789"
 
 
 @dataclass

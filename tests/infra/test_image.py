@@ -82,8 +82,8 @@ def platform(
         urls = {
             "REDIS_URL": f"redis://app:{PASSWORDS['app']}@127.0.0.1:{port}/0",
             "DATABASE_URL": empty_database,
-            "SSPP_DELIVERY_TOKEN": "delivery-token",
-            "SSPP_OPERATOR_KEY": "operator-key",
+            "SSPP_DELIVERY_TOKEN": "delivery-token-of-the-image-0123456789",
+            "SSPP_OPERATOR_KEY": "operator-key-of-the-image-0123456789",
             "SSPP_SMTP_URL": mailbox.url,
         }
         platform = Deployed(built, folder, urls)

@@ -19,7 +19,7 @@ from functions.local import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("ingest", "process", "index", "notify", "api")
-TOKEN = "delivery-token-of-the-tests"
+TOKEN = "delivery-token-of-the-tests-0123456789"
 
 #: Short enough for a test that waits for a crashed consumer's entries, in the order the settings demand.
 QUICK = {

@@ -108,16 +108,19 @@ def test_an_unknown_key_is_refused_in_the_words_of_an_expired_one():
 
 
 @pytest.mark.parametrize(
-    ("key", "operator_key", "is_"),
+    ("key", "operator_keys", "is_"),
     [
-        ("secret", "secret", True),
-        ("secret ", "secret", False),
-        ("", "secret", False),
-        ("", "", False),
-        ("x", "", False),
-        ("\u00e9", "\u00e9", True),
-        ("\udcff", "secret", False),
+        ("secret", ["secret"], True),
+        ("secret", ["newer", "secret"], True),
+        ("newer", ["newer", "secret"], True),
+        ("newer,secret", ["newer", "secret"], False),
+        ("secret ", ["secret"], False),
+        ("", ["secret"], False),
+        ("", [], False),
+        ("x", [], False),
+        ("\u00e9", ["\u00e9"], True),
+        ("\udcff", ["secret"], False),
     ],
 )
-def test_only_the_operators_key_is_the_operators_and_without_one_no_key_is(key, operator_key, is_):
-    assert is_operators(key, operator_key) is is_
+def test_only_the_operators_key_is_the_operators_and_without_one_no_key_is(key, operator_keys, is_):
+    assert is_operators(key, operator_keys) is is_

@@ -12,8 +12,8 @@ SECRETS = {
     "REDIS_URL": "redis://:hidden@127.0.0.1:1/0",
     "DATABASE_URL": "postgresql://sspp:hidden@127.0.0.1:2/sspp",
     "SSPP_SMTP_URL": "smtp://127.0.0.1:3",
-    "SSPP_DELIVERY_TOKEN": "hidden",
-    "SSPP_OPERATOR_KEY": "hidden",
+    "SSPP_DELIVERY_TOKEN": "hidden" * 6,
+    "SSPP_OPERATOR_KEY": "hidden" * 6,
 }
 PORTS = {name: 20_000 + n for n, name in enumerate([*FUNCTIONS, "events", "signals", "notices", "mailbox"])}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from events.errors import ConfigError
-from events.settings import LOG_LEVELS, NAMES, REQUIRED, URLS, Settings, read
+from events.settings import LOG_LEVELS, NAMES, REQUIRED, URLS, Settings, read, values_of
+from events.settings import SECRETS as GIVEN_SECRETS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 SECRETS = [
@@ -153,10 +154,45 @@ def test_an_entry_is_claimed_only_from_a_consumer_that_has_certainly_given_up(
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_kept_and_never_shown(name):
-    secret = f"{URLS[name][0][0]}://u:s3cret@host:80" if name in URLS else "s3cret"
+    secret = f"{URLS[name][0][0]}://u:s3cret@host:80" if name in URLS else "s3cret" * 6
     told = read({name: secret})
     assert getattr(told, NAMES[name]) == secret
     assert "s3cret" not in repr(told) + str(told)
+
+
+@pytest.mark.parametrize("name", GIVEN_SECRETS)
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("x" * 32, ("x" * 32,)),
+        (f"{'n' * 32},{'o' * 40}", ("n" * 32, "o" * 40)),
+        (f"{'n' * 32}, {'o' * 32}", ("n" * 32, "o" * 32)),
+        ("x" * 31, None),
+        (f"{'x' * 32},", None),
+        (f"{'x' * 32},{'x' * 31}", None),
+        (",".join(["x" * 32] * 3), None),
+    ],
+)
+def test_a_secret_is_one_long_value_or_two_while_it_is_rotated(name, value, taken):
+    if taken is None:
+        [fault] = mistakes({name: value})
+        assert fault.startswith(name)
+        assert "xxx" not in fault
+    else:
+        assert values_of(getattr(read({name: value}), NAMES[name])) == taken
+
+
+@pytest.mark.parametrize("function", ["process", "index", "notify"])
+@pytest.mark.parametrize(
+    ("host", "starts"),
+    [("", True), ("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False)],
+)
+def test_a_function_without_a_delivery_token_starts_on_the_loopback_alone(function, host, starts):
+    env = {"DATABASE_URL": "postgresql://x/x", "SSPP_SMTP_URL": "smtp://x", "HOST": host}
+    if starts:
+        assert read(env, require=REQUIRED[function]).delivery_token == ""
+    else:
+        assert mistakes(env, *REQUIRED[function]) == ["SSPP_DELIVERY_TOKEN is required"]
 
 
 def test_no_mistake_repeats_a_value():
