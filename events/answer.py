@@ -21,11 +21,17 @@ class Reply:
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """The function's answer for one event of the batch."""
+    """The function's answer for one event of the batch.
+
+    Args:
+        again_s: above 0, deliver the event again after so many seconds. No attempt is counted: the function keeps the
+            schedule itself, and ends it with another answer.
+    """
 
     status: int
     detail: str = ""
     retry_after_s: float = 0.0
+    again_s: float = 0.0
     replies: list[Reply] = field(default_factory=list)
 
 

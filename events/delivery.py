@@ -158,7 +158,7 @@ def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:
         return Verdict(NO_ANSWER, f"{len(results)} results for {expected} events")
     return [
         Delivered(
-            Verdict(result.status, result.detail[:DETAIL_CHARACTERS], result.retry_after_s),
+            Verdict(result.status, result.detail[:DETAIL_CHARACTERS], result.retry_after_s, result.again_s),
             [(reply.channel, reply.event.encode()) for reply in result.replies],
         )
         for result in results

@@ -19,7 +19,7 @@ from events.errors import Refused, Unavailable
 from events.failpoint import reach
 from events.line import Line
 from events.log import Log
-from events.retry import NO_ANSWER, Verdict
+from events.retry import LONGEST_S, NO_ANSWER, Verdict
 from events.subscription import Subscription
 
 log = Log("dispatcher")
@@ -249,6 +249,9 @@ class Dispatcher:
     def _outcome(self, entry: Entry, delivered: Delivered) -> Outcome:
         """Decide what becomes of one entry."""
         verdict = delivered.verdict
+        if verdict.again_s > 0:
+            # The function keeps this event's schedule, so no attempt is counted.
+            return Park(int(min(verdict.again_s, LONGEST_S) * 1000), entry.attempts, entry.first_ms or self.now_ms())
         if verdict.delivered:
             if self.channel.name not in [name for name, _ in delivered.replies]:
                 return Done(delivered.replies)

@@ -30,11 +30,13 @@ class Verdict(NamedTuple):
         status: HTTP status, or :data:`NO_ANSWER`.
         detail: the beginning of the answer's body, for whoever reads the dead letter.
         retry_after_s: what the function asked for, in seconds.
+        again_s: above 0, when the function wants the event again, whose schedule it keeps itself.
     """
 
     status: int
     detail: str = ""
     retry_after_s: float = 0.0
+    again_s: float = 0.0
 
     @property
     def delivered(self) -> bool:

@@ -44,6 +44,8 @@ class Settings:
     failpoints: str = ""
     smtp_url: str = field(default="", repr=False)
     mail_from: str = "signals@sspp.local"
+    mails_per_hour: int = 20
+    mail_retry_schedule: str = "PT1M,PT5M,PT15M,PT30M,PT1H,PT2H" + ",PT4H" * 11
 
 
 #: Environment variable -> field. The type of the field's default decides how the text is read.
@@ -75,6 +77,8 @@ NAMES: Mapping[str, str] = {
     "SSPP_FAILPOINTS": "failpoints",
     "SSPP_SMTP_URL": "smtp_url",
     "SSPP_MAIL_FROM": "mail_from",
+    "SSPP_MAILS_PER_HOUR": "mails_per_hour",
+    "SSPP_MAIL_RETRY_SCHEDULE": "mail_retry_schedule",
 }
 
 #: Part -> the settings it cannot work without.
@@ -175,6 +179,7 @@ def _contradictions(settings: Settings) -> list[str]:
             ("SSPP_MAX_BATCH_EVENTS", settings.max_batch_events, 1),
             ("SSPP_MAX_STREAM_LENGTH", settings.max_stream_length, 1),
             ("SSPP_FAIR_EVENTS_PER_SECOND", settings.fair_per_s, 0),
+            ("SSPP_MAILS_PER_HOUR", settings.mails_per_hour, 0),
         )
         if value < least
     ]
@@ -197,10 +202,11 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
     if settings.durability not in DURABILITIES:
         faults.append("SSPP_DURABILITY must be one of " + ", ".join(DURABILITIES))
-    try:
-        retry.schedule(settings.retry_schedule)
-    except ValueError as exc:
-        faults.append(f"SSPP_RETRY_SCHEDULE: {exc}")
+    for name in ("SSPP_RETRY_SCHEDULE", "SSPP_MAIL_RETRY_SCHEDULE"):
+        try:
+            retry.schedule(getattr(settings, NAMES[name]))
+        except ValueError as exc:
+            faults.append(f"{name}: {exc}")
     # An entry may only be claimed from a consumer that has certainly given up on it (invariant 14).
     if not settings.claim_idle_s - SETTLED_IN_S >= settings.delivery_timeout_s > settings.function_timeout_s > 0:
         faults.append(

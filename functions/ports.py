@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from functions.domain.explain import Contribution
 from functions.domain.key import Grant
+from functions.domain.outbox import Key
 from functions.domain.plan import OwnEventType
 from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument
 from functions.domain.signal import Signal
@@ -21,7 +22,7 @@ class Recorded:
 
     Args:
         contents: ``(tenant, signal)`` -> the hash of the content it was recorded with; None where that is not known.
-        notices: ``(tenant, signal)`` -> the notices it led to.
+        notices: ``(tenant, signal)`` -> the notices it led to that somebody is to get.
     """
 
     contents: Mapping[tuple[str, str], bytes | None]
@@ -45,9 +46,9 @@ class SignalStore(Protocol):
         """
 
     def forgotten_notices(self, since: datetime, until: datetime) -> Sequence[tuple[str, UUID]]:
-        """Give the notices of a stretch of time, by when they were wanted, that were not sent nor tried since its end.
+        """Return the notices of a stretch of time, by when they were wanted, that nobody has sent or waits to send.
 
-        Not those that were refused for good or given up.
+        Not those that were refused for good, given up or summed up.
 
         Raises:
             Unavailable: the store could not be reached.
@@ -104,6 +105,14 @@ class AccountThen:
     contributions: Sequence[Contribution]
 
 
+@dataclass(frozen=True, slots=True)
+class SummedUp:
+    """What a digest tells of: a line for each of the first notices, and how many there are in all."""
+
+    lines: Sequence[str]
+    total: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueNotice:
     """A notice that is to be sent, with all that its text needs.
@@ -111,6 +120,7 @@ class DueNotice:
     Args:
         id: also the message's identity, so that a mail system can tell a repeat.
         account: whom it is about, where it is about an account.
+        summed_up: the notices it tells of, where it is a digest.
     """
 
     id: UUID
@@ -118,6 +128,7 @@ class DueNotice:
     recipient: str
     at: datetime
     account: AccountThen | None
+    summed_up: SummedUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,26 +149,73 @@ class SendAnswer:
 class Sender(Protocol):
     """One way to reach people."""
 
-    def send(self, notice: DueNotice) -> SendAnswer:
-        """Send ``notice``. Trouble with this message is an answer, not an exception.
+    def send(self, notices: Sequence[DueNotice], within_s: float) -> Generator[SendAnswer]:
+        """Send ``notices`` in their order, and yield one answer each. Trouble with a message is an answer.
+
+        It ends early when ``within_s`` is over, or the other side takes no more for now: the rest were not tried. The
+        first is always tried.
 
         Raises:
-            Unavailable: no message can be sent now; this one was not.
+            Unavailable: no message can be sent now; the rest were not tried.
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A notice that this caller alone may send, until the claim is recorded, released or runs out.
+
+    Args:
+        attempts: how often it was tried before.
+    """
+
+    key: Key
+    notice: DueNotice
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What came of claiming a batch of notices. One that is nowhere in it does not exist.
+
+    Args:
+        targets: notice -> what is sent for it: itself, or the digest that sums it up.
+        waits_s: notice -> seconds after which to ask again.
+        ended: notice -> why nothing is to be done.
+        claims: what is to be sent.
+    """
+
+    targets: Mapping[Key, Key]
+    waits_s: Mapping[Key, float]
+    ended: Mapping[Key, str]
+    claims: Sequence[Claim]
+
+
 class NoticeStore(Protocol):
-    """Notices and what came of sending them."""
+    """The outbox: notices and what came of sending them. Nothing is locked between its calls."""
 
-    def deliver(self, tenant_id: str, notice_id: UUID, sender: Sender) -> SendAnswer:
-        """Send a notice unless it was sent before, and record the attempt.
-
-        Two calls for one notice take turns; the second finds it sent.
+    def claim(self, keys: Sequence[Key]) -> Claimed:
+        """Claim what of a batch is to be sent now, with a lease: nobody else gets it meanwhile.
 
         Raises:
-            Refused: there is no such notice.
-            Unavailable: the store could not be reached, and a message may be out already: its identity tells. Or
-                the sender could not; then there was no attempt.
+            Unavailable: the store could not be reached; what was claimed becomes free when the lease ends.
+        """
+
+    def record(self, claim: Claim, answer: SendAnswer, wait_s: float | None) -> None:
+        """Record an attempt, and end its claim.
+
+        Args:
+            wait_s: seconds until the next attempt of one that was not delivered; None: there is none.
+
+        Raises:
+            Unavailable: the store could not be reached. A message that was accepted is sent again once the lease
+                has ended, under the same identity.
+        """
+
+    def release(self, keys: Iterable[Key]) -> None:
+        """End the claims of notices that were not tried.
+
+        Raises:
+            Unavailable: the store could not be reached; they become free when the lease ends.
         """
 
     def ping(self) -> None:

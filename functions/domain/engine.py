@@ -288,4 +288,5 @@ def _notice(rule: Rule, episode: Episode, question: Question) -> Notice:
         account_id=event.account_id,
         episode=episode.number,
         engagement=_engagement(question),
+        quiet=event.quiet,
     )

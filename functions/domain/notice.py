@@ -23,6 +23,7 @@ class Notice:
         kind: whether a rule wants it or the tenant's quota does; what follows is the rule's.
         recipient: None where nobody has said whom to tell: it is on record all the same.
         engagement: the account's score when the rule fired, 0-100.
+        quiet: the sender marked the event so: it is on record, and nobody is told.
     """
 
     id: UUID
@@ -37,6 +38,7 @@ class Notice:
     account_id: str | None = None
     episode: int | None = None
     engagement: float | None = None
+    quiet: bool = False
 
 
 def rule_notice_id(tenant_id: str, rule_id: str, version: int, account_id: str, episode: int) -> UUID:

@@ -23,6 +23,8 @@ ANY_TYPE = "ssppanytype"
 
 #: The account of an event that came through such a door and names none. It is nobody, so nothing counts for it.
 UNASSIGNED = "unassigned"
+#: Extension attribute: what the event leads to is on record, and nobody is told.
+QUIET = "quiet"
 
 _ACCOUNT_SUBJECT = "account/"
 #: The members of a CloudEvent in JSON that are no attributes.
@@ -82,6 +84,11 @@ class SalesEvent(NamedTuple):
         """What the sender noted about the event; the part of ``data`` that scores may depend on."""
         noted: dict[str, Any] = self.data.get("metadata", {})
         return noted
+
+    @property
+    def quiet(self) -> bool:
+        """Whether its sender marked it ``quiet``, as one of a backfill: it is scored, and nobody is told."""
+        return self.sent.get(QUIET) in (True, "true")
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from events import cloudevent, size
 from events.cloudevent import Message
 from events.content import canonical
 from events.errors import Fault, Refused
-from functions.domain.sales import Name, TypeOf
+from functions.domain.sales import QUIET, Name, TypeOf
 from functions.ingest import answer
 from functions.ingest.answer import Accepted, Answer, Decision, Meter
 
@@ -137,6 +137,7 @@ def _record(request: Request) -> tuple[Messages, Render]:
         source=RECORD_SOURCE,
         type=record.eventType,
         time=record.timestamp,
+        quiet=_quiet(record),
         data=record.model_dump(exclude={"eventType", "timestamp"}, exclude_unset=True),
     )
     return [message], partial(_render, _recorded, _RECORD_NAMES)
@@ -153,9 +154,15 @@ def _any_event(request: Request) -> tuple[Messages, Render]:
         type=any_event.type,
         time=any_event.occurredAt,
         origin=any_event.source,
+        quiet=_quiet(any_event),
         data=data,
     )
     return [message], partial(_render, _enqueued, names)
+
+
+def _quiet(body: BaseModel) -> bool | None:
+    """Return True where the sender marked it so: an attribute at these doors, too; see docs/ingest.md."""
+    return True if (body.model_extra or {}).get(QUIET) is True else None
 
 
 def _any_data(payload: Any, beside: Mapping[str, Any]) -> tuple[dict[str, Any], Names]:

@@ -282,6 +282,7 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
             "DATABASE_URL": lines.to("postgres", database_url),
             "SSPP_SMTP_URL": lines.to("smtp", mailbox.url),
             "LOG_LEVEL": "warning",
+            "SSPP_MAILS_PER_HOUR": "0",  # a mail for each notice, so that every one that is lost or doubled shows
             "SSPP_DURABILITY": "everysec",  # some faults make Redis' disk as slow as that
         }
         if searcher:

@@ -19,14 +19,14 @@ def test_an_answer_is_read_as_it_was_written():
             Result(status=200, replies=[Reply(channel="signals", event=event), Reply(channel="notices", event="{}")]),
             Result(status=422, detail="no account"),
             Result(status=502, retry_after_s=7.5),
-            Result(status=200),
+            Result(status=202, again_s=60.5),
         ]
     )
     assert delivery._results(answer.as_json(), 4) == [
         Delivered(Verdict(200), [("signals", event.encode()), ("notices", b"{}")]),
         Delivered(Verdict(422, "no account"), []),
         Delivered(Verdict(502, "", 7.5), []),
-        Delivered(Verdict(200), []),
+        Delivered(Verdict(202, again_s=60.5), []),
     ]
 
 

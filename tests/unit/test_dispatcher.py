@@ -246,6 +246,21 @@ def test_a_function_may_ask_for_a_longer_wait(asked_s, wait_s):
     assert (due_ms - NOON_MS, entry.attempts, entry.first_ms) == (wait_s * 1000, 1, NOON_MS)
 
 
+@pytest.mark.parametrize("attempts", [0, 2])
+def test_an_event_that_a_function_asks_for_again_comes_back_when_it_said_and_costs_no_attempt(attempts):
+    here = house(lambda _: [Delivered(Verdict(202, again_s=3600.0))])
+    here.park(1, attempts=attempts, first_ms=5)
+    here.pass_s(1)
+    for _ in range(10):
+        assert here.once() == 1
+        ((due_ms, entry),) = here.stream.parked.values()
+        assert (due_ms - here.broker.now_ms, entry.attempts, entry.first_ms) == (3_600_000, attempts, 5)
+        here.pass_s(3601)
+    here.target.says = everything_is_taken
+    assert here.once() == 1
+    assert here.left() == (0, 0, 0)
+
+
 def test_a_retry_that_succeeds_leaves_nothing_behind():
     statuses = {event(1): 500}
     here = house(each(statuses), 1)

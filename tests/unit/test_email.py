@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from events.errors import ConfigError
 from functions.adapters.senders.email import SmtpSender, message, one_line
 from functions.domain.explain import Contribution
-from functions.ports import AccountThen, DueNotice
+from functions.ports import AccountThen, DueNotice, SummedUp
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ID = UUID(int=7)
@@ -98,13 +99,24 @@ def test_a_plain_subject_stays_readable_in_the_raw_message():
     assert received(due("hot", "acme"))["Subject"] == "acme: hot (engagement 63)"
 
 
+@given(st.lists(anything, min_size=1, max_size=5), st.integers(0, 500))
+def test_a_digest_has_a_line_for_each_notice_and_says_how_many_more(lines, more):
+    summed_up = SummedUp(lines, len(lines) + more)
+    mail = received(replace(due("Notices beyond 20 e-mails an hour", None), summed_up=summed_up))
+    assert mail.keys() == HEADERS
+    assert mail["Subject"] == f"{len(lines) + more} notices summed up"
+    body = mail.get_payload(decode=True).decode("utf-8").split("\n")
+    assert len(body) == 2 + len(lines) + (more > 0) + 3
+    assert (f"  and {more} more" in [line.rstrip("\r") for line in body]) == (more > 0)
+
+
 def test_a_domain_is_written_as_punycode():
     assert received(due("hot", "acme", "sales@münchen.example"))["To"] == "sales@xn--mnchen-3ya.example"
 
 
 @pytest.mark.parametrize("recipient", ["a,b@y.example", "a\u0000b@c", f"{EVIL[0]}@y.example", "nobody"])
 def test_a_recipient_that_is_no_address_fails_for_good_with_its_reason(recipient):
-    answer = SmtpSender("smtp://127.0.0.1:1", "signals@sspp.example").send(due("hot", "acme", recipient))
+    (answer,) = SmtpSender("smtp://127.0.0.1:1", "signals@sspp.example").send([due("hot", "acme", recipient)], 5.0)
     assert (answer.delivered, answer.permanent) == (False, True)
     assert answer.text.startswith("cannot be written: the recipient must be")
 

@@ -2,56 +2,106 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-from events.errors import Refused
-from events.failpoint import reach
+from pydantic_core import to_json
+
 from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.domain import outbox
 from functions.domain.explain import Contribution
-from functions.ports import AccountThen, DueNotice, SendAnswer, Sender
+from functions.domain.outbox import Addressee, Decisions, Key, Standing, Traffic
+from functions.ports import AccountThen, Claim, Claimed, DueNotice, SendAnswer, SummedUp
 
-ALREADY_SENT = SendAnswer(delivered=True, text="sent before")
-NOBODY_TO_TELL = SendAnswer(delivered=True, text="on record only")
+#: Lines a digest has; it says how many more there are.
+DIGEST_LINES = 100
 
 
 class PostgresNoticeStore:
-    """See :class:`functions.ports.NoticeStore`."""
+    """See :class:`functions.ports.NoticeStore`.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        mails_per_hour: the most an addressee gets within an hour; further notices are summed up. 0: no limit.
+        lease_s: how long a claim holds; longer than sending a batch may take.
+    """
+
+    def __init__(self, database: Database, *, mails_per_hour: int, lease_s: float) -> None:
         self._database = database
+        self._mails_per_hour = mails_per_hour
+        self._lease_s = lease_s
 
-    def deliver(self, tenant_id: str, notice_id: UUID, sender: Sender) -> SendAnswer:
-        """See NoticeStore. The row stays locked while the message is on its way: that is what takes turns."""
+    def claim(self, keys: Sequence[Key]) -> Claimed:
+        """See NoticeStore. What the messages are written from is read after the claim: it may take long."""
+        if not keys:
+            return Claimed({}, {}, {}, [])
         with self._database.transaction() as tx:
-            row = tx.row("lock_notice", tenant_id=tenant_id, id=str(notice_id))
-            if row is None:
-                raise Refused("No such notice", status=422)
-            if row["sent_at"] is not None:
-                return ALREADY_SENT
-            if row["recipient"] is None:
-                return NOBODY_TO_TELL
-            notice = _due(tx, tenant_id, row)
-            reach("notify.sending")
-            answer = sender.send(notice)
-            reach("notify.sent")
+            standings, now, decisions = self._decide(tx, keys)
+            _write(tx, decisions, self._mails_per_hour, self._lease_s)
+        with self._database.transaction() as tx:
+            claims = [Claim(key, _due(tx, key), standing.attempts) for key, standing in decisions.claimed.items()]
+        return Claimed(
+            targets={standing.notice: standing.target for standing in standings},
+            waits_s={key: max(0.0, (at - now).total_seconds()) for key, at in decisions.waits.items()},
+            ended=decisions.ended,
+            claims=claims,
+        )
+
+    def record(self, claim: Claim, answer: SendAnswer, wait_s: float | None) -> None:
+        """See NoticeStore."""
+        with self._database.transaction() as tx:
             tx.rows(
                 "record_delivery",
-                tenant_id=tenant_id,
-                id=str(notice_id),
+                tenant_id=claim.key.tenant_id,
+                id=claim.key.id,
                 channel="email",
-                recipient=notice.recipient,
+                recipient=claim.notice.recipient,
                 delivered=answer.delivered,
                 answer=answer.text,
+                wait_s=wait_s,
             )
-            if answer.permanent:
-                # Apart, so that on the schema before this column no mail that was accepted goes unrecorded.
-                tx.rows("refuse_notice", tenant_id=tenant_id, id=str(notice_id))
-            return answer
+
+    def release(self, keys: Iterable[Key]) -> None:
+        """See NoticeStore."""
+        with self._database.transaction() as tx:
+            tx.rows("release_notices", notices=_json(keys))
 
     def ping(self) -> None:
         """See NoticeStore."""
         self._database.ping()
+
+    def _decide(self, tx: Transaction, keys: Sequence[Key]) -> tuple[list[Standing], datetime, Decisions]:
+        notices = _json(keys)
+        addressees = [
+            Addressee(row["tenant_id"], row["recipient"]) for row in tx.rows("lock_addressees", notices=notices)
+        ]
+        standings = [_standing(row) for row in tx.rows("notice_standings", notices=notices)]
+        now, traffic = datetime.min.replace(tzinfo=UTC), {}
+        for each in addressees:
+            row = tx.rows("addressee_traffic", window_s=outbox.WINDOW.total_seconds(), **each._asdict())[0]
+            now = row.pop("now")
+            traffic[each] = Traffic(**row)
+        return standings, now, outbox.decide(standings, traffic, now, self._mails_per_hour)
+
+
+def _standing(row: Row) -> Standing:
+    tenant = row.pop("tenant_id")
+    return Standing(notice=Key(tenant, row.pop("notice_id")), target=Key(tenant, row.pop("target_id")), **row)
+
+
+def _write(tx: Transaction, decisions: Decisions, mails_per_hour: int, lease_s: float) -> None:
+    if decisions.digests:
+        rows = [
+            {**each.key._asdict(), "recipient": each.recipient, "event_id": each.event_id, "due_at": each.due_at}
+            for each in decisions.digests
+        ]
+        title = f"Notices beyond {mails_per_hour} e-mails an hour"
+        tx.rows("open_digests", digests=to_json(rows).decode(), title=title)
+    if decisions.summed_up:
+        joined = [{**key._asdict(), "digest_id": digest.id} for key, digest in decisions.summed_up.items()]
+        tx.rows("sum_up", notices=to_json(joined).decode())
+    if decisions.claimed:
+        tx.rows("claim_notices", notices=_json(decisions.claimed), lease_s=lease_s)
 
 
 def contributions(tx: Transaction, tenant_id: str, account_id: str, side: str, at: datetime) -> list[Contribution]:
@@ -60,11 +110,33 @@ def contributions(tx: Transaction, tenant_id: str, account_id: str, side: str, a
     return [Contribution(row["event_type"], row["events"], row["latest"], float(row["points_now"])) for row in rows]
 
 
-def _due(tx: Transaction, tenant_id: str, row: Row) -> DueNotice:
-    account = None
-    if row["account_id"] is not None:
-        made_of = contributions(tx, tenant_id, row["account_id"], "buyer", row["created_at"])
+def _due(tx: Transaction, key: Key) -> DueNotice:
+    row = tx.rows("read_notice", **key._asdict())[0]
+    account, summed_up = None, None
+    if row["kind"] == "digest":
+        summed_up = _summed_up(tx.rows("summed_up", most=DIGEST_LINES, **key._asdict()))
+    elif row["account_id"] is not None:
+        made_of = contributions(tx, key.tenant_id, row["account_id"], "buyer", row["created_at"])
         account = AccountThen(row["account_id"], float(row["engagement"]), made_of)
     return DueNotice(
-        id=row["id"], title=row["title"], recipient=row["recipient"], at=row["created_at"], account=account
+        id=row["id"],
+        title=row["title"],
+        recipient=row["recipient"],
+        at=row["created_at"],
+        account=account,
+        summed_up=summed_up,
     )
+
+
+def _summed_up(rows: Sequence[Mapping[str, Any]]) -> SummedUp:
+    return SummedUp([_line(row) for row in rows], int(rows[0]["total"]) if rows else 0)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    if row["account_id"] is None:
+        return str(row["title"])
+    return f"{row['account_id']}: {row['title']} (engagement {row['engagement']:.0f})"
+
+
+def _json(keys: Iterable[Key]) -> str:
+    return to_json([key._asdict() for key in keys]).decode()

@@ -31,8 +31,6 @@ Identity = tuple[str, str]
 
 #: The most notices one tick of the clock brings back, the latest first; the others' turn comes with the next ticks.
 MOST_FORGOTTEN = 1_000
-#: A notice that was tried so often is a dead letter and waits for somebody. Source: events/retry.py, the default.
-TRIED_OUT = 4
 #: Characters of a reason that are kept with a rule.
 _MOST_REASON = 300
 
@@ -80,7 +78,7 @@ class PostgresSignalStore:
     def forgotten_notices(self, since: datetime, until: datetime) -> Sequence[tuple[str, UUID]]:
         """See SignalStore."""
         with self._database.transaction() as tx:
-            rows = tx.rows("forgotten_notices", since=since, until=until, attempts=TRIED_OUT, most=MOST_FORGOTTEN)
+            rows = tx.rows("forgotten_notices", since=since, until=until, most=MOST_FORGOTTEN)
         return [(row["tenant_id"], row["id"]) for row in rows]
 
     def ping(self) -> None:
@@ -139,7 +137,7 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     reached = _put(tx, changes, signals)
     if reached:
         _put(tx, Changes(notices=reached), [])
-    return [*changes.notices, *reached]
+    return [notice for notice in [*changes.notices, *reached] if not notice.quiet]
 
 
 def _rules(

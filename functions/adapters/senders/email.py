@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from email.contentmanager import raw_data_manager
 from email.header import Header
 from email.message import EmailMessage
@@ -23,12 +26,14 @@ _LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 #: Text that a header may carry as it is: it needs no folding, and nothing in it looks like an encoded word.
 _PLAIN = re.compile(r"(?=.{1,70}$)(?!.*=\?)[!-~]+( [!-~]+)*")
 
-#: Well inside the delivery timeout, for a batch of them.
-TIMEOUT_S = 10
+#: Seconds that one step of a conversation may take: connecting, or waiting for a reply.
+STEP_S = 10.0
+#: No further message is begun with fewer seconds left.
+LEAST_S = 1.0
 
 
 class SmtpSender:
-    """See :class:`functions.ports.Sender`.
+    """See :class:`functions.ports.Sender`. A batch goes through one session.
 
     Args:
         url: ``smtp://[user:password@]host[:port]``; ``smtps://`` for TLS from the first byte. With a user,
@@ -46,59 +51,94 @@ class SmtpSender:
         except ValueError as exc:
             raise ConfigError(f"SSPP_MAIL_FROM {exc}") from exc
 
-    def send(self, notice: DueNotice) -> SendAnswer:
-        """See Sender. What goes wrong before the message is the server's trouble; after it, nobody's."""
+    def send(self, notices: Sequence[DueNotice], within_s: float) -> Generator[SendAnswer]:
+        """See Sender. What goes wrong before a message is the server's trouble; after it, nobody's."""
+        until_s = time.monotonic() + within_s
+        smtp: smtplib.SMTP | None = None
+        with ExitStack() as session:
+            for notice in notices:
+                try:
+                    mail = message(notice, self._sender)
+                except ValueError as exc:
+                    yield SendAnswer(False, f"cannot be written: the recipient {exc}", permanent=True)
+                    continue
+                if smtp is None:
+                    smtp = session.enter_context(self._session(until_s))
+                elif smtp.sock is None or time.monotonic() > until_s - LEAST_S:
+                    return
+                yield self._sent(smtp, mail)
+
+    def _sent(self, smtp: smtplib.SMTP, mail: EmailMessage) -> SendAnswer:
         try:
-            mail = message(notice, self._sender)
-        except ValueError as exc:
-            return SendAnswer(False, f"cannot be written: the recipient {exc}", permanent=True)
-        with self._session() as smtp:
-            try:
-                smtp.send_message(mail, self._sender, [mail["To"]])
-            except smtplib.SMTPRecipientsRefused as exc:
-                code, text = next(iter(exc.recipients.values()))
-                return SendAnswer(False, _words(code, text), permanent=code >= 500)
-            except smtplib.SMTPResponseException as exc:
-                return SendAnswer(False, _words(exc.smtp_code, exc.smtp_error), permanent=exc.smtp_code >= 500)
-            except (smtplib.SMTPException, OSError) as exc:
-                return SendAnswer(False, f"mail server lost: {type(exc).__name__}")
-            return SendAnswer(True, "250 accepted")
+            smtp.send_message(mail, self._sender, [mail["To"]])
+        except smtplib.SMTPSenderRefused as exc:
+            if exc.smtp_code < 500:
+                return SendAnswer(False, _words(exc.smtp_code, exc.smtp_error))
+            # It is about us and no message: without a login, or from an address that is not ours.
+            raise Unavailable("mail server", reason=_words(exc.smtp_code, exc.smtp_error)) from exc
+        except smtplib.SMTPRecipientsRefused as exc:
+            code, text = next(iter(exc.recipients.values()))
+            return SendAnswer(False, _words(code, text), permanent=code >= 500)
+        except smtplib.SMTPResponseException as exc:
+            return SendAnswer(False, _words(exc.smtp_code, exc.smtp_error), permanent=exc.smtp_code >= 500)
+        except (smtplib.SMTPException, OSError) as exc:
+            smtp.close()
+            return SendAnswer(False, f"mail server lost: {type(exc).__name__}")
+        return SendAnswer(True, "250 accepted")
 
     @contextmanager
-    def _session(self) -> Iterator[smtplib.SMTP]:
-        """A mail server that has greeted us and knows who we are.
+    def _session(self, until_s: float) -> Iterator[smtplib.SMTP]:
+        """A mail server that has greeted us and knows who we are, until ``until_s`` of the monotonic clock.
 
         Raises:
             Unavailable: there is none. No message is to blame for that: nobody is told anything until there is one.
         """
+        left_s = max(LEAST_S, until_s - time.monotonic())
+        smtp = self._client(min(STEP_S, left_s))
+        # A step's timeout begins anew with every byte that comes: only this ends a server that dawdles.
+        deadline = threading.Timer(left_s, _hang_up, [smtp])
+        deadline.daemon = True
+        deadline.start()
         try:
-            smtp = self._connected()
-        except (smtplib.SMTPException, OSError) as exc:
-            raise Unavailable("mail server") from exc
-        try:
+            try:
+                self._greet(smtp)
+            except (smtplib.SMTPException, OSError) as exc:
+                raise Unavailable("mail server") from exc
             yield smtp
-        finally:
             # Whatever is said to a farewell: what was accepted before it is on its way.
             with suppress(smtplib.SMTPException, OSError):
                 smtp.quit()
+        finally:
+            deadline.cancel()
             smtp.close()
 
-    def _connected(self) -> smtplib.SMTP:
-        host, port = self._target.hostname or "127.0.0.1", self._target.port or 0
+    def _client(self, timeout_s: float) -> smtplib.SMTP:
+        """Make a client that has not connected yet."""
+        smtp: smtplib.SMTP
         if self._target.scheme == "smtps":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+            smtp = smtplib.SMTP_SSL(timeout=timeout_s, context=ssl.create_default_context())
         else:
-            smtp = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
-        try:
-            if self._target.username:
-                if self._target.scheme != "smtps":
-                    smtp.starttls(context=ssl.create_default_context())
-                smtp.login(unquote(self._target.username), unquote(self._target.password or ""))
-            smtp.ehlo_or_helo_if_needed()
-        except BaseException:
-            smtp.close()
-            raise
+            smtp = smtplib.SMTP(timeout=timeout_s)
+        # The name that TLS checks; smtplib sets it only where it connects at once.
+        smtp._host = self._target.hostname or "127.0.0.1"  # type: ignore[attr-defined]
         return smtp
+
+    def _greet(self, smtp: smtplib.SMTP) -> None:
+        code, words = smtp.connect(self._target.hostname or "127.0.0.1", self._target.port or 0)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, words)
+        if self._target.username:
+            if self._target.scheme != "smtps":
+                smtp.starttls(context=ssl.create_default_context())
+            smtp.login(unquote(self._target.username), unquote(self._target.password or ""))
+        smtp.ehlo_or_helo_if_needed()
+
+
+def _hang_up(smtp: smtplib.SMTP) -> None:
+    """End a conversation from another thread: whatever waits in it fails at once."""
+    if (sock := smtp.sock) is not None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def message(notice: DueNotice, sender: str) -> EmailMessage:
@@ -132,13 +172,19 @@ def _header(text: str) -> Header | str:
 
 
 def _subject(notice: DueNotice) -> str:
+    if notice.summed_up is not None:
+        return f"{notice.summed_up.total} notices summed up"
     if notice.account is None:
         return notice.title
     return f"{notice.account.id}: {notice.title} (engagement {notice.account.engagement:.0f})"
 
 
 def _told(notice: DueNotice) -> list[str]:
-    account = notice.account
+    account, summed_up = notice.account, notice.summed_up
+    if summed_up is not None:
+        more = summed_up.total - len(summed_up.lines)
+        lines = [f"  - {line}" for line in summed_up.lines] + [f"  and {more} more"] * (more > 0)
+        return [f"{notice.title}: {summed_up.total} are summed up here.", "", *lines]
     if account is None:
         return [f"{notice.title}."]
     return [

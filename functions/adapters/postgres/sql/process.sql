@@ -62,11 +62,12 @@ WHERE bytes_before < CAST(:most AS integer)
 ORDER BY number;
 
 -- notices_of_events --
--- The notices that events of an earlier delivery led to.
+-- The notices that events of an earlier delivery led to, as far as somebody is to be told.
 SELECT notices.tenant_id, notices.id, notices.event_id
 FROM notices
 JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
   ON notices.tenant_id = given.tenant_id AND notices.event_id = given.id
+WHERE kind <> 'digest' AND NOT quiet
 ORDER BY notices.id;
 
 -- hold_accounts --
@@ -110,13 +111,14 @@ WITH written AS (
 noticed AS (
   INSERT INTO notices (
     tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
-    created_at
+    created_at, quiet
   )
   SELECT tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
-         created_at
+         created_at, quiet
   FROM json_to_recordset(CAST(:notices AS json)) AS given(
     tenant_id text, id uuid, kind text, title text, recipient text, event_id uuid, rule_id uuid,
-    rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz
+    rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz,
+    quiet boolean
   )
   ON CONFLICT DO NOTHING
 ),
@@ -146,13 +148,12 @@ troubled AS (
 SELECT tenant_id, month, events, plan, contact FROM counted JOIN tenants USING (tenant_id);
 
 -- forgotten_notices --
--- Notices of a stretch of time that were not sent, and that nobody has tried to send since its end: what told of
--- them was lost with Redis. What was refused for good, or tried so often that it is a dead letter, is not forgotten.
+-- Notices of a stretch of time that are not sent, and whose next attempt is overdue since its end: what told of them
+-- was lost with Redis. What was refused for good or given up is not forgotten, what was summed up is its digest's.
 SELECT tenant_id, id
 FROM notices
-WHERE sent_at IS NULL AND refused_at IS NULL AND recipient IS NOT NULL AND created_at >= :since AND created_at < :until
-  AND NOT EXISTS (SELECT FROM deliveries
-                  WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id
-                    AND (at >= :until OR attempt >= :attempts))
+WHERE sent_at IS NULL AND refused_at IS NULL AND digest_id IS NULL AND NOT quiet AND recipient IS NOT NULL
+  AND created_at >= :since AND created_at < :until
+  AND coalesce(greatest(claimed_until, next_attempt_at), created_at) < :until
 ORDER BY created_at DESC
 LIMIT :most;

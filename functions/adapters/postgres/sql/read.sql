@@ -62,8 +62,19 @@ LIMIT :limit OFFSET :offset;
 SELECT sums FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- list_notices --
--- The newest notices with every attempt to send them.
+-- The newest notices with how they stand and every attempt to send them.
 SELECT id, kind, title, rule_id, rule_version, account_id, episode, event_id, engagement, created_at, sent_at,
+       recipient, next_attempt_at, digest_id,
+       CASE
+         WHEN digest_id IS NOT NULL THEN 'summed up'
+         WHEN sent_at IS NOT NULL THEN 'sent'
+         WHEN quiet OR recipient IS NULL THEN 'suppressed'
+         WHEN refused_at IS NOT NULL THEN 'failed'
+         WHEN claimed_until > now() THEN 'sending'
+         -- The clock looks for unsent ones of a week: functions/process/handler.py, FORGOTTEN_UNTIL.
+         WHEN created_at < now() - interval '7 days' THEN 'dead'
+         ELSE 'pending'
+       END AS state,
        coalesce((
          SELECT json_agg(json_build_object(
            'attempt', attempt, 'at', at, 'channel', channel, 'recipient', recipient,
