@@ -186,7 +186,7 @@ def test_on_the_schema_before_nothing_is_sent_and_the_notices_wait(
     database: Database, database_url: str, notice: UUID
 ) -> None:
     with closing(connect(database_url)) as connection:
-        connection.run("ALTER TABLE notices DROP COLUMN digest_id")  # what migration 0009 adds
+        connection.run("ALTER TABLE notices DROP COLUMN digest_id")  # what migration 0010 adds
     sender = Recorder(TAKEN)
     with pytest.raises(Unavailable):
         deliver(outbox(database), [notice], sender)
