@@ -99,11 +99,6 @@ def bury_key(channel: str) -> str:
     return f"sspp:bury:{channel}"
 
 
-def seen_key(tenant: str, event_id: str, partition: int) -> str:
-    """Where the content's hash of an accepted event is remembered."""
-    return f"sspp:{{{partition}}}:seen:{tenant}:{event_id}"
-
-
 def rate_key(who: str, partition: int) -> str:
     """Where the rate of a tenant, or of one of its keys, is kept."""
     return f"sspp:{{{partition}}}:rate:{who}"

@@ -30,7 +30,7 @@ class Settings:
     delivery_token: str = field(default="", repr=False)
     partitions: int = 1
     durability: str = "always"
-    idempotency_days: int = 7
+    idempotency_days: int = 1
     max_body_bytes: int = 1_048_576
     max_batch_events: int = 1000
     max_stream_length: int = 1_000_000

@@ -7,7 +7,8 @@
 --       4          the tenant's rate, a theoretical arrival time in us (GCRA)
 --       5          the API key's rate, the same
 --       6          the tenant's fair rate, the same
---       7 .. n+6   one key per event: the hash of its content while its identity is remembered
+--       7          the generations of remembered identities, a hash; events/identities.py has their form
+--       8 ..       per event, for each generation the bucket where its identity may be, the newest generation's first
 -- ARGV  1          the longest each stream may get
 --       2          seconds an identity is remembered
 --       3          the month's hard limit, or -1
@@ -15,12 +16,65 @@
 --       5, 6       the tenant's us per event and burst in events; 0 us for no limit
 --       7, 8       the API key's, the same
 --       9, 10      the fair rate's, the same
---       then per event: the hash of its content, the event
--- Gives per event 'stored', 'duplicate' (same content), 'conflict' (other content), 'quota', 'rate' or 'full'; then
+--       11         the generations that the caller made the buckets' keys from
+--       then per event: its identity's field, the beginning of its content's hash (4 bytes), the event
+-- Returns the generations alone where others are in force by now: nothing was done, the caller makes keys from them.
+-- Else per event 'stored', 'duplicate' (same content), 'conflict' (other content), 'quota', 'rate' or 'full'; then
 -- the month's count, and of the scarcer rate: events left, us until all are left again, us until one more fits.
-local limit, window, hard = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local limit, window, hard = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
+local second = tonumber(clock[1])
+local now = second * 1000000 + clock[2]
+
+-- A bucket stays compact up to hash-max-listpack-entries, 128. Identities spread by chance: with FULL in a bucket on
+-- average, one above 128 is a matter of one in ten thousand million, and costs memory and nothing else.
+local FULL, PLANNED, FEWEST, GROWTH = 72, 60, 64, 8
+local span = math.ceil(window / 2)
+local events = (#ARGV - 11) / 3
+
+-- The generations that are in force next: a new one, with as many buckets as the events of a span need at the rate of
+-- the last one, and those that may still hold an identity within the window.
+local function renewed(generations, number, buckets, began, count)
+  local took = math.min(span, math.max(1, second - began))
+  local needed = math.min(math.ceil(count * span / took / PLANNED), buckets * GROWTH)
+  needed = math.max(FEWEST, math.ceil(events / PLANNED), needed)
+  local kept, ended = {string.format('%d:%d:%d', number + 1, needed, second)}, second
+  for one, start in string.gmatch(generations, '(%d+:%d+:(%d+))') do
+    if ended > second - window then kept[#kept + 1] = one end
+    ended = tonumber(start)
+  end
+  return table.concat(kept, ' ')
+end
+
+local state = redis.call('HMGET', KEYS[7], 'generations', 'count')
+local generations, count = state[1] or '', tonumber(state[2] or '0')
+local number, buckets, began = string.match(generations, '^(%d+):(%d+):(%d+)')
+number, buckets, began = tonumber(number or '0'), tonumber(buckets or '0'), tonumber(began or '0')
+if second >= began + span or count + events > buckets * FULL then
+  generations = renewed(generations, number, buckets, began, count)
+  redis.call('HSET', KEYS[7], 'generations', generations, 'count', 0)
+end
+if generations ~= ARGV[11] then return {generations} end
+
+local per_event = (#KEYS - 7) / events
+local oldest, stamp = second - window, struct.pack('>I4', second)
+
+-- The beginning of the content's hash where the event was accepted within the window.
+local function remembered(first, field)
+  for at = first, first + per_event - 1 do
+    local value = redis.call('HGET', KEYS[at], field)
+    if value and struct.unpack('>I4', value, 5) > oldest then return string.sub(value, 1, 4) end
+  end
+end
+
+-- A new bucket goes by itself when nothing in it can be within the window any more. With 24 in each on average, no
+-- bucket is new any more: the chance of an empty one is one in 26 thousand million.
+local young = count < buckets * 24
+local function remember(bucket, field, hash)
+  redis.call('HSET', bucket, field, hash .. stamp)
+  if young and redis.call('HLEN', bucket) == 1 then redis.call('EXPIREAT', bucket, began + span + window) end
+end
+
 local used = tonumber(redis.call('GET', KEYS[3]) or '0')
 
 local function rate_of(key, interval, burst)
@@ -57,9 +111,10 @@ local function has_room(stream)
 end
 
 local answers, stored = {}, 0
-for i = 1, #KEYS - 6 do
-  local hash, event = ARGV[i * 2 + 9], ARGV[i * 2 + 10]
-  local seen = redis.call('GET', KEYS[i + 6])
+for i = 1, events do
+  local field, hash, event = ARGV[i * 3 + 9], ARGV[i * 3 + 10], ARGV[i * 3 + 11]
+  local bucket = 8 + (i - 1) * per_event
+  local seen = remembered(bucket, field)
   local stream = (fair and not fits(fair)) and KEYS[2] or KEYS[1]
   if seen then
     answers[i] = seen == hash and 'duplicate' or 'conflict'
@@ -71,7 +126,7 @@ for i = 1, #KEYS - 6 do
     answers[i] = 'full'
   else
     redis.call('XADD', stream, '*', 'event', event)
-    redis.call('SET', KEYS[i + 6], hash, 'EX', window)
+    remember(KEYS[bucket], field, hash)
     for _, rate in ipairs(rates) do rate.arrival = rate.arrival + rate.interval end
     if stream == KEYS[1] and fair then fair.arrival = fair.arrival + fair.interval end
     room[stream] = room[stream] - 1
@@ -81,6 +136,7 @@ for i = 1, #KEYS - 6 do
 end
 
 if stored > 0 then
+  redis.call('HINCRBY', KEYS[7], 'count', stored)
   used = redis.call('INCRBY', KEYS[3], stored)
   redis.call('EXPIRE', KEYS[3], ARGV[4])
   for _, rate in ipairs(rates) do keep(rate) end

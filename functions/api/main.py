@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 import flask
@@ -30,7 +30,7 @@ def _function() -> Api:
     database = Database(told.database_url)
     reader, search = Reader(database), search_index(told, database)
     client = channel.connect(told.redis_url)
-    seen = SeenEvents(client, told.partitions, timedelta(days=told.idempotency_days))
+    seen = SeenEvents(client, told.partitions)
     letters = DeadLetters(client, told.partitions)
     return Api(
         keys=PostgresTenants(database),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import hiredis
 
 from events import cloudevent, keyspace, metrics
 from events.cloudevent import Message
 from events.content import content_hash
-from events.errors import Fault, Refused
+from events.errors import Fault, Refused, Unavailable
 from events.failpoint import reach
+from events.identities import CONTENT_BYTES, Generations, Identity, Remembered, generations_key, identity
 from functions.adapters.redis.cluster import Pipe
 from functions.adapters.sandbox import Sandbox
 from functions.domain import sales
@@ -26,6 +28,10 @@ from functions.ingest.keys import KeyCache, Sender
 from functions.ingest.schemas import Schemas
 
 CHANNEL = "events"
+#: How often a call is repeated because the identities' generations have changed, which they do every few hours.
+MOST_CHANGES = 5
+#: What an operator does about a Redis that has no memory left.
+MEMORY_FULL = "Redis is full: raise maxmemory, purge dead letters or lower SSPP_IDEMPOTENCY_DAYS"
 
 _COUNTED = {
     outcome: metrics.INGESTED.labels(outcome)
@@ -67,6 +73,14 @@ class Arrival:
         return stamps
 
 
+class _Candidate(NamedTuple):
+    """One event that may come in, as the admission script takes it."""
+
+    identity: Identity
+    content: bytes
+    event: bytes
+
+
 class Admission:
     """The front door's one decision.
 
@@ -81,6 +95,7 @@ class Admission:
         self._schemas = Schemas(Sandbox(), time.monotonic)
         self._keys = keys
         self._limits = limits
+        self._generations: dict[int, Generations] = {}
 
     async def sender(self, key: str, now: datetime) -> Sender:
         """Return the sender that ``key`` belongs to.
@@ -148,7 +163,7 @@ class Admission:
             keyspace.rate_key(tenant, partition),
             keyspace.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
             keyspace.rate_key(f"{tenant}:fair", partition),
-            *(keyspace.seen_key(tenant, id_, partition) for id_ in ids),
+            generations_key(partition),
         ]
         arguments: list[str | bytes | int] = [
             self._limits.stream_length,
@@ -161,14 +176,61 @@ class Admission:
         ]
         stamps = arrival.stamps(tenant)
         traced = {**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"}
-        for message in messages:
+        candidates: list[_Candidate] = []
+        for id_, message in zip(ids, messages, strict=True):
             # A trace that the sender put into the event stays.
             given = traced if message.event.extension("traceparent") is None else stamps
-            arguments += (content_hash(message.event), cloudevent.stamp(message.raw, **given))
-        answers = await self._run(keys, arguments)
+            event = cloudevent.stamp(message.raw, **given)
+            content = content_hash(message.event)[:CONTENT_BYTES]
+            candidates.append(_Candidate(identity(tenant, id_), content, event))
+        try:
+            answers = await self._admit(partition, keys, arguments, candidates)
+        except Unavailable as exc:
+            if not str(exc.__cause__).startswith("OOM"):
+                raise
+            return await self._known(partition, candidates), sender.meter(arrival.now)
         reach("ingest.stored")
         sender.used = answers[-4]
         return answers[:-4], _meter(answers[-4:], plan, arrival.now)
+
+    async def _admit(
+        self,
+        partition: int,
+        keys: Sequence[str],
+        arguments: Sequence[str | bytes | int],
+        candidates: Sequence[_Candidate],
+    ) -> list[Any]:
+        """Run the script; again when identities are remembered in other buckets by now, which it says."""
+        known = self._generations.get(partition) or Generations(partition)
+        events = [part for each in candidates for part in (each.identity.field, each.content, each.event)]
+        for _ in range(MOST_CHANGES):
+            buckets = [bucket for each in candidates for bucket in known.buckets_of(each.identity)]
+            answers = await self._run([*keys, *buckets], [*arguments, known.text, *events])
+            if len(answers) > 1:
+                return answers
+            known = self._generations[partition] = Generations(partition, answers[0])
+        raise Unavailable("Redis")
+
+    async def _known(self, partition: int, candidates: Sequence[_Candidate]) -> list[bytes]:
+        """Answer for a full Redis, which does not run the script: an event that was accepted before is a duplicate.
+
+        Raises:
+            Unavailable: none of them was.
+        """
+        text = await self._redis.execute("HGET", generations_key(partition), "generations")
+        generations = Generations(partition, text or b"")
+        answers = await asyncio.gather(*(self._looked_up(generations, each) for each in candidates))
+        if all(answer == b"full" for answer in answers):
+            raise Unavailable("Redis", reason=MEMORY_FULL)
+        return answers
+
+    async def _looked_up(self, generations: Generations, candidate: _Candidate) -> bytes:
+        buckets = generations.buckets_of(candidate.identity)
+        reads = (self._redis.execute("HGET", bucket, candidate.identity.field) for bucket in buckets)
+        for value in await asyncio.gather(*reads):
+            if value:
+                return b"duplicate" if Remembered.read(value).content == candidate.content else b"conflict"
+        return b"full"
 
     async def _run(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
         script = keyspace.script("admit")

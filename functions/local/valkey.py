@@ -45,6 +45,7 @@ def argv(home: Path, port: int, *, fast: bool = False) -> list[str]:
         "appendfsync": "everysec" if fast else "always",
         "save": "",
         "maxmemory-policy": "noeviction",
+        "hash-max-listpack-entries": "128",
         "loglevel": "warning",
     }
     return [str(binary), str(_conf(home)), *(word for k, v in options.items() for word in (f"--{k}", v))]

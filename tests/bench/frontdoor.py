@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ import redis
 
 from events import channel, cloudevent, keyspace
 from events.content import content_hash
+from events.identities import CONTENT_BYTES, Generations, Identity, generations_key
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import sales
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
@@ -40,6 +42,9 @@ _TENANT = "bench"
 _NUMBER = "N" * 12
 #: The fair rate as ingest asks for it: us per event and burst.
 _FAIR = (5_000, 2_000)
+#: Room for as many identities as are sent, and the bucket of one, whose number is replaced as often as the event's.
+_GENERATIONS = b"1:10000:%d" % time.time()
+_BUCKET = 5_000
 _numbers = count(10 ** (len(_NUMBER) - 1))
 
 
@@ -85,6 +90,8 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
                 _latencies(found, always)
             always.reset()
             with cores.on(cores.SERVER):  # here Valkey is the server, and it has the other core
+                with redis.Redis.from_url(always.redis_url) as client:
+                    client.hset(generations_key(0), "generations", _GENERATIONS)
                 found["script"].append(_scripts(always.redis_url, seconds))
         if cores.KNOWN:
             found["memory"].append(cores.memory_mb(always.server.pids[-1]))
@@ -220,15 +227,19 @@ def _calls() -> Iterator[bytes]:
         keyspace.rate_key(_TENANT, 0),
         keyspace.rate_key(f"{_TENANT}:key", 0),
         keyspace.rate_key(f"{_TENANT}:fair", 0),
-        keyspace.seen_key(_TENANT, f"00000000-0000-0000-0000-{_NUMBER}", 0),
+        generations_key(0),
+        *Generations(0, _GENERATIONS).buckets_of(Identity(b"", _BUCKET)),
     ]
     limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
-    arguments = [*limits, content_hash(cloudevent.parse(_event()).event), cloudevent.stamp(_event(), **stamps)]
+    content = content_hash(cloudevent.parse(_event()).event)[:CONTENT_BYTES]
+    arguments = [*limits, _GENERATIONS, _NUMBER, content, cloudevent.stamp(_event(), **stamps)]
     sha = keyspace.script("admit").sha
-    parts = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments)).split(_NUMBER.encode())
+    call = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments))
+    parts = [part.split(b":%d\r" % _BUCKET) for part in call.split(_NUMBER.encode())]
     for number in _numbers:
-        yield (b"%d" % number).join(parts)
+        bucket = b":%d\r" % (1000 + number % 9000)
+        yield (b"%d" % number).join(bucket.join(part) for part in parts)
 
 
 def _batches(key: str) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from events import channel, keyspace
 from events.channel import HANDED_BYTES, STEP, Bury, Channel, Done, Entry, Park
 from events.errors import Unavailable
+from events.identities import Generations, generations_key, identity
 from events.keyspace import CHANNELS, GROUP
 from tests.contract.fakes import Broker, FakeChannel
 from tests.servers.parts import until
@@ -746,7 +747,7 @@ def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     per_lane = (keyspace.stream_key, keyspace.retry_key, keyspace.parked_key)
     keys = [key(name, 7, lane) for name in CHANNELS for lane in keyspace.LANES for key in per_lane]
     keys += [keyspace.dead_key(name, 7) for name in CHANNELS]
-    keys.append(keyspace.seen_key("acme", "1", 7))
+    keys += [generations_key(7), *Generations(7, b"2:64:9 1:64:0").buckets_of(identity("acme", "1"))]
     assert len(set(keys)) == len(keys)
     assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}
 

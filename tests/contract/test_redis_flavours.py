@@ -23,6 +23,7 @@ from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Park
 from events.deadletter import DeadLetters, Wanted, with_data
 from events.errors import ConfigError, Unavailable
+from events.identities import generations_key
 from events.subscription import SUBSCRIPTIONS
 from functions.adapters.redis import partitions
 from functions.adapters.redis.cluster import connect
@@ -93,7 +94,7 @@ def check_admission(url: str, client: Any, partition: int) -> None:
     assert seen == [[False, False], [True, True]]
     assert [Channel(client, "events", partition, "a", lane).depth() for lane in keyspace.LANES] == [1, 1]
     accepted = cloudevent.event_id(TENANTS[partition], "/test", "0")
-    seen = SeenEvents(client, LIMITS.partitions, timedelta(seconds=LIMITS.window_s))
+    seen = SeenEvents(client, LIMITS.partitions)
     at = seen.accepted_at(TENANTS[partition], UUID(accepted))
     assert at is not None
     assert abs(at - datetime.now(UTC)) < timedelta(minutes=1)
@@ -434,7 +435,7 @@ def test_the_front_door_works_over_tls_with_the_machines_trust(tls_url, authorit
 
 
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
-PARKED, SEEN = keyspace.parked_key("events", 0), keyspace.seen_key("acme", "id", 0)
+PARKED, SEEN = keyspace.parked_key("events", 0), generations_key(0)
 
 
 @pytest.fixture(scope="module", params=redis_server.SERVERS)
@@ -532,7 +533,7 @@ _LOOKING: Sequence[Sequence[Any]] = [
     ("ZADD", RETRY, 1, "x"),
     ("ZRANGE", RETRY, 0, -1),
     ("HGETALL", PARKED),
-    ("GET", SEEN),
+    ("HGET", SEEN, "generations"),
     ("GET", COMPLETE),
     ("DEL", STREAM),
     ("XLEN", PARKED),

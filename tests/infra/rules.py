@@ -216,7 +216,8 @@ def connections_fit(found: list[Object]) -> Iterator[str]:
 
 def redis_is_the_truth(found: list[Object]) -> Iterator[str]:
     """Every write on disk, nothing ever evicted, on a volume, with memory left for rewriting the file."""
-    for option, value in {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}.items():
+    promised = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+    for option, value in (promised | {"hash-max-listpack-entries": "128"}).items():
         if redis_option(found, option) != value:
             yield f"{option} is not {value}"
     [pod] = [pod for pod in pods(found) if pod.component == "redis"]

@@ -43,7 +43,7 @@ class FrontDoor:
     def forget(self) -> None:
         """Empty the streams, and let every identity be new again."""
         with redis.Redis.from_url(self.redis_url) as client:
-            client.delete(*STREAMS, *client.scan_iter("sspp:{0}:seen:*"))
+            client.delete(*STREAMS, *client.scan_iter("sspp:{0}:ids*"))
 
 
 @contextmanager

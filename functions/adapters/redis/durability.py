@@ -14,7 +14,9 @@ from functions.adapters.redis.pipe import Ask, Reply
 #: SSPP_DURABILITY -> the values of ``appendfsync`` that keep the promise.
 FSYNC: Mapping[str, tuple[str, ...]] = {"always": ("always",), "everysec": ("everysec", "always")}
 #: What only CONFIG GET says.
-CONFIG = ("appendfsync", "no-appendfsync-on-rewrite")
+CONFIG = ("appendfsync", "no-appendfsync-on-rewrite", "hash-max-listpack-entries")
+#: Entries that a hash must be able to hold in compact form, or an identity takes several times its bytes.
+COMPACT_ENTRIES = 128
 
 log = Log("durability")
 
@@ -54,6 +56,7 @@ class Durability:
         self._promised = promised
         self._found = ""
         self._unknown_logged = False
+        self._large_logged = False
 
     async def inspect(self, ask: Ask) -> str:
         """See :data:`functions.adapters.redis.pipe.Inspect`."""
@@ -71,7 +74,11 @@ class Durability:
             return _unreadable(answer)
         fields = (line.partition(":") for line in _text(answer).splitlines())
         info = {name: value for name, _, value in fields}
-        return shortfall(info, await self._config(ask), self._promised)
+        config = await self._config(ask)
+        if not self._large_logged and int(config.get("hash-max-listpack-entries", COMPACT_ENTRIES)) < COMPACT_ENTRIES:
+            self._large_logged = True
+            log.warning("identities_large", change=f"set hash-max-listpack-entries to {COMPACT_ENTRIES} or more")
+        return shortfall(info, config, self._promised)
 
     async def _config(self, ask: Ask) -> dict[str, str]:
         """The settings that INFO does not show; none where the server keeps CONFIG to itself, as managed ones do."""

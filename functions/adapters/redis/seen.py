@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import redis
 
 from events.channel import translated
-from events.keyspace import partition_of, seen_key
+from events.identities import Generations, Remembered, generations_key, identity
+from events.keyspace import partition_of
 
 
 class SeenEvents:
@@ -18,28 +19,26 @@ class SeenEvents:
     Args:
         client: from :func:`events.channel.connect`.
         partitions: how many the installation has.
-        window: how long an identity is remembered.
     """
 
-    def __init__(self, client: redis.Redis, partitions: int, window: timedelta) -> None:
+    def __init__(self, client: redis.Redis, partitions: int) -> None:
         self._redis: Any = client  # redis-py's answers are unions of everything
         self._partitions = partitions
-        self._window = window
 
     def accepted_at(self, tenant: str, event_id: UUID) -> datetime | None:
-        """When the event was accepted, None if it was not within the idempotency window.
-
-        Of what was accepted under another window it gives another moment: that is all its identity tells.
+        """Return when the event was accepted, None if it is not remembered, as after the idempotency window.
 
         Raises:
             Unavailable: Redis could not be reached.
         """
-        key = seen_key(tenant, str(event_id), partition_of(tenant, self._partitions))
+        partition = partition_of(tenant, self._partitions)
+        known = identity(tenant, str(event_id))
         with translated():
-            forgotten_ms = self._redis.pexpiretime(key)
-        if forgotten_ms < 0:
-            return None
-        return datetime.fromtimestamp(forgotten_ms / 1000, UTC) - self._window
+            text = self._redis.hget(generations_key(partition), "generations") or b""
+            buckets = Generations(partition, text).buckets_of(known)
+            values = (self._redis.hget(bucket, known.field) for bucket in buckets)
+            found = next((value for value in values if value), None)
+        return Remembered.read(found).accepted_at if found else None
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless Redis answers."""
