@@ -89,14 +89,14 @@ def at(url: str, act: Callable[[Admission], Awaitable[Result]], window_s: int = 
 
 
 def test_identities_take_few_bytes_and_are_found_in_every_generation(url, client):
-    count = 36_000  # the first generation ends, the second is almost full
+    count = 24_000  # the first generation ends, the second is almost full
     at(url, lambda door: stored(door, range(500)))  # what a first call allocates is not the identities'
     client.flushall()
     before = client.info("memory")["used_memory"]
     assert at(url, lambda door: stored(door, range(count))) == count
     client.delete(keyspace.stream_key("events", 0))
     taken = client.info("memory")["used_memory"] - before
-    assert taken / count <= 36
+    assert taken / count <= 36  # some thousand bytes of it are there for any number
     generations = client.hget(generations_key(0), "generations").split()
     assert len(generations) > 1
     buckets = list(client.scan_iter(f"{generations_key(0)}:*", count=1000))
