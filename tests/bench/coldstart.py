@@ -13,6 +13,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import redis
+
+from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.local import ports, postgres, valkey
 from functions.local.process import kill_group
 from tests.bench import cores, servers
@@ -36,20 +39,22 @@ def measure(folder: Path, *, rounds: int) -> list[Figure]:
     found: dict[str, list[float]] = defaultdict(list)
     with (
         cores.on(cores.LOAD),
-        valkey.running(folder) as redis,
+        valkey.running(folder) as redis_url,
         postgres.running(folder, fast=True) as database,
         _tree() as tree,
         _home() as home,
     ):
+        with redis.Redis.from_url(redis_url) as client:
+            RedisKeyDirectory(client).complete()  # without it ingest is not ready
         hello = servers.hello_world()
         commands = {
             "hello": hello,
-            "ingest": servers.function("ingest", {"REDIS_URL": redis}),
+            "ingest": servers.function("ingest", {"REDIS_URL": redis_url}),
             # The same confinement for both; the Framework's own gunicorn wants a home it can write to.
             "hello as confined": replace(
                 hello, argv=confined(hello.argv, tree.user), env={"HOME": home, "TMPDIR": home}
             ),
-            **_in(tree, {"REDIS_URL": redis, "DATABASE_URL": database}),
+            **_in(tree, {"REDIS_URL": redis_url, "DATABASE_URL": database}),
         }
         for number in range(rounds + 1):
             for name, command in commands.items():

@@ -175,6 +175,8 @@ def door(folder: Path, *, fast: bool = False) -> Iterator[Door]:
     with ExitStack() as stack:
         with cores.on(cores.LOAD):
             url = stack.enter_context(valkey.running(folder, fast=fast))
+        with redis.Redis.from_url(url) as client:
+            RedisKeyDirectory(client).complete()  # without it ingest is not ready
         env = {"REDIS_URL": url, "SSPP_DURABILITY": "everysec" if fast else "always"}
         server = stack.enter_context(servers.function("ingest", env).running(folder / "ingest.log"))
         yield Door(server, url, new_key(os.urandom(RANDOM_BYTES)))
