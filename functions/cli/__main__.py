@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from events.errors import ConfigError, Refused, Unavailable
+from functions import VERSION
 from functions.cli import dead_letters, keys, output, rules, send, tenants, types
 from functions.cli.arguments import Commands
 from functions.cli.installation import Installation
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    top.add_argument("--version", action="version", version=f"sspp {VERSION}")
     commands: Commands = top.add_subparsers(metavar="COMMAND", required=True)
     for noun in (tenants, keys, types, rules, send, dead_letters):
         noun.add(commands)
@@ -74,7 +76,7 @@ def _sentences(refusal: Refused) -> list[str]:
     """What is wrong, one line a fault."""
     if not refusal.faults:
         return [refusal.detail or refusal.title]
-    return [f"{fault.pointer or 'the whole'}: {fault.detail.splitlines()[0]}" for fault in refusal.faults]
+    return [f"{fault.pointer or 'the document'}: {fault.detail.splitlines()[0]}" for fault in refusal.faults]
 
 
 if __name__ == "__main__":

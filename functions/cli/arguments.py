@@ -36,6 +36,8 @@ Model = TypeVar("Model", bound=BaseModel)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 #: Seconds; a longer time is a slip of the finger.
 _LONGEST = 3650 * 86_400
+#: What a moment looks like; one without a time zone could be any of 24 hours.
+_MOMENT = "a moment with its time zone, such as 2030-01-31T00:00:00Z"
 #: Fewer characters of a digest tell too little apart.
 _SHORTEST_PREFIX = 4
 
@@ -63,7 +65,8 @@ def command(commands: Commands, name: str, run: Run, about: str, *, example: str
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # an option added later must not change what a script's short form means
     )
-    parser.set_defaults(run=run)
+    # For options that do not go together: it ends the program as argparse does, with the usage and exit code 2.
+    parser.set_defaults(run=run, mistake=parser.error)
     return parser
 
 
@@ -100,22 +103,28 @@ def duration(text: str) -> timedelta:
 
 def end(text: str) -> timedelta | datetime:
     """An end: a length of time from now, or an RFC 3339 moment."""
-    if "T" not in text.upper():
-        return duration(text)
-    try:
-        moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is None:
-            raise ArgumentTypeError(f"{text} has no time zone; for UTC write {text}Z")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as exc:
-        raise ArgumentTypeError("takes 90d or a moment such as 2030-01-31T00:00:00Z") from exc
+    for read in (duration, _moment):
+        try:
+            return read(text)
+        except ArgumentTypeError:
+            continue
+    raise ArgumentTypeError(f"takes a length of time such as 24h or 90d, at most 3650d, or {_MOMENT}")
 
 
 def moment(text: str) -> str:
     """An RFC 3339 moment, as it was written."""
-    if not isinstance(end(text), datetime):
-        raise ArgumentTypeError("takes a moment such as 2030-01-31T00:00:00Z")
+    _moment(text)
     return text
+
+
+def _moment(text: str) -> datetime:
+    try:
+        read = datetime.fromisoformat(text.upper())
+        if "T" in text.upper() and read.tzinfo is not None:
+            return read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ArgumentTypeError(f"takes {_MOMENT}")
 
 
 def rate(text: str) -> Rate:

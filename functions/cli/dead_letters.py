@@ -226,7 +226,7 @@ def _moved(done: str, count: int, named: Sequence[Letter]) -> None:
 def _named(letters: DeadLetters, options: Namespace, *, readable: bool) -> Sequence[Letter]:
     """The letters that were named, each once: all of them, or nothing is done."""
     if options.all or _selects(options):
-        raise Refused("Contradiction", detail="letters are either named or selected")
+        options.mistake("letters are either named or selected")
     found = []
     for id_ in dict.fromkeys(options.ids):
         letter = letters.get(id_)
@@ -239,7 +239,7 @@ def _named(letters: DeadLetters, options: Namespace, *, readable: bool) -> Seque
 def _confirmed(letters: DeadLetters, options: Namespace, doing: str) -> Wanted:
     """What is selected, when somebody has said yes to it. As of now: what fails again meanwhile is not taken again."""
     if options.all == _selects(options):
-        raise Refused("Unclear", detail="name letters, or select some (--tenant, --type, ...), or --all")
+        options.mistake("name letters, or select some (--tenant, --type, ...), or --all")
     wanted, now_ms = _wanted(options), unix_ms(datetime.now(UTC))
     wanted = replace(wanted, until_ms=min(now_ms, wanted.until_ms or now_ms))
     if not options.yes:

@@ -84,7 +84,7 @@ def _send(options: Namespace, installation: Installation) -> None:
 def _door(options: Namespace, installation: Installation) -> tuple[str, str]:
     """Where to post and with which key; the key of one installation is never shown to another."""
     if options.url and not options.key:
-        raise ConfigError("--url needs --key")
+        options.mistake("--url needs --key")
     if options.url:
         return options.url, options.key
     try:

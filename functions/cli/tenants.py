@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from events.errors import Refused
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, plan_option
 from functions.cli.installation import Installation, require_tenant, unless_away
@@ -87,7 +86,9 @@ def _suspend(options: Namespace, installation: Installation) -> None:
 def _plan(options: Namespace, installation: Installation) -> None:
     given = any(getattr(options, limit) is not None for limit in _LIMITS)
     if given and options.unlimited:
-        raise Refused("Contradiction", detail="--unlimited goes without other limits")
+        options.mistake("--unlimited goes without other limits")
+    if None not in (options.soft, options.hard) and options.soft > options.hard:
+        options.mistake("--soft is above --hard: senders would be refused before they are warned")
     with installation.tenants() as known, unless_away(_AGAIN):
         require_tenant(known, options.tenant)
         if given or options.unlimited:

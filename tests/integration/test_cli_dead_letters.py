@@ -189,8 +189,8 @@ def test_an_event_is_shown_mended_and_redriven(sspp: Shell, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("argv", "stdin", "said"),
     [
-        (["edit", "ID", "-"], "{", "the whole: Invalid JSON"),
-        (["edit", "ID", "-"], "[]", "the whole: "),
+        (["edit", "ID", "-"], "{", "the document: Invalid JSON"),
+        (["edit", "ID", "-"], "[]", "the document: "),
         (["edit", "ID", "-"], '{"specversion": "1.0"}', "/type: "),
         (["edit", "ID", "-"], '{"specversion": "1.0", "type": "t", "id": "x"}', "/id: must stay as it is"),
         (["edit", "ID", "--data", "-"], '"\\u0000"', "/data: contains U+0000"),
@@ -200,11 +200,6 @@ def test_an_event_is_shown_mended_and_redriven(sspp: Shell, tmp_path: Path) -> N
         (["show", "events:9:1-0"], "", "there is no such dead letter"),
         (["redrive", "ID", "events:0:1-0"], "", "there is no such dead letter"),
         (["purge", "ID", "events:0:1-0", "--yes"], "", "there is no such dead letter"),
-        (["redrive"], "", "or --all"),
-        (["purge", "--yes"], "", "or --all"),
-        (["purge", "--all", "--tenant", "acme"], "", "or --all"),
-        (["purge", "ID", "--tenant", "acme"], "", "either named or selected"),
-        (["redrive", "ID", "--all"], "", "either named or selected"),
     ],
 )
 def test_what_is_refused_changes_nothing(sspp: Shell, argv: list[str], stdin: str, said: str) -> None:
@@ -213,6 +208,27 @@ def test_what_is_refused_changes_nothing(sspp: Shell, argv: list[str], stdin: st
     code, out, err = sspp(*[id_ if word == "ID" else word for word in argv], stdin=stdin)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert said in err
+    assert (sspp.good("show", id_), sspp.published()) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["redrive"], "or --all"),
+        (["purge", "--yes"], "or --all"),
+        (["purge", "--all", "--tenant", "acme"], "or --all"),
+        (["purge", "ID", "--tenant", "acme"], "either named or selected"),
+        (["redrive", "ID", "--all"], "either named or selected"),
+    ],
+)
+def test_what_names_no_letters_or_too_many_is_a_mistake_and_changes_nothing(
+    sspp: Shell, argv: list[str], said: str
+) -> None:
+    id_ = sspp.bury()
+    before = sspp.good("show", id_)
+    code, out, err = sspp(*[id_ if word == "ID" else word for word in argv])
+    assert (code, out) == (2, "")
+    assert said in err.splitlines()[-1]
     assert (sspp.good("show", id_), sspp.published()) == (before, [])
 
 
