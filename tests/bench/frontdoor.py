@@ -58,15 +58,19 @@ class Door:
 
     def reset(self) -> None:
         """Empty the Valkey, so that every round finds it alike."""
-        with redis.Redis.from_url(self.redis_url) as client:
-            client.flushall()
-            # A rewrite of its log in the background would hit some rounds and not others.
-            client.config_set("auto-aof-rewrite-percentage", 0)
-            client.script_load(keyspace.script("admit").text)
-            directory = RedisKeyDirectory(client)
-            directory.put({digest(self.key): Grant(_TENANT, frozenset({WRITE_EVENTS}))}, {_TENANT: Terms()})
-            directory.complete()
-            channel.Channel(client, "events", 0, "bench").ensure()
+        _empty(self.redis_url, self.key)
+
+
+def _empty(redis_url: str, key: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        # A rewrite of its log in the background would hit some rounds and not others.
+        client.config_set("auto-aof-rewrite-percentage", 0)
+        client.script_load(keyspace.script("admit").text)
+        directory = RedisKeyDirectory(client)
+        directory.put({digest(key): Grant(_TENANT, frozenset({WRITE_EVENTS}))}, {_TENANT: Terms()})
+        directory.complete()
+        channel.Channel(client, "events", 0, "bench").ensure()
 
 
 def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
@@ -178,8 +182,10 @@ def door(folder: Path, *, fast: bool = False) -> Iterator[Door]:
         with redis.Redis.from_url(url) as client:
             RedisKeyDirectory(client).complete()  # without it ingest is not ready
         env = {"REDIS_URL": url, "SSPP_DURABILITY": "everysec" if fast else "always"}
+        key = new_key(os.urandom(RANDOM_BYTES))
+        _empty(url, key)  # without a directory of keys it would not get ready
         server = stack.enter_context(servers.function("ingest", env).running(folder / "ingest.log"))
-        yield Door(server, url, new_key(os.urandom(RANDOM_BYTES)))
+        yield Door(server, url, key)
 
 
 def _http(
