@@ -35,7 +35,9 @@ def main() -> int:
 async def _run(plan: Plan, lock: int) -> int:
     console = Console(sys.stdout, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     supervisor = Supervisor(console, cwd=parts.ROOT, keep_fds=[lock])
-    return await supervisor.run(lambda: _story(plan, supervisor, console))
+    code = await supervisor.run(lambda: _story(plan, supervisor, console))
+    console.say(f"stopped; state is in {plan.home.path}, `make run` goes on from there")
+    return code
 
 
 async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:

@@ -8,11 +8,13 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from events.errors import ConfigError
+from functions.local import ports
 
 #: Seconds the parts of a run that was killed get to end by themselves before a new run gives up.
 LEFTOVERS_S = 40.0
@@ -56,15 +58,18 @@ class Home:
 
     def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
         """Give the secret ``name`` of this folder, made at its first use and the same ever after."""
-        path = self.path / "secrets.json"
-        try:
-            known: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        except (OSError, ValueError) as exc:
-            raise ConfigError(f"{path} cannot be read; mend it or start with an empty SSPP_HOME") from exc
+        known = self._read("secrets.json")
         if name not in known:
             known[name] = make()
-            _write(path, known)
-        return known[name]
+            _write(self.path / "secrets.json", known)
+        return str(known[name])
+
+    def ports(self, names: Sequence[str]) -> dict[str, int]:
+        """Return a free port for each name, the same at every start as long as nobody else takes it."""
+        known = self._read("ports.json")
+        assigned = ports.assign(names, known)
+        _write(self.path / "ports.json", {**known, **assigned})
+        return assigned
 
     def announce(self, addresses: Mapping[str, str]) -> None:
         """Write ``ready.json``: everything is up, at these addresses and with these keys."""
@@ -73,6 +78,13 @@ class Home:
     def withdraw(self) -> None:
         """Remove ``ready.json``: something is not up, or soon will not be."""
         (self.path / "ready.json").unlink(missing_ok=True)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+        except (OSError, ValueError, TypeError) as exc:
+            raise ConfigError(f"{path} cannot be read; mend it or start with an empty SSPP_HOME") from exc
 
     def _take(self, lock: int) -> None:
         deadline = time.monotonic() + LEFTOVERS_S
@@ -108,7 +120,7 @@ def _alive(pid: str) -> bool:
     return True
 
 
-def _write(path: Path, content: Mapping[str, str]) -> None:
+def _write(path: Path, content: Mapping[str, str | int]) -> None:
     """Replace ``path`` in one step; nobody but the owner reads it, and it outlives a power cut."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:

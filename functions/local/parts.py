@@ -122,6 +122,7 @@ class Plan:
             answers=partial(server.answers, server.url(home, port)),
             stop_signal=server.STOP_SIGNAL,
             stage=Stage.STORES,
+            log=valkey.log(home) if server is valkey else None,
         )
 
     def _mailbox(self) -> Part:
@@ -197,8 +198,9 @@ def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
         ("mailbox", told.smtp_url),
     ):
         wanted += [] if given else [name]
-    *free, smtp_port = ports.free(len(wanted) + 1)
-    found |= dict(zip(wanted, free, strict=True))
+    assigned = home.ports([*wanted, "smtp"])
+    smtp_port = assigned.pop("smtp")
+    found |= assigned
     complete = replace(
         told,
         redis_url=told.redis_url or valkey.url(home.path, found["valkey"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from events.errors import ConfigError
 
@@ -23,6 +23,13 @@ def free(count: int) -> list[int]:
         if _trouble("127.0.0.1", port) is None:
             found.append(port)
     return found
+
+
+def assign(names: Sequence[str], before: Mapping[str, int]) -> dict[str, int]:
+    """Return a port for each name: the one it had ``before`` unless somebody listens on it now, else a free one."""
+    kept = {name: before[name] for name in names if name in before and _trouble("127.0.0.1", before[name]) is None}
+    others = (port for port in free(len(names) + len(kept)) if port not in kept.values())
+    return {name: kept[name] if name in kept else next(others) for name in names}
 
 
 def refuse_busy(host: str, wanted: Mapping[str, int]) -> None:

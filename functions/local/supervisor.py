@@ -38,6 +38,7 @@ class Part:
         env: its whole environment.
         answers: tells whether it is ready, within a few seconds and without raising; None: ready at once.
         stage: parts stop in the order of their stages, the highest first.
+        log: where it writes what it does not show.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Part:
     answers: Callable[[], bool] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stage: int = 0
+    log: Path | None = None
 
 
 class Supervisor:
@@ -200,6 +202,7 @@ class _Kept:
                 if time.monotonic() - born >= STABLE_S:
                     delay_s = FIRST_DELAY_S
                 how = self.failure or end_of(0)
+                how += f" (its log is {self.part.log})" if self.part.log else ""
                 self._console.say(f"{self.part.name}: {how}; started again in {delay_s:g} s")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay_s)

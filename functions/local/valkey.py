@@ -47,8 +47,14 @@ def argv(home: Path, port: int, *, fast: bool = False) -> list[str]:
         "maxmemory-policy": "noeviction",
         "hash-max-listpack-entries": "128",
         "loglevel": "warning",
+        "logfile": str(log(home)),
     }
     return [str(binary), str(_conf(home)), *(word for k, v in options.items() for word in (f"--{k}", v))]
+
+
+def log(home: Path) -> Path:
+    """Return where the server writes what it has to say."""
+    return _folder(home) / "server.log"
 
 
 def url(home: Path, port: int) -> str:
@@ -82,7 +88,7 @@ def running(home: Path, *, port: int | None = None, fast: bool = False) -> Itera
         argv(home, port, fast=fast),
         answers=lambda: answers(address),
         stop_signal=STOP_SIGNAL,
-        log=_folder(home) / "server.log",
+        log=log(home),
     ):
         yield address
 

@@ -335,3 +335,21 @@ def test_secrets_stay_the_same_and_nobody_else_can_read_them(tmp_path):
         0o700,
         0o600,
     )
+
+
+def test_a_part_keeps_its_port_from_start_to_start_until_somebody_else_takes_it(tmp_path):
+    before = Home(tmp_path).ports(["mailbox", "process"])
+    assert len(set(before.values())) == 2
+    assert Home(tmp_path).ports(["mailbox", "process"]) == before
+    with closing(socket.create_server(("127.0.0.1", before["mailbox"]))):
+        moved = Home(tmp_path).ports(["index", "mailbox", "process"])
+    assert moved["process"] == before["process"]
+    assert len({*moved.values(), before["mailbox"]}) == 4
+    assert Home(tmp_path).ports(["mailbox"]) == {"mailbox": moved["mailbox"]}
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{"])
+def test_ports_that_cannot_be_read_are_named(tmp_path, text):
+    Home(tmp_path).path.joinpath("ports.json").write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=r"ports\.json cannot be read"):
+        Home(tmp_path).ports(["mailbox"])
