@@ -44,6 +44,9 @@ _TENANT_MARK = f'"{TENANT}":"'.encode()
 _LONGEST_TENANT = 256
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"\Z')
+_WHERE = re.compile(r" at line \d+ column \d+")
+_ESCAPED = re.compile(r"\\(.)")
 _RFC3339 = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
@@ -272,8 +275,16 @@ def faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
     """Turn a validator's errors into pointers and sentences, without the input's values."""
     for error in errors:
         said = _TYPE_SAYS.get(error["type"], error["msg"])
+        if error["type"] == "json_invalid":
+            said = _no_json(error["msg"])
         pattern = error.get("ctx", {}).get("pattern")
         yield Fault(pointer(error["loc"]), _PATTERN_SAYS.get(str(pattern), said))
+
+
+def _no_json(message: str) -> str:
+    """Say of what is no JSON where it stops to be; the parser's own words are about its grammar."""
+    where = _WHERE.search(message)
+    return f"is not valid JSON{where[0] if where else ''}"
 
 
 def pointer(path: Iterable[str | int]) -> str:
@@ -325,9 +336,11 @@ def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes)
     if misplaced:
         raise Refused("Malformed CloudEvent", faults=tuple(misplaced))
     # In an order of ours: that of headers means nothing, and whoever passes a retry on may change it.
-    envelope: dict[str, Any] = {name: _percent_decoded(name, attributes[name]) for name in sorted(attributes)}
+    envelope: dict[str, Any] = {name: _attribute(name, attributes[name]) for name in sorted(attributes)}
     if content_type:
         envelope["datacontenttype"] = content_type
+        if not content_type.isascii():
+            raise Refused("Malformed CloudEvent", faults=(Fault("/datacontenttype", "is not ASCII"),))
     if not body:
         return parse(to_json(envelope))
     if not content_type or is_json(content_type):
@@ -340,14 +353,38 @@ def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes)
     return parse(to_json({**envelope, "data_base64": b64encode(body).decode()}))
 
 
-def _percent_decoded(name: str, value: str) -> str:
-    """Decode a header's value (HTTP binding, section 3.1.3.2)."""
+def header_text(value: str) -> str:
+    """Read the bytes of a header, which servers hand over as Latin-1, as the UTF-8 that senders write.
+
+    Raises:
+        ValueError: they are not UTF-8.
+    """
+    return value if value.isascii() else value.encode("latin-1").decode("utf-8")
+
+
+def _attribute(name: str, value: str) -> str:
+    """Decode a header's value: a quoted string first, then percent-encoding (HTTP binding, section 3.1.3.2).
+
+    Senders that percent-encode nothing send raw UTF-8; it is read as what it is.
+    """
     try:
-        return unquote_to_bytes(value).decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise Refused(
-            "Malformed CloudEvent", faults=(Fault(pointer([name]), "is not percent-encoded UTF-8"),)
-        ) from exc
+        if value.startswith('"'):
+            value = _unquoted(value)
+        return unquote_to_bytes(value.encode("latin-1")).decode("utf-8")
+    except ValueError as exc:
+        fault = Fault(pointer([name]), "is neither percent-encoded UTF-8 nor a quoted string of it")
+        raise Refused("Malformed CloudEvent", faults=(fault,)) from exc
+
+
+def _unquoted(value: str) -> str:
+    """Read a quoted string (RFC 7230, section 3.2.6).
+
+    Raises:
+        ValueError: it does not end where the value does.
+    """
+    if not _QUOTED.match(value):
+        raise ValueError("no quoted string")
+    return _ESCAPED.sub(r"\1", value[1:-1])
 
 
 def _holds_json(body: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -33,14 +34,24 @@ class Refused(SsppError):
         title: a fixed sentence for the kind of problem.
         status: the HTTP status that says so.
         faults: where exactly, when that is known.
+        headers: what the answer carries beside the problem, names in lower case.
     """
 
-    def __init__(self, title: str, *, status: int = 400, detail: str = "", faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(
+        self,
+        title: str,
+        *,
+        status: int = 400,
+        detail: str = "",
+        faults: tuple[Fault, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(title)
         self.title = title
         self.status = status
         self.detail = detail
         self.faults = faults
+        self.headers = headers or {}
 
     @property
     def in_full(self) -> str:
@@ -56,12 +67,16 @@ class Unavailable(SsppError):
         retry_after_s: seconds the caller should wait.
         reason: a sentence for the operator that says what to change, where that is known.
         how: what is wrong with it, as anybody may read it.
+        sent: the backend was asked before it went away, so what it was asked for may have happened.
     """
 
-    def __init__(self, what: str, *, retry_after_s: int = 5, reason: str = "", how: str = "is unavailable") -> None:
+    def __init__(
+        self, what: str, *, retry_after_s: int = 5, reason: str = "", how: str = "is unavailable", sent: bool = False
+    ) -> None:
         super().__init__(f"{what} {how}")
         self.what = what
         self.reason = reason
+        self.sent = sent
         self.retry_after_s = retry_after_s
 
     @property

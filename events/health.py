@@ -70,6 +70,10 @@ def served(host: str, port: int, pings: Mapping[str, Ping]) -> Iterator[None]:
 
         timeout = 5
 
+        def do_HEAD(self) -> None:
+            """Answer as to GET, without the body."""
+            self.do_GET()
+
         def do_GET(self) -> None:
             """Answer one of the three."""
             status, content_type, body = answer(self.path, pings) or (404, "text/plain", b"not found\n")
@@ -77,7 +81,8 @@ def served(host: str, port: int, pings: Mapping[str, Ping]) -> Iterator[None]:
             self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing: probes come every second."""

@@ -37,9 +37,10 @@ from functions.domain.explain import Explanation
 from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, digest, is_operators, permitted
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
-from functions.ingest.doors import DOORS
+from functions.ingest.doors import DOORS, without_slash
 from functions.ports import KeyDirectory, SearchIndex
 from functions.web import problem
+from functions.web.content import unpacked
 from functions.web.credentials import api_key
 
 log = Log("api")
@@ -88,9 +89,10 @@ class Api:
         return flask.Response(body, status, headers)
 
     def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
-        if request.method == "GET" and (told := health.answer(request.path, self.pings)):
+        path = without_slash(request.path)
+        if request.method in {"GET", "HEAD"} and (told := health.answer(path, self.pings)):
             return told[0], {"content-type": told[1]}, told[2]
-        if request.method == "POST" and request.path in DOORS:
+        if request.method in {"POST", "OPTIONS"} and path in DOORS:
             return self.front_door.answer(request)
         try:
             route, arguments = _ROUTES.bind("").match(request.path, request.method)
@@ -100,7 +102,7 @@ class Api:
             raise Refused("Method not allowed" if status == 405 else "Not found", status=status) from exc
         tenant = self._tenant(request, route)
         if request.method in {"POST", "PATCH"}:
-            arguments = {**arguments, "body": _body(request)}
+            arguments = {**arguments, "body": _body(request, self.dead_letters.max_bytes)}
         told = route.question(self)(tenant, request.args, **arguments)
         return 200, {"content-type": "application/json"}, to_json(told)
 
@@ -295,8 +297,10 @@ _EVENT: Mapping[str, Any] = {
 }
 
 
-def _body(request: flask.Request) -> bytes:
-    return request.get_data()  # the server bounds it
+def _body(request: flask.Request, most: int) -> bytes:
+    """Return the body, of at most ``most`` bytes once it is unpacked; the server bounds it as it comes."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return unpacked(request.get_data(), headers, most)
 
 
 def _page(rows: Sequence[Mapping[str, Any]], page: Page, total: int) -> dict[str, Any]:

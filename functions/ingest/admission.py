@@ -104,7 +104,11 @@ class Admission:
             Refused: 401 for every key that does not work.
             Unavailable: nothing can be said about any key now.
         """
-        sender = await self._keys.find(key, now)
+        try:
+            sender = await self._keys.find(key, now)
+        except Unavailable as exc:
+            exc.sent = False  # a key was asked for; nothing was sent that could be stored
+            raise
         if sender is None:
             raise unknown_key()
         working(sender.grant, now)
@@ -116,7 +120,7 @@ class Admission:
         """Check every event, then let one script call decide on those that may come in, in their order.
 
         Raises:
-            Unavailable: nothing is known to be stored.
+            Unavailable: nothing was stored, unless ``sent`` says that it may have been.
         """
         ids = [_identity(sender.grant.tenant_id, message) for message in messages]
         checked = [_checked(message, sender.terms, any_type=arrival.any_type) for message in messages]

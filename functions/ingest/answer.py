@@ -44,9 +44,9 @@ Decision = Accepted | Declined
 CONFLICT = Refused(
     "Conflict", status=409, detail="an event with this source and id, and other content, was accepted before"
 )
-QUOTA = Refused("Monthly limit reached", status=429, detail="this month's limit is reached; nothing was stored")
-RATE = Refused("Too many events", status=429, detail="the rate limit is reached; nothing was stored, try again")
-FULL = Refused("Service unavailable", status=503, detail="the queue is full; nothing was stored, try again")
+QUOTA = Refused("Monthly limit reached", status=429, detail="this month's limit is reached; this event was not stored")
+RATE = Refused("Too many events", status=429, detail="the rate limit is reached; this event was not stored, try again")
+FULL = Refused("Service unavailable", status=503, detail="the queue is full; this event was not stored, try again")
 
 
 NO_MONTHLY = Monthly()
@@ -140,7 +140,7 @@ def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
 
 
 def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
-    """Say of each event of a batch what became of it; 207 where some were refused."""
+    """Say of each event of a batch what became of it; 207 where some were refused, no 2xx where all were."""
     accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
     reasons = {decision.why for decision in decisions if isinstance(decision, Declined)}
     body = {
@@ -150,7 +150,17 @@ def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
         "rejected": len(decisions) - len(accepted),
         "results": [_result(index, decision) for index, decision in enumerate(decisions)],
     }
-    return Answer(207 if reasons else 202, to_json(body), headers=_limit_headers(reasons, meter))
+    return Answer(_batch_status(len(accepted), reasons), to_json(body), headers=_limit_headers(reasons, meter))
+
+
+def _batch_status(accepted: int, reasons: Set[Refused]) -> int:
+    """Return 422 for a batch refused whole, or the status that its events share: many senders look at nothing else."""
+    if not reasons:
+        return 202
+    if accepted:
+        return 207
+    statuses = {why.status for why in reasons}
+    return statuses.pop() if len(statuses) == 1 else 422
 
 
 def _limit_headers(reasons: Set[Refused], meter: Meter) -> dict[str, str]:

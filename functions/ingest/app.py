@@ -19,10 +19,11 @@ from functions.domain.key import WRITE_EVENTS, permitted
 from functions.ingest import answer
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Answer
-from functions.ingest.doors import DOORS, Door, Request
+from functions.ingest.doors import DOORS, Door, Request, without_slash
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
+from functions.web.content import unpacked
 from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
 from functions.web.credentials import api_key
 
@@ -64,7 +65,7 @@ class FrontDoor:
             given = answer.refused(refusal)
         except Unavailable as exc:
             metrics.INGEST_REDIS_ERRORS.inc()
-            given = answer.problem_answer(problem.unavailable(exc))
+            given = answer.problem_answer(problem.unavailable(exc, _IN_DOUBT if exc.sent else _NOT_STORED))
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the sender gets a 500 and the log the trace
             log.error("failed", trace=True)
             given = answer.problem_answer(problem.failed())
@@ -72,18 +73,27 @@ class FrontDoor:
         return given
 
     async def _answer(self, method: str, path: str, headers: Mapping[str, str], read: Read) -> Answer:
+        path = without_slash(path)
         door = DOORS.get(path)
         if door is not None and method == "POST":
             return await self._enter(door, headers, read)
         if method in _READS and path in _PAGES:
             return await _PAGES[path](self)
-        if door is not None and method == "OPTIONS" and headers.get("origin") in self.cors_origins:
-            return Answer(204, b"", headers=_PREFLIGHT)
         if door is not None:
-            return answer.not_allowed("POST")
+            return self._asked_about(method, headers)
         if path in _PAGES:
             return answer.not_allowed(", ".join(_READS))
         raise Refused("Not found", status=404)
+
+    def _asked_about(self, method: str, headers: Mapping[str, str]) -> Answer:
+        """Say what a door takes: to a page's preflight, to a web hook's handshake, else with 405."""
+        if method == "OPTIONS" and headers.get("origin") in self.cors_origins:
+            return Answer(204, b"", headers=_PREFLIGHT)
+        sender = headers.get("webhook-request-origin")
+        if method == "OPTIONS" and sender:
+            # Whether its events are taken is up to the key; its rate, to the plan, which answers 429.
+            return Answer(200, b"", headers={**_HANDSHAKE, "webhook-allowed-origin": sender})
+        return answer.not_allowed("POST")
 
     async def _enter(self, door: Door, headers: Mapping[str, str], read: Read) -> Answer:
         """Who is it; whatever is decided then, the answer warns of the month's soft limit."""
@@ -102,6 +112,7 @@ class FrontDoor:
         permitted(sender.grant, WRITE_EVENTS, now)
         body = await read()
         metrics.INGEST_BYTES.inc(len(body))
+        body = unpacked(body, headers, self.max_body_bytes)
         request = Request(
             headers=headers,
             body=body,
@@ -148,7 +159,7 @@ class FrontDoor:
 
     def _note(self, path: str, given: Answer, seconds: float) -> None:
         """Count and log one answer."""
-        if path in DOORS:
+        if without_slash(path) in DOORS:
             metrics.INGEST_SECONDS.observe(seconds)
         if given.status < 400:
             log.debug("answered", status=given.status)
@@ -157,6 +168,10 @@ class FrontDoor:
         if (left_out := self.throttle.admit()) is not None:
             log.info("refused", status=given.status, left_out=left_out)
 
+
+#: What a sender is told of its events when Redis was away.
+_NOT_STORED = "nothing was stored"
+_IN_DOUBT = "it is not known whether anything was stored, and sending it again doubles nothing"
 
 _PAGES: Mapping[str, Callable[[FrontDoor], Awaitable[Answer]]] = {
     "/health": FrontDoor.health,
@@ -173,6 +188,10 @@ _PREFLIGHT = {
     "access-control-allow-headers": "content-type, x-api-key, authorization, idempotency-key, traceparent",
     "access-control-max-age": "600",
 }
+
+
+#: CloudEvents' HTTP 1.1 Web Hooks, section 4.2.
+_HANDSHAKE = {"allow": "POST", "webhook-allowed-rate": "*"}
 
 
 class IngestApp:

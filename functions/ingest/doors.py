@@ -46,6 +46,18 @@ class Request:
         """As it came; empty when there was none."""
         return self.headers.get("content-type", "")
 
+    @property
+    def idempotency_key(self) -> str:
+        """The header of that name; empty when there was none.
+
+        Raises:
+            Refused: it is not UTF-8.
+        """
+        try:
+            return cloudevent.header_text(self.headers.get("idempotency-key", ""))
+        except ValueError as exc:
+            raise Refused("Bad request", faults=(Fault("", "idempotency-key: is not UTF-8"),)) from exc
+
 
 Model = TypeVar("Model", bound=BaseModel)
 Messages = Sequence[Message | Refused]
@@ -133,7 +145,7 @@ def _record(request: Request) -> tuple[Messages, Render]:
     record = _parsed(_Record, request)
     message = _event(
         _RECORD_NAMES,
-        id=request.headers.get("idempotency-key") or _content_id(record),
+        id=request.idempotency_key or _content_id(record),
         source=RECORD_SOURCE,
         type=record.eventType,
         time=record.timestamp,
@@ -149,7 +161,7 @@ def _any_event(request: Request) -> tuple[Messages, Render]:
     derived = _content_id(any_event) if any_event.occurredAt else request.random_id()
     message = _event(
         names,
-        id=request.headers.get("idempotency-key") or derived,
+        id=request.idempotency_key or derived,
         source=ANY_SOURCE,
         type=any_event.type,
         time=any_event.occurredAt,
@@ -240,6 +252,11 @@ def _recorded(event: Accepted) -> tuple[int, dict[str, str]]:
 
 def _enqueued(event: Accepted) -> tuple[int, dict[str, str]]:
     return 201, {"id": event.id, "status": "enqueued"}
+
+
+def without_slash(path: str) -> str:
+    """Return ``path`` without the slash that some senders put at its end."""
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path
 
 
 CLOUDEVENTS = Door(open=_cloudevents)

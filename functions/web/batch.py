@@ -57,7 +57,7 @@ class BatchFunction:
         return flask.Response(body, status, headers)
 
     def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
-        if request.method == "GET":
+        if request.method in {"GET", "HEAD"}:
             status, content_type, body = health.answer(request.path, self._pings) or _not_found()
             return status, {"content-type": content_type}, body
         if request.method != "POST":

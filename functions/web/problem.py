@@ -29,12 +29,17 @@ def fields(refusal: Refused) -> dict[str, Any]:
 def refused(refusal: Refused) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body for what can never succeed."""
     challenge = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
-    return refusal.status, {"content-type": CONTENT_TYPE, **challenge}, to_json(fields(refusal))
+    return refusal.status, {"content-type": CONTENT_TYPE, **challenge, **refusal.headers}, to_json(fields(refusal))
 
 
-def unavailable(error: Unavailable) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body for "later"."""
-    refusal = Refused("Service unavailable", status=503, detail=f"{error}; nothing was stored, try again")
+def unavailable(error: Unavailable, known: str = "") -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body for "later".
+
+    Args:
+        known: what is certain about the request's effect, for requests that were to have one.
+    """
+    said = "; ".join(filter(None, (str(error), known, "try again")))
+    refusal = Refused("Service unavailable", status=503, detail=said)
     return (
         503,
         {"content-type": CONTENT_TYPE, "retry-after": str(error.retry_after_s)},

@@ -127,7 +127,7 @@ def test_whatever_header_or_body_it_came_in_ingest_keeps_it_to_itself(platform: 
             answers += [platform.ingest.request(method, path, headers=headers) for method in ("POST", "GET")]
         for content_type, body in bodies(canary):
             answers.append(platform.ingest.post(path, content=body, headers={"content-type": content_type}))
-    assert {401, 404, 400, 415, 422, 405, 207} <= {answer.status_code for answer in answers}
+    assert {401, 404, 400, 415, 422, 405} <= {answer.status_code for answer in answers}
     # A pointer names the attribute that is wrong, to the one who has sent it: the only echo there is.
     echo = re.compile(rf"(?<!/)(?<!/sspp){canary}")
     assert [answer.text for answer in answers if echo.search(answer.text)] == []

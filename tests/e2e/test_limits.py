@@ -141,7 +141,7 @@ REFUSED_UNASKED: list[tuple[str, bytes, int]] = [
     (STRUCTURED["content-type"], b" " * 1_048_577, 413),
     ("text/plain", b"{}", 415),
     (STRUCTURED["content-type"], json.dumps(event(type="nobody.knows")).encode(), 422),
-    ("application/cloudevents-batch+json", json.dumps([event(type="nobody.knows")]).encode(), 207),
+    ("application/cloudevents-batch+json", json.dumps([event(type="nobody.knows")]).encode(), 422),
 ]
 
 

@@ -107,8 +107,20 @@ def test_a_batch_says_of_each_of_its_events_what_became_of_it(platform: Platform
 
 
 def test_a_batch_of_which_nothing_is_stored_is_not_called_accepted(platform: Platform) -> None:
-    answer = platform.post_batch([event(type="com.example.odd")])
-    assert (answer.status_code, answer.json()["status"], answer.json()["accepted"]) == (207, "refused", 0)
+    known = event()
+    assert platform.post(known).status_code == 202
+    unknown, conflict = event(type="com.example.odd"), {**known, "subject": "other content"}
+    for events, status in (
+        ([unknown], 422),
+        ([unknown, unknown], 422),
+        ([conflict, {**conflict, "subject": "another"}], 409),
+        ([{"id": 1}, {"id": 2}], 400),
+        ([{"id": 1}, unknown], 422),
+        ([conflict, {"id": 1}], 422),
+    ):
+        answer = platform.post_batch(events)
+        assert (answer.status_code, answer.json()["status"], answer.json()["accepted"]) == (status, "refused", 0)
+        assert len(answer.json()["results"]) == len(events)
     assert platform.post_batch([]).json()["status"] == "accepted"
 
 

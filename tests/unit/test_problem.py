@@ -83,3 +83,8 @@ def test_who_is_not_known_is_told_what_would_make_them_so():
 def test_a_refusal_that_is_raised_often_keeps_nothing_of_the_times_before():
     # An exception object that is raised again grows by the frames of each time, and what they hold with it.
     assert unknown_key() is not unknown_key()
+
+
+def test_what_became_of_a_request_is_said_only_where_it_is_known():
+    said = [json.loads(problem.unavailable(Unavailable("Redis"), known)[2])["detail"] for known in ("", "all is well")]
+    assert said == ["Redis is unavailable; try again", "Redis is unavailable; all is well; try again"]

@@ -53,7 +53,7 @@ class RedisPipe:
         """Send one command and wait for its reply.
 
         Raises:
-            Unavailable: Redis is away, slow, full or unfit for use. The command may have run all the same.
+            Unavailable: Redis is away, slow, full or unfit for use. The command may have run where ``sent`` says so.
             hiredis.ReplyError: Redis refused the command for another reason.
         """
         connection = await self._usable()
@@ -225,7 +225,7 @@ class _Connection(asyncio.Protocol):
         while self._pending:
             future = self._pending.popleft()
             if not future.done():
-                future.set_exception(Unavailable("Redis"))
+                future.set_exception(Unavailable("Redis", sent=True))
 
     def _flush(self) -> None:
         if self._transport is not None and not self.closed:
