@@ -23,8 +23,8 @@ from functions.ingest.doors import DOORS, Door, Request, without_slash
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
-from functions.web.content import unpacked
 from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
+from functions.web.content import unpacked
 from functions.web.credentials import api_key
 
 #: Reads the body; raises Refused when it is too long or too slow.

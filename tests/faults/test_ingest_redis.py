@@ -27,7 +27,6 @@ from tests.servers import frontdoor
 from tests.servers.frontdoor import FrontDoor
 from tests.servers.parts import until
 
-
 NOTHING = "nothing was stored"
 
 
