@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import flask
@@ -29,12 +30,14 @@ from functions.api.parameters import (
     SignalSearch,
     identifier,
     parsed,
+    path_id,
     read_cursor,
     write_cursor,
 )
 from functions.domain import score
 from functions.domain.explain import Explanation
 from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, digest, is_operators, permitted
+from functions.domain.name import tidy
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
 from functions.ingest.doors import DOORS, without_slash
@@ -95,11 +98,12 @@ class Api:
         if request.method in {"POST", "OPTIONS"} and path in DOORS:
             return self.front_door.answer(request)
         try:
-            route, arguments = _ROUTES.bind("").match(request.path, request.method)
+            route, named = _ROUTES.bind("").match(_raw_path(request), request.method)
         except HTTPException as exc:
             # What the router would say is a page; a redirect to add a slash is no answer of ours either.
             status = exc.code if exc.code in {404, 405} else 404
             raise Refused("Method not allowed" if status == 405 else "Not found", status=status) from exc
+        arguments: dict[str, Any] = {name: path_id(part) for name, part in named.items()}
         tenant = self._tenant(request, route)
         if request.method in {"POST", "PATCH"}:
             arguments = {**arguments, "body": _body(request, self.dead_letters.max_bytes)}
@@ -166,7 +170,7 @@ class Api:
         """One account: both scores, now or as they were, and why."""
         then = parsed(AccountAt, arguments).at
         at = then or self.now()
-        explained = _found(self.reader.explained(tenant, id_, at, past=then is not None))
+        id_, explained = self._explained(tenant, id_, at, past=then is not None)
         buyer, rep = explained["buyer"], explained["rep"]
         return {
             "account_id": id_,
@@ -182,6 +186,13 @@ class Api:
             "model_version": score.MODEL_VERSION,
             "as_of": instant(at),
         }
+
+    def _explained(self, tenant: str, id_: str, at: datetime, *, past: bool) -> tuple[str, Any]:
+        """Find an account as it is spelt in the path, else in the one spelling that names have now."""
+        for spelt in dict.fromkeys((id_, tidy(id_))):
+            if (explained := self.reader.explained(tenant, spelt, at, past=past)) is not None:
+                return spelt, explained
+        raise Refused("Not found", status=404, detail="there is no such account")
 
     def get_event(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """Where an event is: received, delivered or not, what it meant, what it led to, whether it can be searched."""
@@ -257,7 +268,8 @@ _PURGE_ALL_DEAD = _dead_letters(lambda desk: desk.purge_wanted, WRITE_DEAD_LETTE
 #: Path and method -> route. What is not here does not exist.
 _ROUTES = Map(
     [
-        Rule(path, endpoint=route, methods=[method])
+        # A slash after an id is no part of the path, nor is it passed over: an id may end so, percent-encoded.
+        Rule(path, endpoint=route, methods=[method], strict_slashes=path.endswith(">"))
         for method, path, route in (
             ("GET", "/api/v1/signals", Route(lambda api: api.list_signals)),
             ("GET", "/api/v1/signals/search", Route(lambda api: api.search_signals)),
@@ -301,6 +313,12 @@ def _body(request: flask.Request, most: int) -> bytes:
     """Return the body, of at most ``most`` bytes once it is unpacked; the server bounds it as it comes."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     return unpacked(request.get_data(), headers, most)
+
+
+def _raw_path(request: flask.Request) -> str:
+    """Return the path as it was sent: in an id, ``%2F`` is another character than a slash."""
+    sent = str(request.environ.get("RAW_URI") or quote(request.path))
+    return sent.partition("?")[0]
 
 
 def _page(rows: Sequence[Mapping[str, Any]], page: Page, total: int) -> dict[str, Any]:

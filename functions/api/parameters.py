@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from events import cloudevent
 from events.errors import Fault, Refused
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.name import tidy, tidy_contact
 
 
 def _full_type(name: str) -> str:
@@ -54,6 +56,7 @@ Moment = Annotated[datetime, BeforeValidator(_plus), AfterValidator(_utc)]
 _COLUMNS = {"processedAt": "processed_at", "signalScore": "signal_score"}
 
 # PostgreSQL cannot be asked for U+0000, and no id holds control characters.
+_NO_CONTROL = re.compile(r"[^\x00-\x1f\x7f]*\Z")
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -81,9 +84,9 @@ class Paging(Nothing):
 class _Filters(Nothing):
     """What signals are filtered by, in lists and in searches."""
 
-    accountId: Text | None = None  # noqa: N815 - the wire's name
-    userId: Text | None = None  # noqa: N815 - the wire's name
-    contactId: Text | None = None  # noqa: N815 - the wire's name
+    accountId: Annotated[Text, AfterValidator(tidy)] | None = None  # noqa: N815 - the wire's name
+    userId: Annotated[Text, AfterValidator(tidy)] | None = None  # noqa: N815 - the wire's name
+    contactId: Annotated[Text, AfterValidator(tidy_contact)] | None = None  # noqa: N815 - the wire's name
     eventType: Annotated[Text, AfterValidator(_full_type)] | None = None  # noqa: N815 - the wire's name
     signalType: Text | None = None  # noqa: N815 - the wire's name
     since: Annotated[Moment | None, Field(alias="from")] = None
@@ -135,6 +138,21 @@ def identifier(text: str) -> UUID:
         raise Refused("Not found", status=404) from exc
 
 
+def path_id(part: str) -> str:
+    """Read an id in a path, percent-encoded; what no id can hold names nothing.
+
+    Raises:
+        Refused: 404.
+    """
+    try:
+        text = unquote_to_bytes(part.encode("latin-1", "replace")).decode()
+    except UnicodeDecodeError as exc:
+        raise Refused("Not found", status=404) from exc
+    if not _NO_CONTROL.match(text):
+        raise Refused("Not found", status=404)
+    return text
+
+
 def write_cursor(after: tuple[datetime, str] | None) -> str | None:
     """Write where the next page begins, for the client to hand back as it is."""
     if after is None:
@@ -152,6 +170,6 @@ def read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
         return None
     try:
         at, _, id_ = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
-        return datetime.fromisoformat(at).astimezone(UTC), str(UUID(id_))
-    except (ValueError, binascii.Error) as exc:
+        return _utc(datetime.fromisoformat(at)), str(UUID(id_))
+    except (ValueError, binascii.Error) as exc:  # PydanticCustomError is a ValueError
         raise Refused("Bad request", faults=(Fault("/cursor", "is not one that this API gave"),)) from exc

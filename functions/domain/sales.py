@@ -6,14 +6,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from events import cloudevent, content
 from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
 from functions.domain.catalog import EventType
+from functions.domain.name import DOTS, MAX_NAME, Contact, Name, tidy
 
 #: Extension attributes the front door stamps on an accepted event.
 TENANT = cloudevent.TENANT
@@ -33,11 +34,6 @@ _DATA = frozenset({"data", "data_base64"})
 #: The signal type of an event of a type nobody knows.
 UNSCORED = "unscored"
 
-#: Characters an account, a contact or a user may be named with.
-MAX_NAME = 256
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=cloudevent.PRINTABLE)]
-
 #: Gives what a type name means to a tenant, or None.
 TypeOf = Callable[[str], EventType | None]
 
@@ -48,7 +44,7 @@ class SalesData(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     accountId: Name | None = None  # noqa: N815 - the wire's name
-    contactId: Name | None = None  # noqa: N815 - the wire's name
+    contactId: Contact | None = None  # noqa: N815 - the wire's name
     userId: Name | None = None  # noqa: N815 - the wire's name
     metadata: dict[str, Any] = {}
 
@@ -117,8 +113,8 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
         return replace(kind or _unscored(event.type), points=0), UNASSIGNED, data
     if account is None:
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
-    elif len(account) > MAX_NAME:
-        found.append(Fault("/subject", f"names an account longer than {MAX_NAME} characters"))
+    elif len(account) > MAX_NAME or account in DOTS:
+        found.append(Fault("/subject", f"must name an account with 1 to {MAX_NAME} characters, not a dot or two"))
     if found or account is None:
         raise Refused("Unacceptable event", status=422, faults=tuple(found))
     return kind or _unscored(event.type), account, data
@@ -177,5 +173,5 @@ def _unscored(name: str) -> EventType:
 
 def _account_in_subject(subject: str | None) -> str | None:
     if subject and subject.startswith(_ACCOUNT_SUBJECT):
-        return subject.removeprefix(_ACCOUNT_SUBJECT) or None
+        return tidy(subject.removeprefix(_ACCOUNT_SUBJECT)) or None
     return None

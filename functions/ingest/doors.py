@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError, to_json
 
 from events import cloudevent, size
 from events.cloudevent import Message
 from events.content import canonical
 from events.errors import Fault, Refused
-from functions.domain.sales import QUIET, Name, TypeOf
+from functions.domain.moment import moment
+from functions.domain.name import MAX_NAME, Contact, Name
+from functions.domain.sales import QUIET, TypeOf
 from functions.ingest import answer
 from functions.ingest.answer import Accepted, Answer, Decision, Meter
 
@@ -90,16 +91,30 @@ def _cloudevents(request: Request) -> tuple[Messages, Render]:
     return [message], answer.single
 
 
-def _moment(text: str) -> str:
-    """Any ISO 8601 moment; one without a zone is taken for UTC."""
+def _moment(given: object) -> object:
+    """Write a moment, however it was sent, as RFC 3339 in UTC."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return given  # which is no text, and is said to be none
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+        return moment(given[:65] if isinstance(given, str) else given).isoformat()
     except (ValueError, OverflowError) as exc:
-        raise PydanticCustomError("time", "must be an ISO 8601 date and time") from exc
+        raise PydanticCustomError(
+            "time", "must be an ISO 8601 date and time, or Unix time in seconds or milliseconds"
+        ) from exc
 
 
-Moment = Annotated[str, StringConstraints(max_length=64), AfterValidator(_moment)]
+Moment = Annotated[str, BeforeValidator(_moment)]
+
+
+def _text(given: object) -> object:
+    """Write a whole number as text: many systems count their accounts and users."""
+    return str(given) if type(given) is int and abs(given) < _TOO_LONG else given
+
+
+#: No number with so many digits is a name; writing a much longer one raises.
+_TOO_LONG = 10**MAX_NAME
+Id = Annotated[Name, BeforeValidator(_text)]
+ContactId = Annotated[Contact, BeforeValidator(_text)]
 
 
 def _known(name: str, info: ValidationInfo[TypeOf]) -> str:
@@ -113,8 +128,9 @@ class _Record(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    accountId: Name  # noqa: N815 - the wire's name
-    userId: Name  # noqa: N815 - the wire's name
+    accountId: Id  # noqa: N815 - the wire's name
+    userId: Id  # noqa: N815 - the wire's name
+    contactId: ContactId | None = None  # noqa: N815 - the wire's name
     eventType: Annotated[Name, AfterValidator(_known)]  # noqa: N815 - the wire's name
     timestamp: Moment
     metadata: dict[str, Any] = {}
@@ -183,7 +199,8 @@ def _any_data(payload: Any, beside: Mapping[str, Any]) -> tuple[dict[str, Any], 
     The payload says who it is about, else the members beside it do.
     """
     noted = payload if isinstance(payload, dict) else {"payload": payload}
-    who = {name: noted[name] for name in _WHO if isinstance(noted.get(name), str)}
+    who = {name: text for name in _WHO if isinstance(text := _text(noted.get(name)), str)}
+    beside = {name: _text(value) if name in _WHO else value for name, value in beside.items()}
     taken = {"metadata", BESIDE, *who} | {name for name in _WHO if not isinstance(beside.get(name), str)}
     data = {**{name: value for name, value in beside.items() if name not in taken}, **who, "metadata": noted}
     if aside := {name: value for name, value in beside.items() if name in taken}:

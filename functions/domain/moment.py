@@ -1,0 +1,34 @@
+"""Moments as people and programs write them: ISO 8601, or Unix time in seconds or milliseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+#: Unix times are read within these years. Other numbers are dates without separators, or in other units.
+_FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000-01-01, 2100-01-01
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?\Z")
+#: datetime.fromisoformat takes any character between date and time, digits too.
+_ISO = re.compile(r"[0-9]{4}(-?[0-9]{2}-?[0-9]{2}|-?W[0-9]{2}(-?[0-9])?)([Tt ].*)?\Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(given: str | float) -> datetime:
+    """Return the moment in UTC; a text that names no zone is in UTC.
+
+    Raises:
+        ValueError, OverflowError: it is none.
+    """
+    if not isinstance(given, str) or _NUMBER.match(given):
+        return _of_number(float(given))
+    if not _ISO.match(given):
+        raise ValueError("no date and time")
+    found = datetime.fromisoformat(given)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _of_number(number: float) -> datetime:
+    for units in (1, 1000):
+        if _FIRST_S <= number / units < _LAST_S:
+            return _EPOCH + timedelta(seconds=number / units)
+    raise ValueError("no Unix time in seconds or milliseconds of this century")

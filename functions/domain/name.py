@@ -1,0 +1,42 @@
+"""Names of accounts, contacts and users: one spelling for what people write in several."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from unicodedata import normalize
+
+from pydantic import AfterValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from events import cloudevent
+
+#: Characters an account, a contact or a user may be named with.
+MAX_NAME = 256
+
+#: Clients resolve these in a URL before they send it, so what is named so could not be asked for.
+DOTS = frozenset({".", ".."})
+
+
+def tidy(text: str) -> str:
+    """Return a name in Unicode's normal form C, without the white space around it."""
+    return text.strip() if text.isascii() else normalize("NFC", text).strip()
+
+
+def tidy_contact(text: str) -> str:
+    """Return a contact's name; an e-mail address has no case."""
+    return tidy(text.lower() if "@" in text else text)
+
+
+def _checked(text: str) -> str:
+    if not text:
+        raise PydanticCustomError("name", "must hold more than white space")
+    if len(text) > MAX_NAME:
+        raise PydanticCustomError("name", f"must have at most {MAX_NAME} characters")
+    if text in DOTS:
+        raise PydanticCustomError("name", "must not be a dot or two")
+    return text
+
+
+_PRINTABLE = StringConstraints(min_length=1, pattern=cloudevent.PRINTABLE)
+Name = Annotated[str, _PRINTABLE, AfterValidator(tidy), AfterValidator(_checked)]
+Contact = Annotated[str, _PRINTABLE, AfterValidator(tidy_contact), AfterValidator(_checked)]
