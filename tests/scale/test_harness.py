@@ -284,5 +284,7 @@ def test_a_rollout_answers_every_request(service):
     until(
         lambda: bool(answers.extend(post(rolling, "/0.1", 3))) or not rolling.rolling, within_s=15, what="it is done"
     )
+    answers += post(rolling, "/0")
     assert set(statuses(answers)) == {200}
-    assert len({answer.text for answer in answers}) == 2
+    # An old pod and a new one; on a busy machine one may have slept in between.
+    assert len({answer.text for answer in answers}) >= 2
