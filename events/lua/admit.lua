@@ -28,7 +28,7 @@ local now = second * 1000000 + clock[2]
 
 -- A bucket is compact up to hash-max-listpack-entries, 128, and read from its beginning: fewer are faster. With FULL on
 -- average, none gets above 128 by chance; one that does costs memory and nothing else.
-local FULL, PLANNED, FEWEST, GROWTH = 44, 36, 64, 8
+local FULL, PLANNED, FEWEST, GROWTH = 56, 48, 64, 8
 local span = math.ceil(window / 2)
 local events = (#ARGV - 11) / 3
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from events import metrics
 from events.settings import Settings
 from functions.adapters.redis import pipe
 from functions.adapters.redis.directory import COMPLETE
@@ -158,6 +159,19 @@ def test_without_the_key_directory_nobody_is_ready_and_one_line_says_why(url, ca
     assert (lost[:2], still[:2], found) == ((503, 503), (503, 503), (202, 200, ""))
     assert "key directory" in lost[2]
     assert [record.message for record in caplog.records if "directory" in record.message] == ["directory_missing"]
+
+
+def test_the_memory_of_redis_and_its_limit_are_published(url):
+    async def figures(door: FrontDoor) -> list[float]:
+        await post(door)
+        return [metrics.REDIS_MEMORY.labels(kind)._value.get() for kind in ("used", "limit")]
+
+    with redis.Redis.from_url(url) as client:
+        client.config_set("maxmemory", 123_456_789)
+        used, limit = at_the_door(url, figures)
+        client.config_set("maxmemory", 0)
+        assert limit == 123_456_789
+        assert used == pytest.approx(client.info("memory")["used_memory"], rel=0.5)
 
 
 def test_a_file_that_cannot_be_written_is_named():

@@ -89,7 +89,7 @@ def at(url: str, act: Callable[[Admission], Awaitable[Result]], window_s: int = 
 
 
 def test_identities_take_few_bytes_and_are_found_in_every_generation(url, client):
-    count = 24_000  # the first generation ends, the second is almost full
+    count = 30_000  # the first generation ends, the second is almost full
     at(url, lambda door: stored(door, range(500)))  # what a first call allocates is not the identities'
     client.flushall()
     before = client.info("memory")["used_memory"]

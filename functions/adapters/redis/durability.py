@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import hiredis
 
+from events import metrics
 from events.errors import Unavailable
 from events.keyspace import PASSING
 from events.log import Log
@@ -74,6 +75,8 @@ class Durability:
             return _unreadable(answer)
         fields = (line.partition(":") for line in _text(answer).splitlines())
         info = {name: value for name, _, value in fields}
+        for kind, name in (("used", "used_memory"), ("limit", "maxmemory")):
+            metrics.REDIS_MEMORY.labels(kind).set(float(info.get(name, 0)))
         config = await self._config(ask)
         if not self._large_logged and int(config.get("hash-max-listpack-entries", COMPACT_ENTRIES)) < COMPACT_ENTRIES:
             self._large_logged = True
