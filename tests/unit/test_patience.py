@@ -72,4 +72,4 @@ def test_it_says_every_half_minute_what_it_waits_for(caplog):
     with caplog.at_level(logging.INFO, logger="sspp.migrate"):
         patiently(act, 300, time.clock, time.sleep)
     said = [record.fields for record in caplog.records if record.message == "waiting"]
-    assert said == [{"store": "PostgreSQL", "seconds_left": left} for left in (300, 270, 240)]
+    assert said == [{"store": "PostgreSQL", "reason": "", "seconds_left": left} for left in (300, 270, 240)]

@@ -8,11 +8,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic_core import from_json, to_json
 
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.sales import SalesEvent
-from functions.domain.signal import Signal, instant, row
+from functions.domain.signal import Signal, instant
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 METADATA = st.dictionaries(
@@ -111,24 +110,6 @@ def test_every_signal_has_a_score_of_two_decimals_between_nothing_and_one_and_a_
     assert signal.score == round(signal.score, 2)
     assert signal.reasons
     assert signal.hundredths >= signal.event.kind.hundredths
-
-
-def test_a_row_says_what_the_signal_is_made_of():
-    signal = Signal.of(event("demo_completed", {"interactionCount": 4}))
-    assert from_json(to_json(row(signal, NOON + timedelta(seconds=1)))) == {
-        "id": str(UUID(int=7)),
-        "account_id": "acme",
-        "user_id": "u1",
-        "contact_id": None,
-        "event_type": "io.sspp.demo.completed",
-        "signal_type": "high_intent",
-        "signal_score": 1.0,
-        "points": 60,
-        "timestamp": "2026-03-04T12:00:00Z",
-        "processed_at": "2026-03-04T12:00:01Z",
-        "metadata": {"interactionCount": 4},
-        "reasons": ["demo_completed is worth 0.90", "more than 3 interactions: +0.15", "at most 1.00"],
-    }
 
 
 @pytest.mark.parametrize(
