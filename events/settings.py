@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -46,6 +47,13 @@ class Settings:
     mail_from: str = "signals@sspp.local"
     mails_per_hour: int = 20
     mail_retry_schedule: str = "PT1M,PT5M,PT15M,PT30M,PT1H,PT2H" + ",PT4H" * 11
+    database_logins: str = field(default="", repr=False)
+
+    @property
+    def passwords(self) -> Mapping[str, str]:
+        """Part -> the password of its own login to PostgreSQL, where it has one."""
+        pairs = (pair.partition(":") for pair in self.database_logins.split(",") if pair)
+        return {part: password for part, _, password in pairs}
 
 
 #: Environment variable -> field. The type of the field's default decides how the text is read.
@@ -79,7 +87,12 @@ NAMES: Mapping[str, str] = {
     "SSPP_MAIL_FROM": "mail_from",
     "SSPP_MAILS_PER_HOUR": "mails_per_hour",
     "SSPP_MAIL_RETRY_SCHEDULE": "mail_retry_schedule",
+    "SSPP_DATABASE_LOGINS": "database_logins",
 }
+
+#: The parts that have a login of their own to PostgreSQL, sspp_<part>.
+LOGINS = ("api", "process", "index", "notify", "tick")
+_LOGIN = re.compile(rf"({'|'.join(LOGINS)}):[!-+\--9;-~]+")
 
 #: Part -> the settings it cannot work without.
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -207,6 +220,8 @@ def _contradictions(settings: Settings) -> list[str]:
             retry.schedule(getattr(settings, NAMES[name]))
         except ValueError as exc:
             faults.append(f"{name}: {exc}")
+    if any(not _LOGIN.fullmatch(pair) for pair in settings.database_logins.split(",") if pair):
+        faults.append(f"SSPP_DATABASE_LOGINS must be like part:password,part:password; parts are {', '.join(LOGINS)}")
     # An entry may only be claimed from a consumer that has certainly given up on it (invariant 14).
     if not settings.claim_idle_s - SETTLED_IN_S >= settings.delivery_timeout_s > settings.function_timeout_s > 0:
         faults.append(

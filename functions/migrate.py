@@ -65,10 +65,10 @@ def patiently(
 
 
 def schema(told: settings.Settings) -> None:
-    """Migrate the database."""
+    """Migrate the database, and let the parts log in."""
     with closing(Database(told.database_url)) as database:
         database.ping()
-    migrate.upgrade(told.database_url)
+    migrate.upgrade(told.database_url, passwords=told.passwords)
 
 
 def run(told: settings.Settings, now: datetime | None = None) -> None:

@@ -11,6 +11,8 @@ from config import Stack
 
 #: Redis inside the cluster, as knative/base calls it.
 REDIS_HOST = "sspp-redis:6379"
+#: The parts that log in to PostgreSQL as themselves. Source: events/settings.py.
+LOGINS = ("api", "process", "index", "notify", "tick")
 
 
 def derived(seed: str, purpose: str) -> str:
@@ -43,3 +45,12 @@ def database_in_cluster(seed: str) -> Mapping[str, str]:
     password = derived(seed, "postgres")
     url = f"postgresql://sspp:{password}@sspp-postgres:5432/sspp?sslmode=disable"
     return {"DATABASE_URL": url, "password": password}
+
+
+def logins(seed: str, owner_url: str) -> Mapping[str, str]:
+    """The Secret of the parts' own logins to the PostgreSQL of ``owner_url``: a URL each, and all passwords."""
+    passwords = {part: derived(seed, f"postgres/{part}") for part in LOGINS}
+    # A password is quoted, so the first @ ends the login.
+    server = owner_url.partition("@")[2]
+    urls = {part: f"postgresql://sspp_{part}:{password}@{server}" for part, password in passwords.items()}
+    return {**urls, "logins": ",".join(f"{part}:{password}" for part, password in passwords.items())}

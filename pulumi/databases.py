@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from operator import itemgetter
 from urllib.parse import quote
 
 import credentials
@@ -99,12 +100,16 @@ class Databases(pulumi.ComponentResource):
         super().__init__("sspp:platform:Databases", "databases", None, opts)
         self.installed: list[pulumi.Resource] = []
         self._at_home = pulumi.ResourceOptions(parent=self, depends_on=[home])
-        secret: dict[str, pulumi.Input[str]] = {**credentials.database_in_cluster(stack.seed.get_secret_value())}
+        seed = stack.seed.get_secret_value()
+        secret: dict[str, pulumi.Input[str]] = {**credentials.database_in_cluster(seed)}
         if managed:
             secret = {"DATABASE_URL": self._relay(stack, managed.server)}
             if stack.tier == "standard":
                 self.installed.append(managed.admit(cluster.addresses()))
         self._create(objects.secret("sspp-database", stack.label, secret))
+        urls = pulumi.Output.from_input(secret["DATABASE_URL"]).apply(lambda url: credentials.logins(seed, url))
+        keys = (*credentials.LOGINS, "logins")
+        self._create(objects.secret("sspp-logins", stack.label, {key: urls.apply(itemgetter(key)) for key in keys}))
         if stack.search:
             self._search(stack, stack.search)
         self.register_outputs({})

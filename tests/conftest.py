@@ -12,9 +12,11 @@ import hypothesis
 import pytest
 import redis
 
+from events.settings import Settings
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import connect
 from functions.local import postgres, valkey
+from tests.servers.parts import LOGINS
 
 # A law holds on a slow machine, too, and how long a real server takes is none of its business.
 hypothesis.settings.register_profile("sspp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -26,7 +28,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server whose database is migrated: the template every test's database is cloned from."""
     home: Path = tmp_path_factory.mktemp("postgres")
     with postgres.running(home, fast=True) as url:
-        migrate.upgrade(url)
+        migrate.upgrade(url, passwords=Settings(database_logins=LOGINS).passwords)
         yield url
 
 

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import partial
 from pathlib import Path
 
-from events.settings import NAMES, Settings
+from events.settings import LOGINS, NAMES, Settings
 from events.subscription import SUBSCRIPTIONS
 from functions import tenants
 from functions.domain.key import RANDOM_BYTES, new_key
@@ -38,6 +38,8 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "api": ("DATABASE_URL", "REDIS_URL", "ELASTICSEARCH_URL", "SSPP_OPERATOR_KEY"),
 }
 
+#: Part -> its login to PostgreSQL, where that is not called like the part.
+_LOGIN_OF = {"clock": "tick"}
 #: Of our own environment, what every program may see.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
 #: Settings that are each part's own, or ours alone.
@@ -81,7 +83,7 @@ class Plan:
 
     def migrate(self) -> Part:
         """The part that brings the schema up to date and ends."""
-        return self._part("migrate", "functions.migrate", told=("DATABASE_URL", "REDIS_URL"))
+        return self._part("migrate", "functions.migrate", told=("DATABASE_URL", "REDIS_URL", "SSPP_DATABASE_LOGINS"))
 
     def application(self) -> list[Part]:
         """Everything else."""
@@ -164,6 +166,9 @@ class Plan:
     def _environment(self, name: str, told: Iterable[str]) -> dict[str, str]:
         common = (known for known in _common() if self.env.get(known))
         given = {known: str(getattr(self.settings, NAMES[known])) for known in (*common, *told)}
+        login = _LOGIN_OF.get(name, name)
+        if "DATABASE_URL" in given and login in self.settings.passwords:
+            given["DATABASE_URL"] = postgres.as_login(given["DATABASE_URL"], login, self.settings.passwords[login])
         own = {
             "SSPP_HOME": str(self.home.path),
             "PORT": str(self.ports.get(name, "")),
@@ -201,8 +206,10 @@ def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
     assigned = home.ports([*wanted, "smtp"])
     smtp_port = assigned.pop("smtp")
     found |= assigned
+    logins = {} if told.database_url else {part: home.secret(f"postgres_{part}_password") for part in LOGINS}
     complete = replace(
         told,
+        database_logins=told.database_logins or ",".join(":".join(each) for each in logins.items()),
         redis_url=told.redis_url or valkey.url(home.path, found["valkey"]),
         database_url=told.database_url or postgres.url(home.path, found["postgres"]),
         smtp_url=told.smtp_url or f"smtp://127.0.0.1:{smtp_port}",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
@@ -64,6 +65,13 @@ def url(home: Path, port: int) -> str:
     Without TLS, which the server has none of; merely asking costs pg8000 16 ms a connection: it reads all authorities.
     """
     return f"postgresql://sspp:{_password(home)}@127.0.0.1:{port}/sspp?sslmode=disable"
+
+
+def as_login(url: str, part: str, password: str) -> str:
+    """Return ``url`` with the login of a part in place of its user."""
+    split = urlsplit(url)
+    host = split.netloc.rpartition("@")[2]
+    return urlunsplit(split._replace(netloc=f"sspp_{part}:{quote(password, safe='')}@{host}"))
 
 
 def answers(url: str) -> bool:

@@ -15,15 +15,21 @@ esac
 
 case $1 in
   dump)
-    # Owners and rights of the old server's users mean nothing on a new one; the reader's are ours.
+    # Owners and rights of the old server's users mean nothing on a new one; those of our parts are ours.
     pg_dump --dbname "$url" --format custom --no-owner --file "$2"
     ;;
   restore)
     # Roles belong to the server, not the database, so no dump holds them.
     psql --dbname "$url" --quiet --no-psqlrc --set ON_ERROR_STOP=1 <<'SQL'
-DO $$ BEGIN
-  CREATE ROLE sspp_reader NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+DO $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['sspp_reader', 'sspp_api', 'sspp_process', 'sspp_index', 'sspp_notify', 'sspp_tick'] LOOP
+    BEGIN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END LOOP;
 END $$;
 GRANT sspp_reader TO CURRENT_USER;
 SQL

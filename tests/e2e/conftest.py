@@ -65,6 +65,7 @@ def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
     with cloned(postgres_url) as database_url, valkey.running(folder) as redis_url, smtp.running() as mailbox:
         env = {
             "DATABASE_URL": database_url,
+            "SSPP_DATABASE_LOGINS": parts.LOGINS,
             "REDIS_URL": redis_url,
             "SSPP_SMTP_URL": mailbox.url,
             "SSPP_OPERATOR_KEY": OPERATOR_KEY,

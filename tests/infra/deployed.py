@@ -62,7 +62,7 @@ class Deployed:
     """What of the dev overlay runs, and how to run more of it.
 
     Args:
-        urls: setting -> what stands in its Secret.
+        urls: setting, or Secret/key where several have the setting -> what stands in its Secret.
         port_of: component -> the port it answers on.
     """
 
@@ -78,7 +78,7 @@ class Deployed:
         [container] = [one for pod, one in ours(self.objects) if pod.component == component]
         env = dict(self.image.env)
         for name, value in environment(self.objects, container).items():
-            env[name] = self.urls[name] if isinstance(value, tuple) else value
+            env[name] = self._secret(name, *value) if isinstance(value, tuple) else value
         if "SSPP_TARGET_URL" in env:
             function = env["SSPP_TARGET_URL"].removeprefix("http://").partition(".")[0]
             env["SSPP_TARGET_URL"] = f"http://127.0.0.1:{self.port_of[function]}/"
@@ -86,6 +86,10 @@ class Deployed:
         env |= {"PORT": str(port), "HOST": "127.0.0.1"}
         argv = self.image.command(container["command"])
         return Part(component, argv, env, port, self.folder / f"{component}.log", cwd=self.image.workdir)
+
+    def _secret(self, name: str, secret: str, key: str) -> str:
+        own = f"{secret}/{key}"
+        return self.urls[own] if own in self.urls else self.urls[name]
 
     def run(self, component: str, *, command: Sequence[str] = (), given: str = "") -> subprocess.CompletedProcess[str]:
         """Run a component that ends by itself, or another command in its place with ``given`` as its input."""

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from events import keyspace
-from events.settings import NAMES, REQUIRED
+from events.settings import LOGINS, NAMES, REQUIRED
 from events.subscription import SUBSCRIPTIONS
 from functions.adapters.postgres.database import MIGRATION_TIMEOUT_MS
 from functions.server import ASYNCHRONOUS, FUNCTIONS, THREADS
@@ -45,6 +45,7 @@ SOME_STACKS = {"ELASTICSEARCH_URL"}
 SECRETS = {
     "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password", "backup-password"},
     "sspp-database": {"DATABASE_URL", "password"},
+    "sspp-logins": {*LOGINS, "logins"},
     "sspp-elasticsearch": {"ELASTICSEARCH_URL"},
     "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
     "sspp-operator": {"SSPP_OPERATOR_KEY"},

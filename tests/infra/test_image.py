@@ -20,14 +20,16 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from events import settings
 from functions.adapters.postgres.database import connect
+from functions.local.postgres import as_login
 from tests.bench import cores
 from tests.infra import deployed, image
 from tests.infra.deployed import PASSWORDS, Deployed
 from tests.infra.image import Image, StepFailed
 from tests.infra.manifests import ROOT, STACKS, objects, ours
 from tests.servers import smtp
-from tests.servers.parts import until
+from tests.servers.parts import LOGINS, PASSWORD, until
 from tests.servers.smtp import Mailbox
 
 #: Bytes the image may add to its base. Source: docs/manifests.md.
@@ -82,6 +84,8 @@ def platform(
         urls = {
             "REDIS_URL": f"redis://app:{PASSWORDS['app']}@127.0.0.1:{port}/0",
             "DATABASE_URL": empty_database,
+            "SSPP_DATABASE_LOGINS": LOGINS,
+            **{f"sspp-logins/{part}": as_login(empty_database, part, PASSWORD) for part in settings.LOGINS},
             "SSPP_DELIVERY_TOKEN": "delivery-token-of-the-image-0123456789",
             "SSPP_OPERATOR_KEY": "operator-key-of-the-image-0123456789",
             "SSPP_SMTP_URL": mailbox.url,
@@ -168,7 +172,7 @@ def test_a_part_can_write_nowhere_but_to_memory(built, place):
 
 
 def test_the_operators_command_line_is_in_the_image(platform):
-    done = platform.run("api", command=["python", "-m", "functions.cli", "tenants", "list"])
+    done = platform.run("migrate", command=["python", "-m", "functions.cli", "tenants", "list"])
     assert done.returncode == 0, done.stderr
 
 
@@ -258,6 +262,6 @@ def _tenant(platform: Deployed) -> str:
         (["keys", "issue", "acme", "--label", "test", "--scope", "events:write", "--scope", "read"], ""),
     ]
     for command, given in commands:
-        done = platform.run("api", command=[*sspp, *command], given=given)
+        done = platform.run("migrate", command=[*sspp, *command], given=given)
         assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from events.settings import LOGINS
 from tests.infra import admission, rules, schemas
 from tests.infra.manifests import (
     KNATIVE_SERVICE,
@@ -186,7 +187,20 @@ def test_before_a_sync_the_schema_is_migrated_with_nothing_that_only_the_sync_br
     assert "serviceAccountName" not in pod
     assert "envFrom" not in container
     told = environment(objects(stack), container)
-    assert told == {"DATABASE_URL": ("sspp-database", "DATABASE_URL")}
+    assert told == {
+        "DATABASE_URL": ("sspp-database", "DATABASE_URL"),
+        "SSPP_DATABASE_LOGINS": ("sspp-logins", "logins"),
+    }
+
+
+@every_stack
+def test_each_part_logs_in_to_postgresql_as_itself_and_only_migrate_as_the_owner(stack):
+    found = objects(stack)
+    logins = {pod.component: environment(found, container).get("DATABASE_URL") for pod, container in ours(found)}
+    assert {name: told for name, told in logins.items() if told} == {
+        **{name: ("sspp-logins", name) for name in LOGINS},
+        "migrate": ("sspp-database", "DATABASE_URL"),
+    }
 
 
 @every_stack
@@ -371,7 +385,7 @@ AGAINST_OUR_RULES = [
     knative("spec/containerConcurrency", 5, "containerConcurrency 5 is not what its process serves"),
     knative("spec/containerConcurrency", 0, "containerConcurrency 0 is not what", name="ingest"),
     knative("spec/containers/0/env", [], "Service process: DATABASE_URL is required"),
-    container("env/0/valueFrom/secretKeyRef/key", "URL", "there is no URL in a Secret sspp-database"),
+    container("env/0/valueFrom/secretKeyRef/key", "URL", "there is no URL in a Secret sspp-logins"),
     container("env/0/valueFrom/secretKeyRef/name", "database", "in a Secret database"),
     container("env/0", {"name": "DATABASE_URL", "value": "postgresql://a:b@c/d"}, "DATABASE_URL is written down"),
     ([("Service sspp-redis", "/kind", "Secret")], "a Secret is among the manifests"),

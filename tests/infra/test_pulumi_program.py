@@ -18,6 +18,9 @@ import pytest
 import yaml
 
 import pulumi
+from events import settings
+from events.settings import LOGINS
+from functions.local.postgres import as_login
 from tests.infra import manifests, pulumi_kubernetes_api, pulumi_program, schemas
 from tests.infra.pulumi_kubernetes_api import Api, node
 from tests.infra.pulumi_program import PROGRAM, SECRETS, Run, configuration
@@ -514,6 +517,7 @@ def secrets(run: Run) -> dict[str, dict[str, str]]:
 def test_the_secrets_the_manifests_name_are_there(up: Run, request: pytest.FixtureRequest) -> None:
     managed = request.node.callspec.params["up"] != "dev"
     expected = KEYS | {"sspp-database": {"DATABASE_URL"} if managed else {"DATABASE_URL", "password"}}
+    expected["sspp-logins"] = {*LOGINS, "logins"}
     if managed:
         expected["sspp-elasticsearch"] = {"ELASTICSEARCH_URL"}
     found = {name: set(keys) for name, keys in secrets(up).items()}
@@ -602,6 +606,15 @@ def test_dev_brings_its_own_database(stacks: dict[str, Run]) -> None:
     secret = secrets(stacks["dev"])["sspp-database"]
     assert secret["DATABASE_URL"] == f"postgresql://sspp:{secret['password']}@sspp-postgres:5432/sspp?sslmode=disable"
     assert not stacks["dev"].of("DatabasePostgresqlV2")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_part_has_a_login_of_its_own_to_the_same_server(stacks: dict[str, Run], stack: str) -> None:
+    made = secrets(stacks[stack])
+    told = settings.read({"SSPP_DATABASE_LOGINS": made["sspp-logins"].pop("logins")})
+    owner = made["sspp-database"]["DATABASE_URL"]
+    assert made["sspp-logins"] == {part: as_login(owner, part, told.passwords[part]) for part in LOGINS}
+    assert len({urlsplit(owner).password, *told.passwords.values()}) == len(LOGINS) + 1
 
 
 # -- our own pods

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from events.settings import LOGINS, Settings
+from functions.local.postgres import as_login
 from tests.infra import rules, schemas
 from tests.infra.manifests import ROOT, Object, environment, objects, of_kind, ours, pods
 from tests.servers import tls
@@ -73,6 +75,15 @@ def test_urls_carry_the_passwords_their_servers_get():
     assert database.password == made["sspp-database"]["password"]
     services = {each["metadata"]["name"] for each in objects("dev") if each["kind"] == "Service"}
     assert {redis.hostname, database.hostname, urlsplit(made["sspp-smtp"]["SSPP_SMTP_URL"]).hostname} <= services
+
+
+def test_each_part_has_a_login_of_its_own():
+    made = dev_secrets.fresh(drawn())
+    passwords = Settings(database_logins=made["sspp-logins"]["logins"]).passwords
+    owner = made["sspp-database"]["DATABASE_URL"]
+    urls = {part: as_login(owner, part, passwords[part]) for part in LOGINS}
+    assert made["sspp-logins"] == {**urls, "logins": made["sspp-logins"]["logins"]}
+    assert len(set(passwords.values())) == len(LOGINS)
 
 
 def test_passwords_are_kept_when_the_file_is_written_again():

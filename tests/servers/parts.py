@@ -14,12 +14,16 @@ from pathlib import Path
 
 import httpx
 
+from events import settings
 from events.subscription import SUBSCRIPTIONS
-from functions.local import ports
+from functions.local import ports, postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("ingest", "process", "index", "notify", "api")
 TOKEN = "delivery-token-of-the-tests-0123456789"
+#: The password of every part's own login to PostgreSQL. Logins are the server's, which all tests share.
+PASSWORD = "password-of-the-logins"
+LOGINS = ",".join(f"{part}:{PASSWORD}" for part in settings.LOGINS)
 
 #: Short enough for a test that waits for a crashed consumer's entries, in the order the settings demand.
 QUICK = {
@@ -125,6 +129,9 @@ def running(folder: Path, *, env: Mapping[str, str], names: tuple[str, ...] | No
 
 def _part(name: str, port_of: Mapping[str, int], common: Mapping[str, str], folder: Path) -> Part:
     own = {"PORT": str(port_of[name])}
+    passwords = settings.Settings(database_logins=common.get("SSPP_DATABASE_LOGINS", "")).passwords
+    if name in passwords:
+        own["DATABASE_URL"] = postgres.as_login(common["DATABASE_URL"], name, passwords[name])
     if name in SUBSCRIPTIONS:
         target = port_of.get(SUBSCRIPTIONS[name].function)
         own["SSPP_TARGET_URL"] = common.get("SSPP_TARGET_URL") or f"http://127.0.0.1:{target}/"

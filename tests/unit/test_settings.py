@@ -203,3 +203,22 @@ def test_no_mistake_repeats_a_value():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_is_documented(name):
     assert f"`{name}`" in DOCUMENT.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "passwords"),
+    [
+        ("", {}),
+        ("api:one,process:two", {"api": "one", "process": "two"}),
+        ("tick:~!+-9;", {"tick": "~!+-9;"}),
+    ],
+)
+def test_the_parts_logins_are_read(text, passwords):
+    assert read({"SSPP_DATABASE_LOGINS": text}).passwords == passwords
+
+
+@pytest.mark.parametrize("text", ["api", "api:", ":pw", "ingest:pw", "api:p:w", "api:p\u00e4", "api:a b"])
+def test_a_login_that_could_not_be_made_is_refused_without_its_password(text):
+    with pytest.raises(ConfigError, match="SSPP_DATABASE_LOGINS must be like part:password") as refused:
+        read({"SSPP_DATABASE_LOGINS": f"process:hidden,{text}"})
+    assert "hidden" not in str(refused.value)

@@ -1,18 +1,22 @@
-"""Migrations, forward only: Alembic keeps the order, ``migrations/sql`` holds the statements."""
+"""Migrations, forward only: Alembic keeps the order, ``migrations/sql`` holds the statements. And the logins of the
+parts: ``migrations/grants.sql`` says what each may do.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pg8000.dbapi
 from alembic import command, op
 from alembic.config import Config
 from pg8000.exceptions import DatabaseError
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from functions.adapters.postgres import trouble
+from functions.adapters.postgres import scram, trouble
 from functions.adapters.postgres.database import MIGRATION_TIMEOUT_MS, connection_arguments
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -20,15 +24,19 @@ _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x55B9
 
 
-def upgrade(url: str, to: str = "head") -> None:
+def upgrade(url: str, to: str = "head", *, passwords: Mapping[str, str] | None = None) -> None:
     """Bring the database at ``url`` to the version ``to``, the newest; safe to repeat and to run twice at once.
+
+    Args:
+        passwords: part -> the password its login ``sspp_<part>`` gets. One without a password keeps what it has: a
+            new login has none, so nobody can log in with it. Given with the newest version only.
 
     Raises:
         Unavailable: PostgreSQL is away, read-only, or lets this user change nothing.
         Refused: a migration cannot be made of what is stored. Nothing of it was kept in either case.
     """
     try:
-        _upgrade(url, to)
+        _upgrade(url, to, passwords or {})
     except DBAPIError as exc:
         cause = exc.orig
         raise (
@@ -36,7 +44,7 @@ def upgrade(url: str, to: str = "head") -> None:
         ) from exc
 
 
-def _upgrade(url: str, to: str) -> None:
+def _upgrade(url: str, to: str, passwords: Mapping[str, str]) -> None:
     engine = create_engine(
         "postgresql+pg8000://",
         creator=lambda: pg8000.dbapi.connect(**connection_arguments(url, statement_ms=MIGRATION_TIMEOUT_MS)),
@@ -50,11 +58,20 @@ def _upgrade(url: str, to: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, to)
         connection.commit()
+        if to == "head":
+            _run(connection, (_FOLDER / "grants.sql").read_text("utf-8"))
+            for part, password in passwords.items():
+                # No parameters in such a statement. Neither can hold a quote: a name of ours, and base64.
+                _run(connection, f"ALTER ROLE sspp_{part} LOGIN PASSWORD '{scram.verifier(password, os.urandom(16))}'")
+            connection.commit()
     engine.dispose()
 
 
 def run_sql(name: str) -> None:
     """Run ``migrations/sql/<name>.sql`` inside the migration's transaction."""
-    statements = (_FOLDER / "sql" / f"{name}.sql").read_text("utf-8")
+    _run(op.get_bind(), (_FOLDER / "sql" / f"{name}.sql").read_text("utf-8"))
+
+
+def _run(connection: Connection, statements: str) -> None:
     # Without parameters the text goes to the server as it is: several statements, no placeholders.
-    op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})
+    connection.exec_driver_sql(statements, execution_options={"no_parameters": True})

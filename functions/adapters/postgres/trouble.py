@@ -31,6 +31,7 @@ _REASONS: Mapping[str, str] = {
     "42501": "the user in DATABASE_URL has not the rights; has it migrated the database?",
     "42P01": "a table is missing; is DATABASE_URL right, and is it migrated?",
     "42703": "a column is missing; is DATABASE_URL right, and is it migrated?",
+    "42883": "a function is missing; is DATABASE_URL right, and is it migrated?",
     "53100": "PostgreSQL's disk is full",
     "53200": "PostgreSQL is out of memory",
     "53300": "PostgreSQL has no connection left; raise max_connections or use fewer pods",

@@ -16,6 +16,9 @@ from pathlib import Path
 #: Secret -> key -> its value.
 Secrets = Mapping[str, Mapping[str, str]]
 
+#: The parts that log in to PostgreSQL as themselves, and where it is.
+LOGINS = ("api", "process", "index", "notify", "tick")
+DATABASE = "sspp-postgres:5432/sspp?sslmode=disable"
 #: The API server, as every pod knows it, and what is shown to it: token, ca.crt and namespace.
 SERVER = "kubernetes.default.svc:443"
 SHOWN = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -25,6 +28,7 @@ TIMEOUT_S = 10.0
 def fresh(draw: Callable[[], str]) -> Secrets:
     """Every Secret the dev overlay names; ``draw`` gives a password that needs no quoting in a URL."""
     app, database = draw(), draw()
+    logins = {part: draw() for part in LOGINS}
     return {
         "sspp-redis": {
             "REDIS_URL": f"redis://app:{app}@sspp-redis:6379/0",
@@ -34,8 +38,12 @@ def fresh(draw: Callable[[], str]) -> Secrets:
             "backup-password": draw(),
         },
         "sspp-database": {
-            "DATABASE_URL": f"postgresql://sspp:{database}@sspp-postgres:5432/sspp?sslmode=disable",
+            "DATABASE_URL": f"postgresql://sspp:{database}@{DATABASE}",
             "password": database,
+        },
+        "sspp-logins": {
+            **{part: f"postgresql://sspp_{part}:{password}@{DATABASE}" for part, password in logins.items()},
+            "logins": ",".join(f"{part}:{password}" for part, password in logins.items()),
         },
         "sspp-delivery": {"SSPP_DELIVERY_TOKEN": draw()},
         "sspp-operator": {"SSPP_OPERATOR_KEY": draw()},

@@ -108,8 +108,7 @@ SELECT pg_advisory_xact_lock(21946);
 
 -- find_key --
 -- Whom a key that is not revoked belongs to, and whether that tenant is suspended.
-SELECT tenant_id, scopes, expires_at, suspended_at IS NOT NULL AS suspended
-FROM api_keys JOIN tenants USING (tenant_id) WHERE digest = :digest AND revoked_at IS NULL;
+SELECT tenant_id, scopes, expires_at, suspended FROM find_key(CAST(:digest AS text));
 
 -- events_this_month --
 -- How many events each tenant has had processed in a month.
