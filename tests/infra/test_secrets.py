@@ -186,7 +186,7 @@ def test_the_job_leaves_alone_what_is_there(certificate, tmp_path):
     assert done.returncode == 0, done.stderr
     assert there["sspp-database"] is mine
     assert "sspp-database: was there\n" in done.stdout
-    assert len(there) == 5
+    assert len(there) == 6
 
 
 def test_a_job_that_may_not_says_so_and_fails(certificate, tmp_path):
