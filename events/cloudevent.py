@@ -191,8 +191,16 @@ def parse_batch(body: bytes, *, limit: int) -> list[Message | Refused]:
     Raises:
         Refused: 400 when it is no JSON array, 413 when it has more than ``limit`` items.
     """
-    items = list(_split_array(body, limit))
-    return [_parse_or_refusal(item) for item in items]
+    return list(iter_batch(body, limit=limit))
+
+
+def iter_batch(body: bytes, *, limit: int) -> Iterator[Message | Refused]:
+    """Read a batch one item after the other, for callers that have other things to do between two of them.
+
+    Raises:
+        Refused: see :func:`parse_batch`; only on the way, where the batch stops to be one.
+    """
+    return map(_parse_or_refusal, _split_array(body, limit))
 
 
 def parse_events(body: bytes, *, limit: int) -> list[CloudEvent | Refused]:

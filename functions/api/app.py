@@ -36,7 +36,15 @@ from functions.api.parameters import (
 )
 from functions.domain import score
 from functions.domain.explain import Explanation
-from functions.domain.key import READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, digest, is_operators, permitted
+from functions.domain.key import (
+    READ,
+    READ_DEAD_LETTERS,
+    WRITE_DEAD_LETTERS,
+    digest,
+    is_operators,
+    permitted,
+    well_formed,
+)
 from functions.domain.name import tidy
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
@@ -115,7 +123,8 @@ class Api:
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
         if route.operator and is_operators(key, self.operator_keys):
             return None
-        return permitted(self.keys.find(digest(key)), route.scope, self.now()).tenant_id
+        grant = self.keys.find(digest(key)) if well_formed(key) else None
+        return permitted(grant, route.scope, self.now()).tenant_id
 
     def list_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
         """One page of signals."""

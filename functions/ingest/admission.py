@@ -26,6 +26,7 @@ from functions.domain.signal import instant
 from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Declined, Meter
 from functions.ingest.keys import KeyCache, Sender
 from functions.ingest.schemas import Schemas
+from functions.web.unhurried import unhurried
 
 CHANNEL = "events"
 #: How often a call is repeated because the identities' generations have changed, which they do every few hours.
@@ -123,7 +124,7 @@ class Admission:
             Unavailable: nothing was stored, unless ``sent`` says that it may have been.
         """
         ids = [_identity(sender.grant.tenant_id, message) for message in messages]
-        checked = [_checked(message, sender.terms, any_type=arrival.any_type) for message in messages]
+        checked = await unhurried(_checked(message, sender.terms, any_type=arrival.any_type) for message in messages)
         if sender.terms.types:
             checked = await self._schemas.checked(checked, sender.terms)
         candidates = {at: message for at, message in enumerate(checked) if isinstance(message, Message)}

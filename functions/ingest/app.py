@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import files
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -26,12 +28,15 @@ from functions.web import problem
 from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
+from functions.web.unhurried import unhurried
 
 #: Reads the body; raises Refused when it is too long or too slow.
 Read = Callable[[], Awaitable[bytes]]
 
 log = Log("ingest")
 
+#: Requests of one tenant whose events are read at a time: between two slices of them everybody else is served.
+READ_AT_ONCE = 2
 #: Refusals logged a second; the rest are counted in one line, so that a flood does not fill the disk.
 REFUSALS_LOGGED = 20
 
@@ -55,6 +60,8 @@ class FrontDoor:
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     throttle: Throttle
+    #: Tenant -> its turns at reading events; gone with the last request that waits for one.
+    turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, method: str, path: str, headers: Mapping[str, str], read: Read) -> Answer:
         """Answer one request; whatever happens is an answer."""
@@ -120,7 +127,10 @@ class FrontDoor:
             random_id=self._random_id,
             type_of=sender.terms.event_type,
         )
-        messages, render = door.open(request)
+        opened, render = door.open(request)
+        turn = self.turns.setdefault(sender.grant.tenant_id, asyncio.Semaphore(READ_AT_ONCE))
+        async with turn:
+            messages = await unhurried(opened)
         trace = traceparent(headers.get("traceparent"), self.random_bytes)
         arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
         decisions, meter = await self.admission.decide(sender, messages, arrival)

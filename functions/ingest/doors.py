@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -61,7 +61,8 @@ class Request:
 
 
 Model = TypeVar("Model", bound=BaseModel)
-Messages = Sequence[Message | Refused]
+#: Those of a batch are read as they are taken, which may raise Refused.
+Messages = Iterable[Message | Refused]
 Render = Callable[[Sequence[Decision], Meter], Answer]
 
 
@@ -81,7 +82,7 @@ class Door:
 
 def _cloudevents(request: Request) -> tuple[Messages, Render]:
     if cloudevent.media_type(request.content_type) == cloudevent.BATCH:
-        messages = cloudevent.parse_batch(request.body, limit=request.batch_events)
+        messages = cloudevent.iter_batch(request.body, limit=request.batch_events)
         return messages, answer.batch
     if cloudevent.media_type(request.content_type) == cloudevent.STRUCTURED:
         size.check(request.body)

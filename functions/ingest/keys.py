@@ -11,7 +11,7 @@ from events import keyspace
 from events.log import Log
 from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
-from functions.domain.key import Grant, digest
+from functions.domain.key import Grant, digest, well_formed
 from functions.domain.plan import Terms
 from functions.ingest.answer import Meter
 
@@ -59,12 +59,15 @@ class KeyCache:
         Raises:
             Unavailable: the directory could not be reached, or is missing.
         """
+        if not well_formed(key):
+            return None  # by its checksum: nobody was ever given it, so nobody is asked
         wanted = digest(key)
         known = self._known.get(wanted)
         if known is None or known[0] <= self._clock():
             known = (self._clock() + REMEMBERED_S, await self._looked_up(wanted, now))
             if len(self._known) >= MOST_REMEMBERED:
-                self._known.clear()
+                # Made-up keys drive out one another, never the keys that work.
+                self._known = {name: kept for name, kept in self._known.items() if kept[1] is not None}
             self._known[wanted] = known
         return known[1]
 

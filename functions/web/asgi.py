@@ -137,11 +137,15 @@ def in_time(receive: Receive) -> Receive:
     return received
 
 
+#: No cache may keep what is one tenant's: it would not know ``x-api-key`` for a credential (RFC 9111, section 3.5).
+_SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
 async def send_answer(
     send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head_only: bool = False
 ) -> None:
     """Send a whole answer; with ``head_only`` all but its body."""
-    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    pairs = [*_SAFE, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if head_only else body})
 

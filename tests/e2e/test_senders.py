@@ -104,3 +104,13 @@ def test_an_accounts_name_in_a_header_is_never_garbled(platform: Platform, part:
     id_ = answer.json()["id"]
     until(lambda: platform.api.get(f"/api/v1/signals/{id_}").status_code == 200, within_s=10, what="a signal")
     assert platform.api.get(f"/api/v1/signals/{id_}").json()["account_id"] == "Café ☕"
+
+
+@pytest.mark.parametrize(
+    ("part", "path"), [("ingest", "/health"), ("ingest", "/nowhere"), ("api", "/api/v1/signals"), ("api", "/nowhere")]
+)
+def test_no_cache_keeps_what_is_somebodys(platform: Platform, part: str, path: str) -> None:
+    for headers in ({}, {"x-api-key": platform.key}):
+        answer = httpx.get(platform.parts[part].url + path, headers=headers)
+        kept = answer.headers["cache-control"], answer.headers["x-content-type-options"]
+        assert kept == ("no-store", "nosniff")
