@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -86,8 +87,10 @@ class Throttle:
 class Log:
     """A named logger whose calls take fields: ``log.info("entry_buried", attempt=4)``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logging.getLogger(f"{_OURS}.{name}")
+        self._clock = clock
+        self._often: dict[str, Throttle] = {}
 
     def debug(self, event: str, **fields: object) -> None:
         """Log what only someone looking for it wants to see."""
@@ -100,6 +103,19 @@ class Log:
     def warning(self, event: str, **fields: object) -> None:
         """Log what will need somebody if it goes on."""
         self._logger.warning(event, extra={"fields": fields})
+
+    def often(self, event: str, *, trace: bool = False, **fields: object) -> None:
+        """Log what may come with every request: one line a second, which says how many were left out before it.
+
+        Args:
+            event: one of a closed set; each has its own second.
+            trace: add the exception being handled, and log an error instead of a warning.
+        """
+        throttle = self._often.setdefault(event, Throttle(1, self._clock))
+        if (left_out := throttle.admit()) is None:
+            return
+        level = logging.ERROR if trace else logging.WARNING
+        self._logger.log(level, event, exc_info=trace, extra={"fields": {**fields, "left_out": left_out}})
 
     def error(self, event: str, *, trace: bool = False, **fields: object) -> None:
         """Log what needs somebody now; ``trace`` adds the exception being handled."""

@@ -92,10 +92,10 @@ class Api:
         except Refused as refusal:
             status, headers, body = problem.refused(refusal)
         except Unavailable as exc:
-            log.warning("unavailable", backend=exc.what, reason=exc.reason)
+            log.often("unavailable", backend=exc.what, reason=exc.reason)
             status, headers, body = problem.unavailable(exc)
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a 500 and the log the trace
-            log.error("failed", trace=True)
+            log.often("failed", trace=True)
             status, headers, body = problem.failed()
         return flask.Response(body, status, headers)
 

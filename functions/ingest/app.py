@@ -74,7 +74,7 @@ class FrontDoor:
             metrics.INGEST_REDIS_ERRORS.inc()
             given = answer.problem_answer(problem.unavailable(exc, _IN_DOUBT if exc.sent else _NOT_STORED))
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the sender gets a 500 and the log the trace
-            log.error("failed", trace=True)
+            log.often("failed", trace=True)
             given = answer.problem_answer(problem.failed())
         self._note(path, given, time.perf_counter() - started)
         return given

@@ -48,11 +48,11 @@ class BatchFunction:
             status, headers, body = problem.refused(refusal)
         except Unavailable as exc:
             self._count("unavailable")
-            log.warning("unavailable", function=self._name, backend=exc.what, reason=exc.reason)
+            log.often("unavailable", function=self._name, backend=exc.what, reason=exc.reason)
             status, headers, body = problem.unavailable(exc)
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a 500 and the log the trace
             self._count("failed")
-            log.error("failed", trace=True, function=self._name)
+            log.often("failed", trace=True, function=self._name)
             status, headers, body = problem.failed()
         return flask.Response(body, status, headers)
 

@@ -765,3 +765,23 @@ def test_a_key_is_rotated_whole_or_not_at_all(acme: Shell, env: Mapping[str, str
         known.publish()
         assert known.record.find(digest(old)) == Grant("acme", frozenset({WRITE_EVENTS}))
     assert directory.grant(old) == Grant("acme", frozenset({WRITE_EVENTS}))
+
+
+def test_publishing_again_writes_nothing_and_a_change_writes_what_changed(
+    acme: Shell, env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.adapters.redis.keys.MOST_AT_ONCE", 3)
+    keys = [acme.good("keys", "issue", "acme", "--label", f"k{number}") for number in range(7)]
+    with (
+        redis.Redis.from_url(env["REDIS_URL"]) as client,
+        tenants.opened(env["DATABASE_URL"], env["REDIS_URL"]) as known,
+    ):
+        client.config_resetstat()
+        known.publish()
+        assert "cmdstat_mset" not in client.info("commandstats")
+        client.set(key_of(digest(keys[0])), "{}")
+        client.delete(key_of(digest(keys[6])), terms_of("acme"))
+        known.suspend("acme", suspended=True)
+        assert client.info("commandstats")["cmdstat_mset"]["calls"] == 3
+        assert all(b"acme" in (client.get(key_of(digest(key))) or b"") for key in keys)
+        assert decode_terms(client.get(terms_of("acme"))).suspended

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import redis
 
@@ -10,6 +10,9 @@ from events.channel import translated
 from functions.adapters.redis.directory import COMPLETE, FILLED, encode, key_of, terms_of
 from functions.domain.key import Grant
 from functions.domain.plan import Terms
+
+#: Keys one command names, so that none keeps Redis from others for long.
+MOST_AT_ONCE = 500
 
 
 class RedisKeyDirectory:
@@ -19,18 +22,30 @@ class RedisKeyDirectory:
         self._redis = client
 
     def put(self, grants: Mapping[str, Grant], terms: Mapping[str, Terms]) -> None:
-        """Write keys by digest and tenants by id.
+        """Write the keys, by digest, and the tenants, by id, that are new or changed.
 
-        Tenants come first: a key without its tenant would be answered "unavailable".
+        Tenants come first: a key without its tenant would be answered "unavailable". New keys come before changed
+        ones, so that one that is rotated does not end before its successor works.
 
         Raises:
             Unavailable: Redis could not be reached; the same call again is safe.
         """
         with translated():
-            for tenant_id, known in terms.items():
-                self._redis.set(terms_of(tenant_id), known.model_dump_json())
-            for digest, grant in grants.items():
-                self._redis.set(key_of(digest), encode(grant))
+            self._write({terms_of(tenant_id): known.model_dump_json() for tenant_id, known in terms.items()})
+            self._write({key_of(digest): encode(grant) for digest, grant in grants.items()})
+
+    def _write(self, wanted: Mapping[str, str]) -> None:
+        new: dict[str, str] = {}
+        changed: dict[str, str] = {}
+        for names in _slices(list(wanted)):
+            for name, found in zip(names, self._redis.mget(names), strict=True):
+                if found is None:
+                    new[name] = wanted[name]
+                elif found != wanted[name].encode():
+                    changed[name] = wanted[name]
+        for values in (new, changed):
+            for names in _slices(list(values)):
+                self._redis.mset({name: values[name] for name in names})
 
     def remove(self, digests: Sequence[str]) -> None:
         """Forget keys; the front door does too, within two seconds.
@@ -39,8 +54,8 @@ class RedisKeyDirectory:
             Unavailable: Redis could not be reached; the keys may still work.
         """
         with translated():
-            for digest in digests:
-                self._redis.delete(key_of(digest))
+            for some in _slices(digests):
+                self._redis.delete(*map(key_of, some))
 
     def filled(self) -> None:
         """Mark that all that Redis has from PostgreSQL is there."""
@@ -60,3 +75,8 @@ class RedisKeyDirectory:
         """Mark the directory as holding every key there is."""
         with translated():
             self._redis.set(COMPLETE, "1")
+
+
+def _slices(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), MOST_AT_ONCE):
+        yield names[start : start + MOST_AT_ONCE]
