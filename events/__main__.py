@@ -53,8 +53,10 @@ def _run(subscription: Subscription, told: settings.Settings, stopping: threadin
     client = channel.connect(told.redis_url)
     lanes = _dispatchers(subscription, told, client)
     host = HostName(urlsplit(told.target_url).hostname or "", time.monotonic)
+    pings = {"redis": lanes[0].channel.ping, "target": host.ping}
+    health.expose(told.host, told.metrics_port, pings)
     with (
-        health.served(told.host, told.port, {"redis": lanes[0].channel.ping, "target": host.ping}),
+        health.served(told.host, told.port, pings),
         ThreadPoolExecutor(len(lanes)) as threads,
     ):
         gc.freeze()  # what is there by now stays; the collector need not walk through it while batches come and go

@@ -16,8 +16,13 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events.errors import Unavailable
+from events.log import Log
+
+log = Log("health")
 
 Ping = Callable[[], None]
+#: Takes a path and the dependencies' pings; returns status, content type and body, or None for an unknown path.
+Answers = Callable[[str, Mapping[str, Ping]], tuple[int, str, bytes] | None]
 
 
 def service(ok: bool, seconds: float, reason: str = "") -> dict[str, Any]:
@@ -51,22 +56,71 @@ def check(pings: Mapping[str, Ping]) -> tuple[int, dict[str, Any]]:
     return report(lines)
 
 
+def brief(status: int) -> dict[str, Any]:
+    """Return what anybody may know of a report: up or down, and when."""
+    return {
+        "status": "ok" if status == 200 else "unavailable",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
 def answer(path: str, pings: Mapping[str, Ping]) -> tuple[int, str, bytes] | None:
-    """Answer ``/health``, ``/ready`` and ``/metrics`` as status, content type and body; None for other paths."""
+    """Answer what anybody may ask, as status, content type and body; None for other paths.
+
+    ``/live`` says that the process works, whatever is away; ``/health`` and ``/ready`` whether all of it answers.
+    """
+    if path == "/live":
+        return 200, "application/json", json.dumps(brief(200)).encode()
+    if path in {"/health", "/ready"}:
+        status, _ = check(pings)
+        return status, "application/json", json.dumps(brief(status)).encode()
+    return None
+
+
+def details(path: str, pings: Mapping[str, Ping]) -> tuple[int, str, bytes] | None:
+    """Answer what operators may ask, on a port of their own: the same with each dependency, and ``/metrics``."""
     if path in {"/health", "/ready"}:
         status, body = check(pings)
         return status, "application/json", json.dumps(body).encode()
     if path == "/metrics":
         return 200, CONTENT_TYPE_LATEST, generate_latest()
-    return None
+    return answer(path, pings)
 
 
 @contextmanager
-def served(host: str, port: int, pings: Mapping[str, Ping]) -> Iterator[None]:
-    """Answer health requests on ``host:port`` in a thread while the block runs."""
+def served(host: str, port: int, pings: Mapping[str, Ping], answers: Answers = answer) -> Iterator[None]:
+    """Answer GET requests on ``host:port`` in a thread while the block runs.
 
+    Args:
+        answers: :func:`answer` or :func:`details`.
+    """
+    server = _server(host, port, pings, answers)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def expose(host: str, port: int, pings: Mapping[str, Ping]) -> None:
+    """Answer :func:`details` on ``host:port`` for as long as the process lives.
+
+    A port that is taken costs the metrics and no event: the log says so.
+    """
+    try:
+        server = _server(host, port, pings, details)
+    except OSError as exc:
+        log.error("metrics_port_unusable", port=port, reason=exc.strerror)
+        return
+    threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()
+
+
+def _server(host: str, port: int, pings: Mapping[str, Ping], answers: Answers) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
-        """Three paths, everything else 404."""
+        """What ``answers`` knows, everything else 404."""
 
         timeout = 5
 
@@ -75,8 +129,8 @@ def served(host: str, port: int, pings: Mapping[str, Ping]) -> Iterator[None]:
             self.do_GET()
 
         def do_GET(self) -> None:
-            """Answer one of the three."""
-            status, content_type, body = answer(self.path, pings) or (404, "text/plain", b"not found\n")
+            """Answer one request."""
+            status, content_type, body = answers(self.path, pings) or (404, "text/plain", b"not found\n")
             self.send_response(status)
             self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(body)))
@@ -87,12 +141,4 @@ def served(host: str, port: int, pings: Mapping[str, Ping]) -> Iterator[None]:
         def log_message(self, *_: object) -> None:
             """Say nothing: probes come every second."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return ThreadingHTTPServer((host, port), Handler)

@@ -26,6 +26,7 @@ class Settings:
     port: int = 8080
     ingest_port: int = 8080
     api_port: int = 8081
+    metrics_port: int = 9464
     log_level: str = "info"
     operator_key: str = field(default="", repr=False)
     delivery_token: str = field(default="", repr=False)
@@ -66,6 +67,7 @@ NAMES: Mapping[str, str] = {
     "PORT": "port",
     "INGEST_PORT": "ingest_port",
     "API_PORT": "api_port",
+    "SSPP_METRICS_PORT": "metrics_port",
     "LOG_LEVEL": "log_level",
     "SSPP_OPERATOR_KEY": "operator_key",
     "SSPP_DELIVERY_TOKEN": "delivery_token",
@@ -202,6 +204,7 @@ def _contradictions(settings: Settings) -> list[str]:
             ("PORT", settings.port),
             ("INGEST_PORT", settings.ingest_port),
             ("API_PORT", settings.api_port),
+            ("SSPP_METRICS_PORT", settings.metrics_port),
         )
         if not 0 < port < 65_536
     ]

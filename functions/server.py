@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from events import failpoint, settings
+from events import failpoint, health, settings
 from events.errors import ConfigError, Refused
 
 FUNCTIONS = ("ingest", "process", "index", "notify", "api")
@@ -50,6 +51,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type info
         if self._function in ASYNCHRONOUS:
             from functions.ingest.main import app as ingest
 
+            self._expose({"redis": ingest().ping})
             return ingest()
         import functions_framework
         from werkzeug.exceptions import HTTPException
@@ -58,11 +60,16 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type info
 
         source = Path(__file__).parent / self._function / "main.py"
         app: Any = functions_framework.create_app(self._function, str(source))  # type: ignore[no-untyped-call]
+        # Under this name the framework has loaded the source: importing it would put the function together twice.
+        self._expose(sys.modules["main"]._function().pings)
         app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
         app.register_error_handler(HTTPException, _refused)
         # One thread more than requests, for probes, which must not wait for work.
         early = EARLY_BYTES if self._function == "api" else EARLY_DELIVERY_BYTES
         return ThreadedApp(app, threads=THREADS + 1, early=early, most=_most_bytes(self._function, self._told))
+
+    def _expose(self, pings: Mapping[str, health.Ping]) -> None:
+        health.expose(self._told.host, self._told.metrics_port, pings)
 
 
 def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:

@@ -12,8 +12,6 @@ from importlib.resources import files
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
 from events import health, metrics
 from events.errors import Refused, Unavailable
 from events.log import Log, Throttle
@@ -138,21 +136,24 @@ class FrontDoor:
 
     async def health(self) -> Answer:
         """Whether Redis is fit to accept events; nothing else is needed for it."""
-        started, up, reason = time.perf_counter(), True, ""
         try:
             await self.admission.ping()
-        except Unavailable as exc:
-            up, reason = False, exc.reason
-        status, body = health.report({"redis": health.service(up, time.perf_counter() - started, reason)})
-        return Answer(status, json.dumps(body).encode())
-
-    async def metrics(self) -> Answer:
-        """Every metric of this process, the queue's depth as of now."""
-        try:
-            metrics.DEPTH.labels("events", "all", "all").set(await self.admission.depth())
         except Unavailable:
-            log.debug("depth_unknown")
-        return Answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+            return Answer(503, json.dumps(health.brief(503)).encode())
+        return await self.live()
+
+    async def live(self) -> Answer:
+        """That this process works, whatever is away."""
+        return Answer(200, json.dumps(health.brief(200)).encode())
+
+    async def look(self) -> None:
+        """Measure the queue's depth, and see whether Redis is fit to accept events.
+
+        Raises:
+            Unavailable: it is not.
+        """
+        metrics.DEPTH.labels("events", "all", "all").set(await self.admission.depth())
+        await self.admission.ping()
 
     async def openapi(self) -> Answer:
         """The description of these doors."""
@@ -186,7 +187,7 @@ _IN_DOUBT = "it is not known whether anything was stored, and sending it again d
 _PAGES: Mapping[str, Callable[[FrontDoor], Awaitable[Answer]]] = {
     "/health": FrontDoor.health,
     "/ready": FrontDoor.health,
-    "/metrics": FrontDoor.metrics,
+    "/live": FrontDoor.live,
     "/openapi.json": FrontDoor.openapi,
 }
 
@@ -203,16 +204,36 @@ _PREFLIGHT = {
 #: CloudEvents' HTTP 1.1 Web Hooks, section 4.2.
 _HANDSHAKE = {"allow": "POST", "webhook-allowed-rate": "*"}
 
+#: Seconds within which the event loop must answer whether Redis is fit.
+LOOK_S = 10.0
+
 
 class IngestApp:
     """The front door as an ASGI application (specification version 3)."""
 
     def __init__(self, front_door: FrontDoor) -> None:
         self._front_door = front_door
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def ping(self) -> None:
+        """See whether Redis is fit to accept events, from another thread than the loop's.
+
+        Raises:
+            Unavailable: it is not, or the loop does not answer.
+        """
+        if self._loop is None:
+            raise Unavailable("ingest", how="has not started")
+        looking = asyncio.run_coroutine_threadsafe(self._front_door.look(), self._loop)
+        try:
+            looking.result(LOOK_S)
+        except TimeoutError as exc:
+            looking.cancel()
+            raise Unavailable("ingest", how="took too long") from exc
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
+            self._loop = asyncio.get_running_loop()
             await lifespan(receive, send)
             return
         headers, door = headers_of(scope), self._front_door

@@ -55,6 +55,7 @@ async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
             "redis_url": plan.settings.redis_url,
             "database_url": plan.settings.database_url,
             "mailbox_url": plan.url("mailbox"),
+            "metrics_urls": plan.metrics_urls(),
         }
     )
     try:
@@ -70,8 +71,7 @@ async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
 
 def _banner(plan: Plan, key: str) -> str:
     ingest, api = plan.url("ingest"), plan.url("api")
-    named = (part for part in plan.ports if part not in parts.EMBEDDED)
-    metrics = "  ".join(f"{part}:{plan.ports[part]}" for part in named)
+    metrics = "  ".join(f"{part}:{port}" for part, port in plan.metrics.items())
     mailbox = plan.url("mailbox") or "none, e-mail goes to the server in SSPP_SMTP_URL"
     event = (
         '{"specversion":"1.0","id":"\'$(uuidgen 2>/dev/null || date +%s%N)\'","source":"/curl",'

@@ -71,7 +71,7 @@ class Home:
         _write(self.path / "ports.json", {**known, **assigned})
         return assigned
 
-    def announce(self, addresses: Mapping[str, str]) -> None:
+    def announce(self, addresses: Mapping[str, object]) -> None:
         """Write ``ready.json``: everything is up, at these addresses and with these keys."""
         _write(self.path / "ready.json", addresses)
 
@@ -120,7 +120,7 @@ def _alive(pid: str) -> bool:
     return True
 
 
-def _write(path: Path, content: Mapping[str, str | int]) -> None:
+def _write(path: Path, content: Mapping[str, object]) -> None:
     """Replace ``path`` in one step; nobody but the owner reads it, and it outlives a power cut."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:

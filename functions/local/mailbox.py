@@ -170,7 +170,7 @@ class Page(BaseHTTPRequestHandler):
         raw = self._mailbox.raw(path.removeprefix("/messages/"))
         if raw is not None:
             return 200, "text/plain; charset=utf-8", raw
-        return health.answer(path, {}) or (404, "text/plain", b"not found\n")
+        return health.details(path, {}) or (404, "text/plain", b"not found\n")
 
 
 def page(mails: Sequence[Mail]) -> str:

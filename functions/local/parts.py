@@ -43,7 +43,7 @@ _LOGIN_OF = {"clock": "tick"}
 #: Of our own environment, what every program may see.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
 #: Settings that are each part's own, or ours alone.
-_PRIVATE = frozenset({"HOST", "PORT", "INGEST_PORT", "API_PORT", "SSPP_HOME", "SSPP_TARGET_URL"})
+_PRIVATE = frozenset({"HOST", "PORT", "INGEST_PORT", "API_PORT", "SSPP_METRICS_PORT", "SSPP_HOME", "SSPP_TARGET_URL"})
 _PROBE_S = 3.0
 
 
@@ -65,12 +65,14 @@ class Plan:
         settings: complete, with the addresses and secrets of this run.
         ports: part -> the port it answers HTTP on, ``valkey`` and ``postgres`` where they are ours.
         env: the environment of ``make run``.
+        metrics: part -> the port of its metrics and of its health in detail.
     """
 
     home: Home
     settings: Settings
     ports: Mapping[str, int]
     env: Mapping[str, str]
+    metrics: Mapping[str, int]
 
     def stores(self) -> list[Part]:
         """The embedded servers, made ready to start."""
@@ -98,9 +100,13 @@ class Plan:
         """Give the base URL of a part; empty when it is not part of this run."""
         return f"http://{self._host(part)}:{self.ports[part]}" if part in self.ports else ""
 
+    def metrics_urls(self) -> dict[str, str]:
+        """Return part -> where its metrics are."""
+        return {part: f"http://{self._host(part)}:{port}/metrics" for part, port in self.metrics.items()}
+
     def away(self) -> list[str]:
         """What somebody waits for although everything has started."""
-        downs = (_down(self._host(name), self.ports[name]) for name in FUNCTIONS)
+        downs = (_down(self._host(name), self.metrics[name]) for name in FUNCTIONS)
         return sorted(set().union(*(down or () for down in downs)))
 
     def demo_tenant(self) -> str:
@@ -146,7 +152,7 @@ class Plan:
         return replace(part, env={**part.env, "SSPP_TARGET_URL": f"{target}/"})
 
     def _part(self, name: str, *command: str, told: Iterable[str], stage: Stage = Stage.MAILBOX) -> Part:
-        port = self.ports.get(name)
+        port = self.metrics.get(name, self.ports.get(name))  # the mailbox has one for everything
         return Part(
             name=name,
             argv=[sys.executable, "-m", *command],
@@ -172,6 +178,7 @@ class Plan:
         own = {
             "SSPP_HOME": str(self.home.path),
             "PORT": str(self.ports.get(name, "")),
+            "SSPP_METRICS_PORT": str(self.metrics.get(name, "")),
             "HOST": self.settings.host if name in DOORS else "",
             "PYTHONUNBUFFERED": "1",
         }
@@ -203,8 +210,10 @@ def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
         ("mailbox", told.smtp_url),
     ):
         wanted += [] if given else [name]
-    assigned = home.ports([*wanted, "smtp"])
+    measured = {f"{name} metrics": name for name in (*FUNCTIONS, *SUBSCRIPTIONS)}
+    assigned = home.ports([*wanted, *measured, "smtp"])
     smtp_port = assigned.pop("smtp")
+    metrics = {part: assigned.pop(name) for name, part in measured.items()}
     found |= assigned
     logins = {} if told.database_url else {part: home.secret(f"postgres_{part}_password") for part in LOGINS}
     complete = replace(
@@ -216,7 +225,7 @@ def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
         delivery_token=told.delivery_token or home.secret("delivery_token"),
         operator_key=told.operator_key or home.secret("operator_key"),
     )
-    return Plan(home=home, settings=complete, ports=found, env=env)
+    return Plan(home=home, settings=complete, ports=found, env=env, metrics=metrics)
 
 
 def _common() -> list[str]:

@@ -36,7 +36,7 @@ class BatchFunction:
     def __init__(self, name: str, *, handle: Handle, pings: Mapping[str, Ping], tokens: Collection[str]) -> None:
         self._name = name
         self._handle = handle
-        self._pings = pings
+        self.pings = pings
         self._tokens = tokens
 
     def __call__(self, request: flask.Request) -> flask.Response:
@@ -58,7 +58,7 @@ class BatchFunction:
 
     def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
         if request.method in {"GET", "HEAD"}:
-            status, content_type, body = health.answer(request.path, self._pings) or _not_found()
+            status, content_type, body = health.answer(request.path, self.pings) or _not_found()
             return status, {"content-type": content_type}, body
         if request.method != "POST":
             raise Refused("Method not allowed", status=405)

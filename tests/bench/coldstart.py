@@ -25,7 +25,7 @@ from tests.infra import image
 from tests.infra.image import Image, confined
 
 #: What the deployed readiness probe asks.
-READY = "/metrics"
+READY = "/live"
 
 #: Function -> the most its cold start may be, as a multiple of hello world's.
 GOALS = {"ingest": 1.35, "process": 2.2, "api": 2.2}

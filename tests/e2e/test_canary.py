@@ -18,7 +18,7 @@ from tests.servers.parts import FUNCTIONS, until
 from tests.servers.raw import BATCH, STRUCTURED
 
 DOORS = ("/", "/v1/events", "/api/v1/events", "/api/events")
-PAGES = ("/health", "/ready", "/metrics", "/openapi.json", "/nowhere")
+PAGES = ("/health", "/ready", "/live", "/metrics", "/openapi.json", "/nowhere")
 #: Every header that anything of ours reads, some that it does not, and how a canary is put into each.
 HEADERS: dict[str, str] = {
     "x-api-key": "sspp_{}",
@@ -74,7 +74,7 @@ def texts(platform: Platform) -> dict[str, str]:
     folder = platform.parts["ingest"].log.parent
     logs = {str(path): path.read_text("utf-8", "replace") for path in folder.rglob("*.log")}
     parts = platform.parts.by_name.values()
-    return logs | {f"{part.name}/metrics": httpx.get(f"{part.url}/metrics").text for part in parts}
+    return logs | {f"{part.name}/metrics": httpx.get(f"{part.metrics_url}/metrics").text for part in parts}
 
 
 def assert_unseen(platform: Platform, *secrets: str) -> None:

@@ -98,14 +98,23 @@ def test_an_event_that_waits_for_its_function_is_known_as_accepted(platform: Pla
     assert processed.keys() == waiting.keys()
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
-def test_every_part_answers(platform: Platform, path: str) -> None:
+@pytest.mark.parametrize("path", ["/health", "/ready", "/live"])
+def test_every_part_says_up_or_down_and_no_more(platform: Platform, path: str) -> None:
     for part in platform.parts.by_name.values():
         answer = httpx.get(part.url + path)
-        assert answer.status_code == 200, part.name
-        if path != "/metrics":
-            assert answer.json()["status"] == "ok"
-            assert all(line["status"] == "up" for line in answer.json()["services"].values())
+        assert (answer.status_code, answer.json().keys()) == (200, {"status", "timestamp"}), part.name
+        assert answer.json()["status"] == "ok"
+
+
+def test_what_a_part_depends_on_and_its_metrics_are_on_a_port_of_their_own(platform: Platform) -> None:
+    for part in platform.parts.by_name.values():
+        assert httpx.get(f"{part.url}/metrics").status_code == 404, part.name
+        assert "python_info" in httpx.get(f"{part.metrics_url}/metrics").text, part.name
+        for path in ("/health", "/ready"):
+            services = httpx.get(part.metrics_url + path).json()["services"]
+            assert services, part.name
+            assert all(line["status"] == "up" for line in services.values()), part.name
+    assert "sspp_channel_depth" in httpx.get(f"{platform.parts['ingest'].metrics_url}/metrics").text
 
 
 def _total(platform: Platform) -> int:

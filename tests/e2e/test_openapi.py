@@ -20,7 +20,7 @@ from tests.servers.parts import ROOT
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 DOORS = ("/", "/v1/events", "/api/v1/events", "/api/events")
-PAGES = ("/health", "/ready", "/metrics", "/openapi.json")
+PAGES = ("/health", "/ready", "/live", "/openapi.json")
 
 
 @pytest.fixture(scope="module")

@@ -149,7 +149,13 @@ class Stage:
         port = ports.free(1)[0]
         own = self.parts[name]
         log = self.folder / f"{name}-{len(self.spares)}.log"
-        extra = replace(own, env={**own.env, "PORT": str(port)}, port=port, log=log, process=None)
+        extra = replace(
+            own,
+            env={**own.env, "PORT": str(port), "SSPP_METRICS_PORT": str(ports.free(1)[0])},
+            port=port,
+            log=log,
+            process=None,
+        )
         self.spares.append(extra)
         extra.start()
         until(extra.ready, within_s=60, what=f"another {name} is ready")
@@ -330,7 +336,7 @@ def _parts(folder: Path, env: dict[str, str], lines: Lines) -> dict[str, Part]:
     common = {"PATH": os.environ["PATH"], "PYTHONPATH": str(parts.ROOT), "SSPP_DELIVERY_TOKEN": TOKEN, **env}
     found = {}
     for name, port in port_of.items():
-        own = {**common, "PORT": str(port)}
+        own = {**common, "PORT": str(port), "SSPP_METRICS_PORT": str(ports.free(1)[0])}
         command = [sys.executable, "-m", "functions.server", name]
         if name in SUBSCRIPTIONS:
             function = SUBSCRIPTIONS[name].function

@@ -39,12 +39,11 @@ def test_a_part_is_ready_that_waits_for_nothing_but_a_search_of_somebody_elses(
     down = sorted(name for name, ping in pings.items() if ping is away)
     for given, expected in ((STORES, without_elasticsearch), (env, with_elasticsearch)):
         told = settings.read(given)
-        plan = Plan(
-            home=Home(tmp_path), settings=told, ports=dict.fromkeys([*FUNCTIONS, *SUBSCRIPTIONS], port), env=given
-        )
+        named = dict.fromkeys([*FUNCTIONS, *SUBSCRIPTIONS], port)
+        plan = Plan(home=Home(tmp_path), settings=told, ports=named, env=given, metrics=named)
         api = next(part for part in plan.application() if part.name == "api")
         assert api.answers is not None
         assert not api.answers(), "nobody is there yet"
-        with health.served("127.0.0.1", port, pings):
+        with health.served("127.0.0.1", port, pings, health.details):
             assert api.answers() is expected
             assert plan.away() == down

@@ -67,6 +67,10 @@ class Part:
                 self.argv, env=dict(self.env), cwd=self.cwd, stdout=log, stderr=log, start_new_session=True
             )
 
+    @property
+    def metrics_url(self) -> str:
+        return f"http://127.0.0.1:{self.env['SSPP_METRICS_PORT']}"
+
     def ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/ready", timeout=5).status_code == 200
@@ -128,7 +132,7 @@ def running(folder: Path, *, env: Mapping[str, str], names: tuple[str, ...] | No
 
 
 def _part(name: str, port_of: Mapping[str, int], common: Mapping[str, str], folder: Path) -> Part:
-    own = {"PORT": str(port_of[name])}
+    own = {"PORT": str(port_of[name]), "SSPP_METRICS_PORT": str(ports.free(1)[0])}
     passwords = settings.Settings(database_logins=common.get("SSPP_DATABASE_LOGINS", "")).passwords
     if name in passwords:
         own["DATABASE_URL"] = postgres.as_login(common["DATABASE_URL"], name, passwords[name])

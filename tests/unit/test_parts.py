@@ -21,7 +21,7 @@ PORTS = {name: 20_000 + n for n, name in enumerate([*FUNCTIONS, "events", "signa
 def told(home: Path, **env: str) -> dict[str, dict[str, str]]:
     """Part -> the environment it gets."""
     given = {"PATH": "/bin", "HOME": "", "AWS_SECRET_ACCESS_KEY": "hidden", **SECRETS, **env}
-    plan = Plan(home=Home(home), settings=settings.read(given), ports=PORTS, env=given)
+    plan = Plan(home=Home(home), settings=settings.read(given), ports=PORTS, env=given, metrics={})
     return {part.name: dict(part.env) for part in (plan.migrate(), *plan.application())}
 
 
@@ -75,7 +75,7 @@ def test_only_the_doors_listen_where_the_user_says(tmp_path):
 
 
 def test_doors_stop_first_and_stores_last(tmp_path):
-    plan = Plan(home=Home(tmp_path), settings=settings.read(SECRETS), ports=PORTS, env={})
+    plan = Plan(home=Home(tmp_path), settings=settings.read(SECRETS), ports=PORTS, env={}, metrics={})
     stages = {part.name: part.stage for part in plan.application()}
     assert stages["ingest"] == stages["api"] == Stage.DOORS
     assert stages["api"] > stages["events"] > stages["process"] > stages["mailbox"] > Stage.STORES
