@@ -59,6 +59,8 @@ def test_a_week_becomes_ranked_accounts_and_notices_and_a_second_one_changes_not
     ready = json.loads((home / "ready.json").read_text())
     with closing(httpx.Client(headers={"x-api-key": ready["api_key"]})) as http:
         total = http.get(f"{ready['api_url']}/api/v1/signals?limit=1").json()["pagination"]["total"]
+        assert {"ingest", "api", "process", "events"} <= ready["metrics_urls"].keys()
+        assert all("python_info" in http.get(url).text for url in ready["metrics_urls"].values())
         mails = http.get(f"{ready['mailbox_url']}/messages").json()
     assert f"{total:,} of them were duplicates" in second.stdout
     assert f"Notices ({len(mails)})" in second.stdout

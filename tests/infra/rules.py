@@ -64,6 +64,7 @@ NEIGHBOURS = {
     "knative-serving": {"app": {"activator", "autoscaler", "3scale-kourier-gateway"}},
     "kourier-system": {"app": {"3scale-kourier-gateway"}},
     "keda": {"app": {"keda-operator"}},
+    "monitoring": {"app.kubernetes.io/name": {"prometheus"}},
     "elastic-system": {"control-plane": {"elastic-operator"}},
 }
 
