@@ -24,6 +24,10 @@ ASYNCHRONOUS = frozenset({"ingest"})
 
 #: Requests one synchronous function serves at a time; its Knative containerConcurrency.
 THREADS = 4
+#: Paths that a probe asks, which must not wait for work.
+PROBES = frozenset({"/health", "/ready", "/live"})
+#: Reads of one API key that wait for their turn, beside those that have half of the threads; one more is 429.
+READS_WAITING = 50
 #: Bytes of a body that are taken in whoever sends it: of anybody, and where only the dispatcher gets through, whose
 #: requests are asked about once then and not twice.
 EARLY_BYTES, EARLY_DELIVERY_BYTES = 65_536, 1_048_576
@@ -64,9 +68,20 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type info
         self._expose(sys.modules["main"]._function().pings)
         app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
         app.register_error_handler(HTTPException, _refused)
-        # One thread more than requests, for probes, which must not wait for work.
-        early = EARLY_BYTES if self._function == "api" else EARLY_DELIVERY_BYTES
-        return ThreadedApp(app, threads=THREADS + 1, early=early, most=_most_bytes(self._function, self._told))
+        most = _most_bytes(self._function, self._told)
+        if self._function != "api":
+            return ThreadedApp(app, threads=THREADS, early=EARLY_DELIVERY_BYTES, most=most, reserved=PROBES)
+        from functions.ingest.doors import DOORS
+        from functions.web.turns import Turns
+
+        return ThreadedApp(
+            app,
+            threads=THREADS,
+            early=EARLY_BYTES,
+            most=most,
+            turns=Turns(each=THREADS // 2, waiting=READS_WAITING),
+            reserved=PROBES | DOORS.keys(),
+        )
 
     def _expose(self, pings: Mapping[str, health.Ping]) -> None:
         health.expose(self._told.host, self._told.metrics_port, pings)

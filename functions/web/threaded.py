@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from events.errors import Refused
+from functions.web import problem
 from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
+from functions.web.credentials import api_key
+from functions.web.turns import Turns
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 #: Seconds after its head within which a body must be there to be taken in before the function is asked at all.
 EARLY_S = 0.2
+
+
+#: Threads for reserved paths.
+RESERVED = 2
 
 
 class _BodyWanted(BaseException):
@@ -39,11 +47,25 @@ class ThreadedApp:
         early: bytes of a body that is taken in before the function is asked. With one that is longer or late it
             first sees the head alone, so that whom it refuses makes us keep no more.
         most: bytes of a body that are taken in at all.
+        turns: shares the threads out among callers; None where only the dispatcher calls.
+        reserved: paths with threads of their own: probes, and what must not wait for reads.
     """
 
-    def __init__(self, app: Wsgi, *, threads: int, early: int, most: int) -> None:
+    def __init__(
+        self,
+        app: Wsgi,
+        *,
+        threads: int,
+        early: int,
+        most: int,
+        turns: Turns | None = None,
+        reserved: Collection[str] = (),
+    ) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
+        self._reserved_threads = ThreadPoolExecutor(RESERVED, thread_name_prefix="reserved")
+        self._reserved = frozenset(reserved)
+        self._turns = turns
         self._early = early
         self._most = most
 
@@ -56,18 +78,32 @@ class ThreadedApp:
         body = Body(receive, headers, self._most)
         await body.wait(self._early, EARLY_S)
         content = await _read(body) if body.whole else _BodyWanted()
-        while (answer := await self._work(scope, headers, content)) is None:
-            content = await _read(body)
-        told = answer.headers
+        try:
+            while (answer := await self._work(scope, headers, content)) is None:
+                content = await _read(body)
+        except Refused as refusal:
+            status, told, text = problem.refused(refusal)
+            answer = _Answer(status, list(told.items()), text)
+        answer_headers = answer.headers
         if not await body.may_be_followed(answer.status):
-            told = [*told, ("connection", "close")]
-        await send_answer(send, answer.status, told, answer.body)
+            answer_headers = [*answer_headers, ("connection", "close")]
+        await send_answer(send, answer.status, answer_headers, answer.body)
 
     async def _work(self, scope: Scope, headers: Mapping[str, str], body: bytes | BaseException) -> _Answer | None:
-        """Have a thread answer; None where it wants a body and there is none yet."""
+        """Have a thread answer; None where it wants a body and there is none yet.
+
+        Raises:
+            Refused: 429, too many requests of this caller are under way.
+        """
         given = io.BytesIO(body) if isinstance(body, bytes) else _Withheld(body)
-        environ = _environ(scope, headers) | {"wsgi.input": given}
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, environ)
+        call = partial(self._call, _environ(scope, headers) | {"wsgi.input": given})
+        loop = asyncio.get_running_loop()
+        if scope["path"] in self._reserved:
+            return await loop.run_in_executor(self._reserved_threads, call)
+        if self._turns is None:
+            return await loop.run_in_executor(self._threads, call)
+        async with self._turns.taken(api_key(headers.get("x-api-key"), headers.get("authorization"))):
+            return await loop.run_in_executor(self._threads, call)
 
     def _call(self, environ: dict[str, Any]) -> _Answer | None:
         started: list[tuple[str, list[tuple[str, str]]]] = []
