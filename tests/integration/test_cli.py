@@ -353,7 +353,7 @@ def test_a_rule_that_is_not_there_is_an_error(acme: Shell, command: list[str]) -
 @pytest.mark.parametrize(
     ("argv", "stdin", "said"),
     [
-        (["types", "put", "acme", "-"], "{", ["the document: Invalid JSON"]),
+        (["types", "put", "acme", "-"], "{", ["the document: is not valid JSON"]),
         (["types", "put", "acme", "-"], '{"type": "x y", "score": 2}', ["/type: ", "/signal: ", "/score: "]),
         (["types", "put", "acme", "-"], json.dumps({**WEBINAR, "type": "email_sent"}), ["/type: is the platform's"]),
         (["types", "put", "acme", "-"], json.dumps({**WEBINAR, "dataSchema": {"type": 7}}), ["/dataSchema: "]),

@@ -189,7 +189,7 @@ def test_an_event_is_shown_mended_and_redriven(sspp: Shell, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("argv", "stdin", "said"),
     [
-        (["edit", "ID", "-"], "{", "the document: Invalid JSON"),
+        (["edit", "ID", "-"], "{", "the document: is not valid JSON"),
         (["edit", "ID", "-"], "[]", "the document: "),
         (["edit", "ID", "-"], '{"specversion": "1.0"}', "/type: "),
         (["edit", "ID", "-"], '{"specversion": "1.0", "type": "t", "id": "x"}', "/id: must stay as it is"),
