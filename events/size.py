@@ -12,7 +12,7 @@ from events.errors import Fault, Refused
 
 #: JSON values of one event. Every comma and every opening bracket outside of texts counts, so an empty list or object
 #: counts twice: it takes the room of two numbers.
-MOST_VALUES = 10_000
+MOST_VALUES = 20_000
 #: Lists and objects within each other, in the data of an event.
 MOST_DEPTH = 32
 #: Nesting that our JSON parsers certainly refuse, as no JSON at all.

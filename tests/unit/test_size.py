@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from events import size
 from events.cloudevent import parse_batch
 from events.errors import Refused
-from events.size import MOST_DEPTH
+from events.size import MOST_DEPTH, MOST_VALUES
 
 
 def nested(depth: int) -> Any:
@@ -26,12 +26,12 @@ def event(data: Any) -> bytes:
 @pytest.mark.parametrize(
     ("data", "pointer"),
     [
-        ({"metadata": {"x": list(range(9_900))}}, None),
-        ({"metadata": {"x": list(range(10_001))}}, "/data"),
-        ({"metadata": {"x": [[]] * 5_100}}, "/data"),
+        ({"metadata": {"x": list(range(MOST_VALUES - 100))}}, None),
+        ({"metadata": {"x": list(range(MOST_VALUES + 1))}}, "/data"),
+        ({"metadata": {"x": [[]] * (MOST_VALUES // 2 + 100)}}, "/data"),
         ({"metadata": {"text": "[],{}" * 100_000}}, None),
         ({"metadata": {"text": '"[[[[\\' * 10_000, "x": 1}}, None),
-        ({str(number): number for number in range(10_001)}, "/data"),
+        ({str(number): number for number in range(MOST_VALUES + 1)}, "/data"),
         (nested(MOST_DEPTH), None),
         (nested(MOST_DEPTH + 1), "/data"),
         ([nested(3)] * 100, None),
@@ -47,7 +47,7 @@ def test_an_event_is_bounded_in_values_and_depth(data, pointer):
 
 
 def test_attributes_count_as_well():
-    raw = json.dumps({"specversion": "1.0", **{f"a{number}": number for number in range(20_000)}}).encode()
+    raw = json.dumps({"specversion": "1.0", **{f"a{number}": number for number in range(MOST_VALUES + 1)}}).encode()
     with pytest.raises(Refused) as caught:
         size.check(raw)
     assert [fault.pointer for fault in caught.value.faults] == [""]
