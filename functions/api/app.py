@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from events import health
-from events.errors import Refused, Unavailable
+from events.errors import Fault, Refused, Unavailable
 from events.health import Ping
 from events.log import Log
 from functions.adapters.postgres.reader import Page, Reader
@@ -29,6 +29,7 @@ from functions.api.parameters import (
     SignalList,
     SignalSearch,
     identifier,
+    missing,
     parsed,
     path_id,
     read_cursor,
@@ -55,8 +56,6 @@ from functions.web.content import unpacked
 from functions.web.credentials import api_key
 
 log = Log("api")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,16 +142,22 @@ class Api:
     def get_signal(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """One signal with its reasons."""
         parsed(Nothing, arguments)
-        return _found(self.reader.signal(tenant, identifier(id_)))
+        signal = self.reader.signal(tenant, identifier(id_, "signal"))
+        if signal is None:
+            raise missing("signal")
+        return signal
 
     def search_signals(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:
         """Full text, filters, facets and days."""
         asked = parsed(SignalSearch, arguments)
+        sought = words(asked.q)
+        if asked.q.strip() and not sought:
+            raise Refused("Bad request", faults=(Fault("/q", "has no letter and no digit to look for"),))
         named = {column: getattr(asked, name) for name, column in FILTERS.items()}
         answer = self.search.search(
             SearchQuery(
                 tenant_id=tenant,
-                words=words(asked.q),
+                words=sought,
                 filters={column: value for column, value in named.items() if value is not None},
                 since=asked.since,
                 until=asked.until,
@@ -201,12 +206,12 @@ class Api:
         for spelt in dict.fromkeys((id_, tidy(id_))):
             if (explained := self.reader.explained(tenant, spelt, at, past=past)) is not None:
                 return spelt, explained
-        raise Refused("Not found", status=404, detail="there is no such account")
+        raise missing("account")
 
     def get_event(self, tenant: str, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """Where an event is: received, delivered or not, what it meant, what it led to, whether it can be searched."""
         parsed(Nothing, arguments)
-        event_id = identifier(id_)
+        event_id = identifier(id_, "event")
         signal = self.reader.signal(tenant, event_id)
         if signal is None:
             return {**_EVENT, "id": str(event_id), **self._unprocessed(tenant, event_id)}
@@ -234,7 +239,7 @@ class Api:
         """What is known of an event that is waiting, or that nobody could take."""
         accepted_at = self.accepted_at(tenant, event_id)
         if accepted_at is None:
-            raise Refused("Not found", status=404, detail="no such event was accepted")
+            raise missing("event")
         if letter := self.dead_letters.of_event(tenant, event_id):
             return {"status": "dead", **letter}
         return {"status": "accepted", "received_at": instant(accepted_at)}
@@ -340,12 +345,6 @@ def _page(rows: Sequence[Mapping[str, Any]], page: Page, total: int) -> dict[str
             "totalPages": math.ceil(total / page.limit),
         },
     }
-
-
-def _found(found: T | None) -> T:
-    if found is None:
-        raise Refused("Not found", status=404)
-    return found
 
 
 def _contributions(explained: Explanation) -> list[dict[str, Any]]:

@@ -52,6 +52,14 @@ _LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})\Z")
 #: A date is its midnight.
 Moment = Annotated[datetime, BeforeValidator(_plus), AfterValidator(_utc)]
 
+
+def _not_before_1970(moment: datetime) -> datetime:
+    """Bound a moment: a trend is compared with a week earlier, and there is no moment before the year 1."""
+    if moment.year < 1970:
+        raise PydanticCustomError("time", "must not be before 1970-01-01T00:00:00Z")
+    return moment
+
+
 #: The wire's names beside those of the columns.
 _COLUMNS = {"processedAt": "processed_at", "signalScore": "signal_score"}
 
@@ -70,8 +78,7 @@ class Nothing(BaseModel):
 class AccountAt(Nothing):
     """``GET /api/v1/accounts/{id}``."""
 
-    #: Not before 1970: what a trend is compared with lies a week earlier, and there is no moment before the year 1.
-    at: Annotated[Moment, Field(ge=datetime(1970, 1, 1, tzinfo=UTC))] | None = None
+    at: Annotated[Moment, AfterValidator(_not_before_1970)] | None = None
 
 
 class Paging(Nothing):
@@ -126,8 +133,13 @@ def parsed(model: type[Model], arguments: Mapping[str, str]) -> Model:
         raise Refused("Bad request", faults=found) from exc
 
 
-def identifier(text: str) -> UUID:
-    """Read an id in a path; what is none names nothing.
+def missing(thing: str) -> Refused:
+    """Return the refusal for a thing that this tenant does not have, whoever else may have it."""
+    return Refused("Not found", status=404, detail=f"there is no such {thing}")
+
+
+def identifier(text: str, thing: str) -> UUID:
+    """Read the id of a thing in a path; what is none names nothing.
 
     Raises:
         Refused: 404.
@@ -135,7 +147,7 @@ def identifier(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as exc:
-        raise Refused("Not found", status=404) from exc
+        raise missing(thing) from exc
 
 
 def path_id(part: str) -> str:
@@ -147,9 +159,9 @@ def path_id(part: str) -> str:
     try:
         text = unquote_to_bytes(part.encode("latin-1", "replace")).decode()
     except UnicodeDecodeError as exc:
-        raise Refused("Not found", status=404) from exc
+        raise missing("account") from exc
     if not _NO_CONTROL.match(text):
-        raise Refused("Not found", status=404)
+        raise missing("account")
     return text
 
 

@@ -111,3 +111,40 @@ def test_a_parameter_nobody_knows_is_refused_everywhere(platform: Platform, path
     answer = platform.api.get(f"/api/v1/{path}", params={"bogus": "1"})
     assert answer.status_code == 400, answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/bogus"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v1/notifications", "/api/v1/signals"])
+def test_past_the_last_page_the_total_is_still_what_it_is(platform: Platform, path: str) -> None:
+    for _ in range(2):
+        platform.post(event())
+    until(lambda: platform.api.get(path).json()["pagination"]["total"] > 0, within_s=10, what="there is something")
+    first = platform.api.get(path).json()["pagination"]
+    last = platform.api.get(path, params={"page": 9999}).json()
+    assert last["data"] == []
+    assert last["pagination"] == {**first, "page": 9999}
+
+
+@pytest.mark.parametrize("sought", ["!!!", "%", "\U0001f525", "_"])
+def test_a_question_of_marks_alone_finds_nothing_and_says_so(platform: Platform, sought: str) -> None:
+    answer = platform.api.get("/api/v1/signals/search", params={"q": sought})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/q")
+
+
+@pytest.mark.parametrize(
+    ("path", "thing"),
+    [
+        ("accounts/nobody", "account"),
+        ("signals/6a7f6f0e-0000-4000-8000-000000000001", "signal"),
+        ("signals/x", "signal"),
+        ("events/6a7f6f0e-0000-4000-8000-000000000001", "event"),
+    ],
+)
+def test_what_is_not_there_is_named(platform: Platform, path: str, thing: str) -> None:
+    answer = platform.api.get(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["detail"]) == (404, f"there is no such {thing}")
+
+
+def test_a_moment_that_is_too_early_is_refused_in_plain_words(platform: Platform) -> None:
+    answer = platform.api.get("/api/v1/accounts/acme", params={"at": "1900-01-01"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"pointer": "/at", "detail": "must not be before 1970-01-01T00:00:00Z"}]

@@ -86,6 +86,7 @@ class Reader:
                 fraction_bits=score.FRACTION_BITS,
                 **page.parameters,
             )
+            total = tx.rows("count_accounts", tenant_id=tenant_id)[0]["total"]
         ranked = [
             {
                 "account_id": row["account_id"],
@@ -95,7 +96,7 @@ class Reader:
             }
             for row in rows
         ]
-        return ranked, int(rows[0]["total"]) if rows else 0
+        return ranked, int(total)
 
     def explained(
         self, tenant_id: str, account_id: str, at: datetime, *, past: bool = False
@@ -116,15 +117,11 @@ class Reader:
 
     def notices(self, tenant_id: str, page: Page, *, event_id: UUID | None = None) -> tuple[list[dict[str, Any]], int]:
         """Give one page of notices, the newest first, with their deliveries; of one event where that is given."""
+        asked = {"tenant_id": tenant_id, "event_id": str(event_id) if event_id else None}
         with self._database.transaction(tenant=tenant_id) as tx:
-            rows = tx.rows(
-                "list_notices",
-                tenant_id=tenant_id,
-                event_id=str(event_id) if event_id else None,
-                **page.parameters,
-            )
-        total = int(rows[0]["total"]) if rows else 0
-        return [_without(_plain(row), "total") for row in rows], total
+            rows = tx.rows("list_notices", **asked, **page.parameters)
+            total = tx.rows("count_notices", **asked)[0]["total"]
+        return [_notice(row) for row in rows], int(total)
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless the database answers."""
@@ -151,6 +148,12 @@ def _total(points: Iterable[float]) -> float:
 def _signal(row: Row) -> dict[str, Any]:
     """Turn a stored signal into JSON types, with its event as it was sent."""
     return {**_plain(row), "metadata": original.metadata(row), "event": original.whole(row)}
+
+
+def _notice(row: Row) -> dict[str, Any]:
+    """Turn a stored notice into JSON types, its deliveries' moments in the form of all others."""
+    deliveries = [{**one, "at": instant(datetime.fromisoformat(one["at"]))} for one in row["deliveries"]]
+    return {**_plain(row), "deliveries": deliveries}
 
 
 def _without(row: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -35,13 +35,12 @@ FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
 -- rank_accounts --
--- A page of accounts by raw points now, the most engaged first, with how many there are.
+-- A page of accounts by raw points now, the most engaged first.
 -- The fading is that of functions/domain/score.py, whose constants come as parameters; the exponent is
 -- bounded because PostgreSQL refuses to round to zero.
 SELECT account_id,
        coalesce(sum(faded) FILTER (WHERE side = 'buyer'), 0) AS buyer_points,
-       coalesce(sum(faded) FILTER (WHERE side = 'rep'), 0) AS rep_points,
-       count(*) OVER () AS total
+       coalesce(sum(faded) FILTER (WHERE side = 'rep'), 0) AS rep_points
 FROM accounts
 LEFT JOIN LATERAL (
   SELECT one ->> 0 AS side, CAST(one ->> 3 AS double precision) * power(
@@ -56,6 +55,10 @@ WHERE tenant_id = :tenant_id
 GROUP BY account_id
 ORDER BY buyer_points DESC, account_id
 LIMIT :limit OFFSET :offset;
+
+-- count_accounts --
+-- How many accounts a tenant has.
+SELECT count(*) AS total FROM accounts WHERE tenant_id = :tenant_id;
 
 -- get_account --
 -- One account's score sums.
@@ -81,9 +84,13 @@ SELECT id, kind, title, rule_id, rule_version, account_id, episode, event_id, en
            'delivered', delivered, 'answer', answer) ORDER BY attempt)
          FROM deliveries
          WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id
-       ), CAST('[]' AS json)) AS deliveries,
-       count(*) OVER () AS total
+       ), CAST('[]' AS json)) AS deliveries
 FROM notices
 WHERE tenant_id = :tenant_id AND (CAST(:event_id AS uuid) IS NULL OR event_id = CAST(:event_id AS uuid))
 ORDER BY created_at DESC, id
 LIMIT :limit OFFSET :offset;
+
+-- count_notices --
+-- How many notices list_notices has on all pages.
+SELECT count(*) AS total FROM notices
+WHERE tenant_id = :tenant_id AND (CAST(:event_id AS uuid) IS NULL OR event_id = CAST(:event_id AS uuid));
