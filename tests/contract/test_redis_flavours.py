@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.adapters.redis.seen import SeenEvents
-from functions.domain.key import WRITE_EVENTS, Grant, digest
+from functions.domain.key import WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Rate, Terms
 from functions.ingest.admission import Admission, Arrival, Limits
 from functions.ingest.answer import Accepted, Decision
@@ -51,10 +52,15 @@ LIMITS = Limits(stream_length=1000, partitions=4, window_s=60, fair=Rate(perSeco
 ARRIVAL = Arrival(now=NOW, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
+def key_of(tenant: str) -> str:
+    """Return the API key of a tenant."""
+    return new_key(sha256(tenant.encode()).digest())
+
+
 def publish(client: Any, *tenants: str) -> None:
-    """Let each tenant in, by a key of its own name."""
+    """Let each tenant in by its key."""
     directory = RedisKeyDirectory(client)
-    grants = {digest(tenant): Grant(tenant, frozenset({WRITE_EVENTS}), None) for tenant in tenants}
+    grants = {digest(key_of(tenant)): Grant(tenant, frozenset({WRITE_EVENTS}), None) for tenant in tenants}
     directory.put(grants, {tenant: Terms() for tenant in tenants})
     directory.complete()
 
@@ -77,7 +83,7 @@ def admit(url: str, client: Any, partition: int) -> list[Decision]:
     async def decided() -> list[Decision]:
         async with front_door(url) as admission:
             messages = [cloudevent.parse(_event(number)) for number in range(2)]
-            decisions, _ = await admission.decide(await admission.sender(tenant, NOW), messages, ARRIVAL)
+            decisions, _ = await admission.decide(await admission.sender(key_of(tenant), NOW), messages, ARRIVAL)
             return decisions
 
     return asyncio.run(decided())
@@ -247,7 +253,7 @@ async def taken(admission: Admission, tenant: str, number: int) -> bool:
     """Whether the event was accepted, and not told to come again."""
     try:
         decisions, _ = await admission.decide(
-            await admission.sender(tenant, NOW), [cloudevent.parse(_event(number))], ARRIVAL
+            await admission.sender(key_of(tenant), NOW), [cloudevent.parse(_event(number))], ARRIVAL
         )
     except Unavailable:
         return False

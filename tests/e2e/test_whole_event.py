@@ -116,7 +116,8 @@ def test_records_that_differ_in_any_member_are_two_events(platform: Platform, na
         ({"payload": {"accountId": "a"}, "tags": [1]}, {"accountId": "a", "tags": [1]}, "a"),
         ({"payload": {"n": 1}, "accountId": "a"}, {"accountId": "a"}, "a"),
         ({"payload": {"accountId": "a"}, "accountId": "b"}, {"accountId": "a", "beside": {"accountId": "b"}}, "a"),
-        ({"payload": 1, "accountId": 5, "metadata": 2}, {"beside": {"accountId": 5, "metadata": 2}}, "unassigned"),
+        ({"payload": 1, "accountId": 5, "metadata": 2}, {"accountId": "5", "beside": {"metadata": 2}}, "5"),
+        ({"payload": 1, "accountId": [5]}, {"beside": {"accountId": [5]}}, "unassigned"),
         ({"payload": {}, "beside": {"x": 1}}, {"beside": {"beside": {"x": 1}}}, "unassigned"),
     ],
 )
