@@ -64,4 +64,7 @@ def test_a_store_that_is_away_is_said_at_once_to_whoever_does_not_wait() -> None
         DATABASE_URL=f"postgresql://a:s3cret@127.0.0.1:{away}/d", REDIS_URL=f"redis://:s3cret@127.0.0.1:{away}/0"
     )
     _, said = job.communicate(timeout=60)
-    assert (job.returncode, said.strip()) == (1, "migrate: PostgreSQL is unavailable")
+    assert (job.returncode, said.strip()) == (
+        1,
+        "migrate: PostgreSQL is unavailable; nobody listens at the address in DATABASE_URL",
+    )
