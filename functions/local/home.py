@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -64,10 +64,10 @@ class Home:
             _write(self.path / "secrets.json", known)
         return str(known[name])
 
-    def ports(self, names: Sequence[str]) -> dict[str, int]:
-        """Return a free port for each name, the same at every start as long as nobody else takes it."""
+    def ports(self, names: Sequence[str], *, spoken_for: Collection[int] = ()) -> dict[str, int]:
+        """Return a free port for each name, none of those ``spoken_for``; the same at every start while it is free."""
         known = self._read("ports.json")
-        assigned = ports.assign(names, known)
+        assigned = ports.assign(names, known, spoken_for=spoken_for)
         _write(self.path / "ports.json", {**known, **assigned})
         return assigned
 

@@ -211,7 +211,7 @@ def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
     ):
         wanted += [] if given else [name]
     measured = {f"{name} metrics": name for name in (*FUNCTIONS, *SUBSCRIPTIONS)}
-    assigned = home.ports([*wanted, *measured, "smtp"])
+    assigned = home.ports([*wanted, *measured, "smtp"], spoken_for=found.values())
     smtp_port = assigned.pop("smtp")
     metrics = {part: assigned.pop(name) for name, part in measured.items()}
     found |= assigned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from events.errors import ConfigError
 
@@ -25,10 +25,19 @@ def free(count: int) -> list[int]:
     return found
 
 
-def assign(names: Sequence[str], before: Mapping[str, int]) -> dict[str, int]:
-    """Return a port for each name: the one it had ``before`` unless somebody listens on it now, else a free one."""
-    kept = {name: before[name] for name in names if name in before and _trouble("127.0.0.1", before[name]) is None}
-    others = (port for port in free(len(names) + len(kept)) if port not in kept.values())
+def assign(names: Sequence[str], before: Mapping[str, int], *, spoken_for: Collection[int] = ()) -> dict[str, int]:
+    """Return a port for each name: the one it had ``before``, or a free one where somebody has that now.
+
+    Args:
+        spoken_for: ports that nobody may listen on yet, and that still belong to somebody else.
+    """
+    kept = {
+        name: before[name]
+        for name in names
+        if name in before and before[name] not in spoken_for and _trouble("127.0.0.1", before[name]) is None
+    }
+    unwanted = {*kept.values(), *spoken_for}
+    others = (port for port in free(len(names) + len(unwanted)) if port not in unwanted)
     return {name: kept[name] if name in kept else next(others) for name in names}
 
 

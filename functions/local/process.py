@@ -16,6 +16,10 @@ from events.errors import SsppError
 
 _POLL_S = 0.05
 _STOP_S = 30.0
+#: Above what a supervisor gives its parts (90 s), so that it is the one who says which part it was.
+_PATIENCE_S = 100.0
+#: Lines of the log of a process that did not come up which go with the error.
+_LAST_LINES = 30
 
 
 class StartError(SsppError):
@@ -56,7 +60,7 @@ def running(
     answers: Callable[[], bool],
     stop_signal: signal.Signals = signal.SIGTERM,
     log: Path,
-    patience_s: float = 60.0,
+    patience_s: float = _PATIENCE_S,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server for the length of the block; its output goes to ``log``.
 
@@ -83,10 +87,15 @@ def _await_answer(process: subprocess.Popen[bytes], answers: Callable[[], bool],
     while not answers():
         returncode = process.poll()
         if returncode is not None:
-            raise StartError(f"{end_of(returncode)}; see {log}")
+            raise StartError(f"{end_of(returncode)}; {_last_of(log)}")
         if time.monotonic() > deadline:
-            raise StartError(f"process did not answer within {patience_s:g} s; see {log}")
+            raise StartError(f"process did not answer within {patience_s:g} s; {_last_of(log)}")
         time.sleep(_POLL_S)
+
+
+def _last_of(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:]
+    return "\n".join([f"{log} ends with:", *lines]) if lines else f"{log} is empty"
 
 
 def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:

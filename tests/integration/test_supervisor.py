@@ -15,6 +15,7 @@ import pytest
 
 from events.errors import ConfigError
 from functions.local import home as home_module
+from functions.local import ports
 from functions.local.home import Home
 from functions.local.process import dies_with_us
 from tests.servers.parts import PATIENCE
@@ -346,6 +347,14 @@ def test_a_part_keeps_its_port_from_start_to_start_until_somebody_else_takes_it(
     assert moved["process"] == before["process"]
     assert len({*moved.values(), before["mailbox"]}) == 4
     assert Home(tmp_path).ports(["mailbox"]) == {"mailbox": moved["mailbox"]}
+
+
+def test_no_part_is_given_a_port_that_a_door_was_told_to_take(tmp_path, monkeypatch):
+    doors = ports.free(2)
+    monkeypatch.setattr(ports, "_OURS", (*doors, *ports.free(2)))
+    Home(tmp_path).ports(["mailbox"], spoken_for=set(ports._OURS) - {doors[0]})  # as an earlier run left it
+    assigned = Home(tmp_path).ports(["mailbox", "process"], spoken_for=doors)
+    assert set(assigned.values()) == set(ports._OURS) - set(doors)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{"])
