@@ -24,6 +24,7 @@ from events.keyspace import (
     FAST,
     GROUP,
     PASSING,
+    buried_key,
     bury_key,
     dead_key,
     parked_key,
@@ -84,6 +85,7 @@ class Bury:
         reason: the beginning of the last answer.
         status: of the last answer; 0 for none.
         tenant: whose it was; empty where the event does not say.
+        event_id: the id that senders were given for it; empty for what no sender sent.
         first_ms, last_ms: when its first and last attempt were, Unix ms.
     """
 
@@ -94,6 +96,7 @@ class Bury:
     attempts: int
     first_ms: int
     last_ms: int
+    event_id: str = ""
 
 
 Outcome = Done | Park | Bury
@@ -183,6 +186,7 @@ class Channel:
         self._retry = retry_key(name, partition, lane)
         self._parked = parked_key(name, partition, lane)
         self._dead = dead_key(name, partition)
+        self._buried = buried_key(name, partition)
         self._replies = {other: stream_key(other, partition, lane) for other in CHANNELS if other != name}
         self._looked_until = "0-0"
 
@@ -256,7 +260,7 @@ class Channel:
 
     def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
         """Record what came of a batch, atomically; gives how many were still this group's to settle."""
-        keys = [self._stream, self._retry, self._parked, self._dead]
+        keys = [self._stream, self._retry, self._parked, self._dead, self._buried]
         index = {name: len(keys) + position for position, name in enumerate(self._replies, start=1)}
         arguments: list[Any] = [GROUP]
         for entry, outcome in outcomes:
@@ -304,8 +308,9 @@ def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> l
                 "attempts": outcome.attempts,
                 "first": outcome.first_ms,
                 "last": outcome.last_ms,
+                "event_id": outcome.event_id,
             }
-            return ["bury", len(fields), *(part for pair in fields.items() for part in pair)]
+            return ["bury", outcome.event_id, len(fields), *(part for pair in fields.items() for part in pair)]
 
 
 def _entry(id_: bytes, fields: Any, handed: int = 1) -> Entry:

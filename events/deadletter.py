@@ -22,7 +22,7 @@ from events import cloudevent, metrics, size
 from events.channel import run_script, translated
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.errors import Fault, Refused
-from events.keyspace import CHANNELS, SLOW, bury_key, dead_key, edited_key, partition_of, stream_key
+from events.keyspace import CHANNELS, SLOW, buried_key, bury_key, dead_key, edited_key, partition_of, stream_key
 
 #: Stamped on an event that was redriven, each time anew: whoever remembers what they have seen tells it from the
 #: delivery that failed. Its id stays, so that what was done before is not done twice.
@@ -83,6 +83,7 @@ class Letter:
         status: of the last answer; 0 for none.
         attempts: deliveries that failed.
         first_ms, last_ms: when the first and the last of them were, Unix ms.
+        event_id: the id that the sender was given; empty for what no sender sent.
     """
 
     place: Place
@@ -94,6 +95,7 @@ class Letter:
     first_ms: int
     last_ms: int
     edited: bool
+    event_id: str = ""
 
     @property
     def id(self) -> str:
@@ -244,6 +246,20 @@ class DeadLetters:
                     return letter
         raise Refused("Not found", status=404, detail="there is no such dead letter")
 
+    def of_event(self, tenant: str, event_id: str) -> Letter | None:
+        """Return the latest letter of an event that ``tenant`` sent; None where there is none."""
+        partition = partition_of(tenant, self._partitions)
+        with translated():  # in the order of characters, a semicolon follows the colon
+            found = self._redis.zrevrangebylex(
+                buried_key("events", partition), f"({event_id};", f"[{event_id}:", start=0, num=1
+            )
+        for member in found:
+            entry = member.decode().rpartition(":")[2]
+            for letter in self._read("events", partition, "XRANGE", entry, entry, 1):
+                if letter.tenant == tenant:
+                    return letter
+        return None
+
     def edit(self, letter: Letter, event: bytes) -> None:
         """Give ``letter`` another event, from :func:`with_data` or :func:`with_event`.
 
@@ -270,7 +286,7 @@ class DeadLetters:
         for (channel, partition), some in _in_chunks(letters):
             arguments: list[str | bytes] = []
             for letter in some:
-                arguments += [letter.place.entry, letter.version, redriven(letter.raw, nonce())]
+                arguments += [letter.place.entry, letter.version, letter.event_id, redriven(letter.raw, nonce())]
             moved += self._run("redrive", channel, partition, arguments, stream_key(channel, partition, SLOW))
         return moved
 
@@ -278,7 +294,10 @@ class DeadLetters:
         """Throw ``letters`` away; gives how many. What is gone or was edited since it was read stays as it is."""
         return sum(
             self._run(
-                "purge", channel, partition, [part for letter in some for part in (letter.place.entry, letter.version)]
+                "purge",
+                channel,
+                partition,
+                [part for letter in some for part in (letter.place.entry, letter.version, letter.event_id)],
             )
             for (channel, partition), some in _in_chunks(letters)
         )
@@ -374,7 +393,7 @@ class DeadLetters:
         return [_letter(channel, partition, *entry) for entry in found]
 
     def _run(self, name: str, channel: str, partition: int, arguments: Sequence[str | bytes | int], *keys: str) -> Any:
-        own = (dead_key(channel, partition), edited_key(channel, partition))
+        own = (dead_key(channel, partition), edited_key(channel, partition), buried_key(channel, partition))
         return run_script(self._redis, name, [*own, *keys], arguments)
 
 
@@ -472,6 +491,7 @@ def _letter(channel: str, partition: int, entry: bytes, flat: Sequence[bytes], e
         first_ms=int(fields.get(b"first", ms)),
         last_ms=int(fields.get(b"last", ms)),
         edited=edited is not None,
+        event_id=fields.get(b"event_id", b"").decode(),
     )
 
 

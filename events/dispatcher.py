@@ -264,14 +264,16 @@ class Dispatcher:
         if not self.subscription.dead_letters:
             log.error("entry_dropped", channel=self.channel.name, entry=entry.id, status=verdict.status)
             return Done()
+        tenant = cloudevent.tenant_of(entry.event)
         return Bury(
             event=self._dead_letter(entry, verdict),
             reason=verdict.detail,
             status=verdict.status,
-            tenant=cloudevent.tenant_of(entry.event),
+            tenant=tenant,
             attempts=attempts,
             first_ms=first_ms,
             last_ms=now,
+            event_id=self._event_id(tenant, entry),
         )
 
     def _withheld(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> list[Entry]:
@@ -324,6 +326,16 @@ class Dispatcher:
             # No attribute may hold control characters; with one of them nobody could read the event any more.
             knativeerrordata="".join(char if char.isprintable() else " " for char in verdict.detail),
         )
+
+    def _event_id(self, tenant: str, entry: Entry) -> str:
+        """Return the id that the event's sender was given; empty where no sender sent it, or it cannot be read."""
+        if self.channel.name != "events" or not tenant:
+            return ""
+        try:
+            event = cloudevent.parse(entry.event).event
+        except Refused:
+            return ""
+        return cloudevent.event_id(tenant, event.source, event.id)
 
     def _readable(self, entry: Entry) -> bytes:
         """The event; what is none becomes the data of one, so that whoever looks at the letter can read it."""

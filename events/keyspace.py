@@ -109,6 +109,11 @@ def edited_key(channel: str, partition: int) -> str:
     return f"sspp:{{{partition}}}:{channel}:edited"
 
 
+def buried_key(channel: str, partition: int) -> str:
+    """Which dead letter an event is, a sorted set of ``event id:entry id``, all with the score 0."""
+    return f"{_prefix(channel, partition, FAST)}:buried"
+
+
 def count_key(tenant: str, partition: int, now: datetime) -> str:
     """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
     return f"sspp:{{{partition}}}:usage:{tenant}:{now.year}-{now.month:02}"

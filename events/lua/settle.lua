@@ -7,12 +7,13 @@
 --       3          what they hold, a hash by entry id: 'times handed out, attempts, first attempt in ms, event',
 --                  a line each
 --       4          its dead letters, a stream
---       5 ..       the streams replies may go to
+--       5          which dead letter an event is, a sorted set of 'event id:entry id'
+--       6 ..       the streams replies may go to
 -- ARGV  1          the consumer group
 --       then per entry: its id, the end of its lease in ms or '0' for one of the stream, and one of
 --         'done', n, then n times: index into KEYS, event
 --         'park', ms to wait, what it holds
---         'bury', n, then n times: field, value
+--         'bury', the id of the event or '', n, then n times: field, value
 -- Gives how many entries were settled by this call.
 local function expect(key, kind)
   local found = redis.call('TYPE', key)['ok']
@@ -23,7 +24,9 @@ end
 expect(KEYS[1], 'stream')
 expect(KEYS[2], 'zset')
 expect(KEYS[3], 'hash')
-for i = 4, #KEYS do expect(KEYS[i], 'stream') end
+expect(KEYS[4], 'stream')
+expect(KEYS[5], 'zset')
+for i = 6, #KEYS do expect(KEYS[i], 'stream') end
 
 local group = ARGV[1]
 local clock = redis.call('TIME')
@@ -47,6 +50,8 @@ while at <= #ARGV do
     end
     at = at + 5
   else
+    local event_id = verb == 'bury' and ARGV[at + 3]
+    if event_id then at = at + 1 end
     local pairs_ = tonumber(ARGV[at + 3])
     at = at + 4
     if mine and verb == 'done' then
@@ -54,7 +59,8 @@ while at <= #ARGV do
         redis.call('XADD', KEYS[tonumber(ARGV[i])], '*', 'event', ARGV[i + 1])
       end
     elseif mine then
-      redis.call('XADD', KEYS[4], '*', unpack(ARGV, at, at + pairs_ * 2 - 1))
+      local letter = redis.call('XADD', KEYS[4], '*', unpack(ARGV, at, at + pairs_ * 2 - 1))
+      if event_id ~= '' then redis.call('ZADD', KEYS[5], 0, event_id .. ':' .. letter) end
     end
     at = at + pairs_ * 2
   end

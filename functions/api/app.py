@@ -237,11 +237,11 @@ class Api:
 
     def _unprocessed(self, tenant: str, event_id: UUID) -> dict[str, Any]:
         """What is known of an event that is waiting, or that nobody could take."""
+        if letter := self.dead_letters.of_event(tenant, event_id):
+            return {"status": "dead", **letter}
         accepted_at = self.accepted_at(tenant, event_id)
         if accepted_at is None:
             raise missing("event")
-        if letter := self.dead_letters.of_event(tenant, event_id):
-            return {"status": "dead", **letter}
         return {"status": "accepted", "received_at": instant(accepted_at)}
 
     def list_notifications(self, tenant: str, arguments: Mapping[str, str]) -> dict[str, Any]:

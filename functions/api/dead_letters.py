@@ -83,19 +83,19 @@ class DeadLetterDesk:
         return {"data": [in_short(letter) for letter in page.letters], "next_cursor": page.next}
 
     def of_event(self, tenant: str, event_id: UUID) -> dict[str, Any] | None:
-        """What became of an accepted event that is among the latest letters: what it is, its attempts, and why."""
-        wanted = Wanted(tenant=tenant, channel="events", event_id=str(event_id))
-        for letter in self.letters.page(wanted, limit=100).letters:
-            event, told = letter.event(), in_short(letter)
-            if event and told["event_id"] == str(event_id):  # a sender may name its event as another is named here
-                return {
-                    "source": event.source,
-                    "source_id": event.id,
-                    "received_at": event.extension(RECEIVED),
-                    "attempts": letter.attempts,
-                    "dead_letter": {name: told[name] for name in ("id", "reason", "status", "first_at", "last_at")},
-                }
-        return None
+        """Return what a dead event is, how often it was tried and why it failed; None if it is not dead."""
+        letter = self.letters.of_event(tenant, str(event_id))
+        event = letter and letter.event()
+        if not letter or not event:
+            return None
+        told = in_short(letter)
+        return {
+            "source": event.source,
+            "source_id": event.id,
+            "received_at": event.extension(RECEIVED),
+            "attempts": letter.attempts,
+            "dead_letter": {name: told[name] for name in ("id", "reason", "status", "first_at", "last_at")},
+        }
 
     def show(self, tenant: str | None, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """One letter with its whole event."""

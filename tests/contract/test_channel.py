@@ -105,6 +105,7 @@ class Redis:
                 attempts=int(fields[b"attempts"]),
                 first_ms=int(fields[b"first"]),
                 last_ms=int(fields[b"last"]),
+                event_id=fields[b"event_id"].decode(),
             )
             for _, fields in self.client.xrange(keyspace.dead_key("events", 3))
         ]
@@ -298,7 +299,7 @@ def test_what_is_done_leaves_and_its_replies_go_to_their_channels_in_order(world
 def test_what_is_parked_waits_and_what_is_buried_is_kept_whole(world, events):
     world.publish(b"1", b"2", b"3")
     first, second, third = read(events)
-    bury = Bury(b'{"error": "\xc3\xbc\\n"}', "it is wrong\nfor good", 422, "acme", 4, 1_000, 2_000)
+    bury = Bury(b'{"error": "\xc3\xbc\\n"}', "it is wrong\nfor good", 422, "acme", 4, 1_000, 2_000, "e1")
     assert events.settle([(first, Park(500, 1, 400)), (second, bury), (third, Done())]) == 3
     assert (events.depth(), events.parked(), world.dead()) == (0, 1, [bury])
 
@@ -746,7 +747,9 @@ def test_whoever_waits_for_news_hears_that_the_server_cannot_have_any(request, s
 def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     per_lane = (keyspace.stream_key, keyspace.retry_key, keyspace.parked_key)
     keys = [key(name, 7, lane) for name in CHANNELS for lane in keyspace.LANES for key in per_lane]
-    keys += [keyspace.dead_key(name, 7) for name in CHANNELS]
+    keys += [
+        key(name, 7) for name in CHANNELS for key in (keyspace.dead_key, keyspace.edited_key, keyspace.buried_key)
+    ]
     keys += [generations_key(7), *Generations(7, b"2:64:9 1:64:0").buckets_of(identity("acme", "1"))]
     assert len(set(keys)) == len(keys)
     assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}

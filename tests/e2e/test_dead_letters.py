@@ -19,7 +19,7 @@ import redis
 
 from events.cloudevent import event_id
 from events.identities import CONTENT_BYTES, Generations, generations_key, identity
-from events.keyspace import CHANNELS, LANES, dead_key, stream_key
+from events.keyspace import CHANNELS, LANES, buried_key, dead_key, stream_key
 from functions import tenants
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, Grant, digest, new_key
@@ -72,7 +72,10 @@ class World:
             **fields,
         }
         ms = time.time_ns() // 1_000_000 + next(self.ms)
-        return f"{channel}:0:{self.redis.xadd(dead_key(channel, 0), written, id=f'{ms}-0').decode()}"
+        entry = self.redis.xadd(dead_key(channel, 0), written, id=f"{ms}-0").decode()
+        if known := written.get("event_id"):
+            self.redis.zadd(buried_key(channel, 0), {f"{known}:{entry}": 0})
+        return f"{channel}:0:{entry}"
 
     def settled(self) -> None:
         """Wait until every event there is has been settled."""
@@ -115,12 +118,11 @@ def remember(client: Any, tenant: str, id_: str) -> None:
 
 def test_who_asks_where_a_dead_event_is_is_told_why(world: World) -> None:
     body, other = world.stamped(world.tenant), world.stamped(world.other)
-    letter = world.bury(world.tenant, body=body, attempts=4)
     ids = [event_id(tenant, "/tests", told["id"]) for tenant, told in ((world.tenant, body), (world.other, other))]
+    letter = world.bury(world.tenant, body=body, attempts=4, event_id=ids[0])
     for tenant, id_ in zip((world.tenant, world.other), ids, strict=True):
         remember(world.redis, tenant, id_)
-    world.bury(world.other, body=other)
-    world.bury(world.tenant, body=world.stamped(world.tenant, id=ids[0]))  # its sender named it so
+    world.bury(world.other, body=other, event_id=ids[1])
     told = world.own.get(f"/api/v1/events/{ids[0]}").json()
     assert (told["status"], told["delivered"], told["attempts"], told["signal"]) == ("dead", False, 4, None)
     assert (told["source_id"], told["received_at"]) == (body["id"], "2026-11-01T10:00:00Z")

@@ -11,17 +11,21 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from events import channel, deadletter, settings
 from events.__main__ import _dispatchers
-from events.channel import Channel
+from events.channel import Bury, Channel
+from events.cloudevent import event_id
 from events.deadletter import CHUNK, MANY, OVERDUE_MS, DeadLetters, Letter, Waiting, Wanted, with_data
 from events.delivery import Delivered
 from events.errors import Refused, Unavailable
-from events.keyspace import CHANNELS, SLOW, dead_key, edited_key, partition_of, stream_key
+from events.keyspace import CHANNELS, SLOW, buried_key, dead_key, edited_key, partition_of, stream_key
 from events.retry import Verdict
 from events.subscription import SUBSCRIPTIONS
 from functions.api.dead_letters import DeadLetterDesk
@@ -185,6 +189,85 @@ def test_a_cursor_that_was_never_given_is_refused(yard):
     with pytest.raises(Refused) as refused:
         yard.letters.page(ALL, after="x", limit=1)
     assert [fault.pointer for fault in refused.value.faults] == ["/cursor"]
+
+
+# --- the dead letter of an event
+
+
+def calls_of(client: Any) -> int:
+    """How many commands the server has run that read entries of a stream."""
+    stats = client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("xrange", "xrevrange"))
+
+
+def refuse(client: Any, tenant: str) -> None:
+    """Have the dispatcher deliver event e1 of ``tenant`` to a function that takes nothing."""
+    told = settings.read({"REDIS_URL": "redis://127.0.0.1:1", "SSPP_TARGET_URL": "http://127.0.0.1:1/"})
+    (dispatcher, *_) = _dispatchers(SUBSCRIPTIONS["events"], told, client)
+    dispatcher.target = Refusing()
+    dispatcher.channel.ensure()
+    dispatcher.channel.publish(_raw(1, tenant))
+    dispatcher.run_once(threading.Event())
+
+
+def bury(lane: Channel, n: int) -> None:
+    """Have event ``e<n>`` of acme buried."""
+    lane.publish(_raw(n))
+    letter = Bury(_raw(n), "no", 422, "acme", 1, 1, 1, event_id("acme", "/crm", f"e{n}"))
+    lane.settle([(entry, letter) for entry in lane.read(10, 0)])
+
+
+def _raw(n: int, tenant: str = "acme") -> bytes:
+    return b'{"specversion":"1.0","id":"e%d","source":"/crm","type":"x","sspptenant":"%s"}' % (n, tenant.encode())
+
+
+def test_the_dead_letter_of_an_event_is_found_without_looking_at_others(redis_url):
+    with channel.connect(redis_url) as client:
+        letters = DeadLetters(client, 1)
+        refuse(client, "acme")
+        refuse(client, "beta")
+        for n in range(100, 150):
+            bury(Channel(client, "events", 0, "a"), n)
+        read_before = calls_of(client)
+        letter = letters.of_event("acme", event_id("acme", "/crm", "e1"))
+        assert calls_of(client) == read_before + 1
+        assert letter is not None
+        event = letter.event()
+        assert event is not None
+        assert (letter.tenant, event.id) == ("acme", "e1")
+        assert letters.of_event("beta", event_id("acme", "/crm", "e1")) is None
+        assert letters.of_event("acme", event_id("acme", "/crm", "e2")) is None
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["bury", "edit", "redrive", "purge"]), st.integers(0, 1)), max_size=12)
+
+
+@hypothesis.settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_the_index_of_dead_letters_names_those_there_are_and_no_others(redis_url, steps):
+    with channel.connect(redis_url) as client:
+        client.flushall()
+        letters = DeadLetters(client, 1)
+        lane = Channel(client, "events", 0, "a")
+        lane.ensure()
+        for step, n in steps:
+            id_ = event_id("acme", "/crm", f"e{n}")
+            letter = letters.of_event("acme", id_)
+            if step == "bury":
+                bury(lane, n)
+            elif letter is not None and step == "edit":
+                letters.edit(letter, with_data(letter, {"n": 1}))
+            elif letter is not None and step == "redrive":
+                letters.redrive([letter], lambda: "nonce")
+            elif letter is not None:
+                letters.purge([letter])
+        there = letters.page(ALL, limit=100).letters
+        indexed = [member.decode() for member in client.zrange(buried_key("events", 0), 0, -1)]
+        assert sorted(indexed) == sorted(f"{letter.event_id}:{letter.place.entry}" for letter in there)
+        for n in range(2):
+            id_ = event_id("acme", "/crm", f"e{n}")
+            latest = next((letter for letter in there if letter.event_id == id_), None)
+            assert letters.of_event("acme", id_) == latest
 
 
 # --- editing
