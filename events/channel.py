@@ -18,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from events.cloudevent import tenant_of
 from events.errors import Unavailable
 from events.keyspace import (
     CHANNELS,
@@ -26,6 +27,7 @@ from events.keyspace import (
     PASSING,
     buried_key,
     bury_key,
+    bytes_key,
     dead_key,
     parked_key,
     retry_key,
@@ -187,6 +189,7 @@ class Channel:
         self._parked = parked_key(name, partition, lane)
         self._dead = dead_key(name, partition)
         self._buried = buried_key(name, partition)
+        self._bytes = bytes_key(partition)
         self._replies = {other: stream_key(other, partition, lane) for other in CHANNELS if other != name}
         self._looked_until = "0-0"
 
@@ -201,8 +204,7 @@ class Channel:
 
     def publish(self, event: bytes) -> None:
         """Append an event of the platform's own; what senders bring is the front door's to admit."""
-        with translated():
-            self._redis.xadd(self._stream, {"event": event})
+        self._run("publish", [self._stream, self._bytes], [tenant_of(event), event])
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
         """Take new entries, ``count`` or about :data:`HANDED_BYTES`; wait up to ``block_ms`` for the first."""
@@ -258,13 +260,19 @@ class Channel:
         keys = [self._stream, self._retry, self._parked]
         return int(self._run("release", keys, [GROUP, self._consumer, idle_ms, *arguments]))
 
-    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
-        """Record what came of a batch, atomically; gives how many were still this group's to settle."""
-        keys = [self._stream, self._retry, self._parked, self._dead, self._buried]
+    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]], tenants: Sequence[str] | None = None) -> int:
+        """Record what came of a batch, atomically; gives how many were still this group's to settle.
+
+        Args:
+            tenants: whose each entry is; without them the events say so.
+        """
+        keys = [self._stream, self._retry, self._parked, self._dead, self._buried, self._bytes]
         index = {name: len(keys) + position for position, name in enumerate(self._replies, start=1)}
         arguments: list[Any] = [GROUP]
-        for entry, outcome in outcomes:
-            arguments += [entry.id, entry.lease_ms, *_instructions(entry, outcome, index)]
+        if tenants is None:
+            tenants = [tenant_of(entry.event) for entry, _ in outcomes]
+        for (entry, outcome), tenant in zip(outcomes, tenants, strict=True):
+            arguments += [entry.id, entry.lease_ms, tenant, len(entry.event), *_instructions(entry, outcome, index)]
         return int(self._run("settle", [*keys, *self._replies.values()], arguments))
 
     def depth(self) -> int:
@@ -295,13 +303,13 @@ def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> l
     """Write one outcome as settle.lua reads it."""
     match outcome:
         case Done(replies):
-            flat = [part for name, event in replies for part in (index[name], event)]
+            flat = [part for name, event in replies for part in (index[name], tenant_of(event), event)]
             return ["done", len(replies), *flat]
         case Park(wait_ms, attempts, first_ms):
             return ["park", wait_ms, f"0\n{attempts}\n{first_ms}\n".encode() + entry.event]
         case Bury():
             fields = {
-                "event": outcome.event,
+                "event": outcome.event,  # first: its bytes are counted
                 "reason": outcome.reason,
                 "status": outcome.status,
                 "tenant": outcome.tenant,

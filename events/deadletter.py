@@ -22,7 +22,17 @@ from events import cloudevent, metrics, size
 from events.channel import run_script, translated
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.errors import Fault, Refused
-from events.keyspace import CHANNELS, SLOW, buried_key, bury_key, dead_key, edited_key, partition_of, stream_key
+from events.keyspace import (
+    CHANNELS,
+    SLOW,
+    buried_key,
+    bury_key,
+    bytes_key,
+    dead_key,
+    edited_key,
+    partition_of,
+    stream_key,
+)
 
 #: Stamped on an event that was redriven, each time anew: whoever remembers what they have seen tells it from the
 #: delivery that failed. Its id stays, so that what was done before is not done twice.
@@ -286,7 +296,7 @@ class DeadLetters:
         for (channel, partition), some in _in_chunks(letters):
             arguments: list[str | bytes] = []
             for letter in some:
-                arguments += [letter.place.entry, letter.version, letter.event_id, redriven(letter.raw, nonce())]
+                arguments += [letter.place.entry, letter.version, redriven(letter.raw, nonce())]
             moved += self._run("redrive", channel, partition, arguments, stream_key(channel, partition, SLOW))
         return moved
 
@@ -294,10 +304,7 @@ class DeadLetters:
         """Throw ``letters`` away; gives how many. What is gone or was edited since it was read stays as it is."""
         return sum(
             self._run(
-                "purge",
-                channel,
-                partition,
-                [part for letter in some for part in (letter.place.entry, letter.version, letter.event_id)],
+                "purge", channel, partition, [part for letter in some for part in (letter.place.entry, letter.version)]
             )
             for (channel, partition), some in _in_chunks(letters)
         )
@@ -393,7 +400,12 @@ class DeadLetters:
         return [_letter(channel, partition, *entry) for entry in found]
 
     def _run(self, name: str, channel: str, partition: int, arguments: Sequence[str | bytes | int], *keys: str) -> Any:
-        own = (dead_key(channel, partition), edited_key(channel, partition), buried_key(channel, partition))
+        own = (
+            dead_key(channel, partition),
+            edited_key(channel, partition),
+            buried_key(channel, partition),
+            bytes_key(partition),
+        )
         return run_script(self._redis, name, [*own, *keys], arguments)
 
 

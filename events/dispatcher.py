@@ -177,10 +177,13 @@ class Dispatcher:
             delivered, rest = self._deliver(entries, stopping)
             reach("dispatcher.delivered")
             outcomes = [(entry, self._outcome(entry, what)) for entry, what in delivered]
-            withheld = self._withheld(outcomes)
+            tenants = [cloudevent.tenant_of(entry.event) for entry, _ in outcomes]
+            withheld = self._withheld(outcomes, tenants)
             if withheld:
-                outcomes = [(entry, outcome) for entry, outcome in outcomes if not isinstance(outcome, Bury)]
-            settled = self.channel.settle(outcomes) if outcomes else 0
+                stays = [isinstance(outcome, Bury) for _, outcome in outcomes]
+                outcomes = [pair for pair, withhold in zip(outcomes, stays, strict=True) if not withhold]
+                tenants = [tenant for tenant, withhold in zip(tenants, stays, strict=True) if not withhold]
+            settled = self.channel.settle(outcomes, tenants) if outcomes else 0
             reach("dispatcher.settled")
             if rest or withheld:
                 self.channel.release([*rest, *withheld], self.claim_idle_ms)
@@ -276,14 +279,14 @@ class Dispatcher:
             event_id=self._event_id(tenant, entry),
         )
 
-    def _withheld(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> list[Entry]:
+    def _withheld(self, outcomes: Sequence[tuple[Entry, Outcome]], tenants: Sequence[str]) -> list[Entry]:
         """What would be buried while the line is stopped: it stays where it is until the function is mended."""
         if not outcomes:
             return []
         # Only how events end: with retries before each burial, burials would never be most of all verdicts.
         verdicts = [
-            (cloudevent.tenant_of(entry.event), isinstance(outcome, Bury))
-            for entry, outcome in outcomes
+            (tenant, isinstance(outcome, Bury))
+            for (_, outcome), tenant in zip(outcomes, tenants, strict=True)
             if not isinstance(outcome, Park)
         ]
         stopped = self.line.stopped_by(verdicts) and not self.channel.buries_all()

@@ -5,6 +5,7 @@ All keys of a partition share a hash tag, so that the scripts run on Redis Clust
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,7 @@ LANES = (FAST, SLOW)
 COUNT_KEPT_S = 62 * 86_400
 
 _LUA = Path(__file__).parent / "lua"
+_INCLUDE = re.compile(r"^--include (\w+)\n", re.MULTILINE)
 #: Replies of Redis that mean "not now": no memory, no disk, a replica, still loading, a script in the way, made a
 #: replica or emptied under a read that waits (UNBLOCKED), or back without its data (NOGROUP): every dispatcher makes
 #: sure of the group before it goes on.
@@ -58,8 +60,9 @@ class Script:
 
     @classmethod
     def load(cls, name: str) -> Script:
-        """Read ``lua/<name>.lua``."""
+        """Read ``lua/<name>.lua``, with ``lua/shared/<part>.lua`` in place of each line ``--include <part>``."""
         text = (_LUA / f"{name}.lua").read_text("utf-8")
+        text = _INCLUDE.sub(lambda found: (_LUA / "shared" / f"{found[1]}.lua").read_text("utf-8"), text)
         return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -112,6 +115,11 @@ def edited_key(channel: str, partition: int) -> str:
 def buried_key(channel: str, partition: int) -> str:
     """Which dead letter an event is, a sorted set of ``event id:entry id``, all with the score 0."""
     return f"{_prefix(channel, partition, FAST)}:buried"
+
+
+def bytes_key(partition: int) -> str:
+    """How many bytes wait, a hash by tenant and by purpose; lua/shared/bytes.lua has its form."""
+    return f"sspp:{{{partition}}}:bytes"
 
 
 def count_key(tenant: str, partition: int, now: datetime) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 #: Events by what became of them at the front door. "full" rising: dispatchers do not keep up, see the depth;
+#: "share" rising: one tenant's events take up its share of memory, and wait; "letters": its dead letters do, redrive
+#: or purge them;
 #: "rate" or "quota" rising: a tenant outgrows its plan; "conflict" rising: a sender reuses its ids.
 INGESTED = Counter("sspp_ingest_events_total", "Events offered, by outcome.", ["outcome"])
 

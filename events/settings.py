@@ -36,6 +36,7 @@ class Settings:
     max_body_bytes: int = 1_048_576
     max_batch_events: int = 1000
     max_stream_length: int = 1_000_000
+    max_waiting_bytes: int = 256 * 1024 * 1024
     fair_per_s: int = 200
     cors_origins: str = ""
     target_url: str = ""
@@ -77,6 +78,7 @@ NAMES: Mapping[str, str] = {
     "SSPP_MAX_BODY_BYTES": "max_body_bytes",
     "SSPP_MAX_BATCH_EVENTS": "max_batch_events",
     "SSPP_MAX_STREAM_LENGTH": "max_stream_length",
+    "SSPP_MAX_WAITING_BYTES": "max_waiting_bytes",
     "SSPP_FAIR_EVENTS_PER_SECOND": "fair_per_s",
     "SSPP_CORS_ORIGINS": "cors_origins",
     "SSPP_TARGET_URL": "target_url",
@@ -193,6 +195,7 @@ def _contradictions(settings: Settings) -> list[str]:
             ("SSPP_MAX_BODY_BYTES", settings.max_body_bytes, 1024),
             ("SSPP_MAX_BATCH_EVENTS", settings.max_batch_events, 1),
             ("SSPP_MAX_STREAM_LENGTH", settings.max_stream_length, 1),
+            ("SSPP_MAX_WAITING_BYTES", settings.max_waiting_bytes, 2 * settings.max_body_bytes),
             ("SSPP_FAIR_EVENTS_PER_SECOND", settings.fair_per_s, 0),
             ("SSPP_MAILS_PER_HOUR", settings.mails_per_hour, 0),
         )

@@ -8,7 +8,8 @@
 --       5          the API key's rate, the same
 --       6          the tenant's fair rate, the same
 --       7          the generations of remembered identities, a hash; events/identities.py has their form
---       8 ..       per event, for each generation the bucket where its identity may be, the newest generation's first
+--       8          the bytes that wait; lua/shared/bytes.lua has its form
+--       9 ..       per event, for each generation the bucket where its identity may be, the newest generation's first
 -- ARGV  1          the longest each stream may get
 --       2          seconds an identity is remembered
 --       3          the month's hard limit, or -1
@@ -16,11 +17,16 @@
 --       5, 6       the tenant's us per event and burst in events; 0 us for no limit
 --       7, 8       the API key's, the same
 --       9, 10      the fair rate's, the same
---       11         the generations that the caller made the buckets' keys from
+--       11         the tenant
+--       12         the bytes that may wait: a tenant's as many as there is room left, so one alone takes half of it, two
+--                  a third each, and there is always room for another (dynamic threshold, Choudhury and Hahne 1998)
+--       13         the generations that the caller made the buckets' keys from
 --       then per event: its identity's field, the beginning of its content's hash (4 bytes), the event
 -- Returns the generations alone where others are in force by now: nothing was done, the caller makes keys from them.
--- Else per event 'stored', 'duplicate' (same content), 'conflict' (other content), 'quota', 'rate' or 'full'; then
--- the month's count, and of the scarcer rate: events left, us until all are left again, us until one more fits.
+-- Else per event 'stored', 'duplicate' (same content), 'conflict' (other content), 'quota', 'rate', 'full' (the
+-- stream), 'share' (the tenant's bytes) or 'letters' (the same, and most of them are dead letters); then the month's
+-- count, and of the scarcer rate: events left, us until all are left again, us until one more fits.
+--include bytes
 local limit, window, hard = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local second = tonumber(clock[1])
@@ -30,7 +36,7 @@ local now = second * 1000000 + clock[2]
 -- average, none gets above 128 by chance; one that does costs memory and nothing else.
 local FULL, PLANNED, FEWEST, GROWTH = 56, 48, 64, 8
 local span = math.ceil(window / 2)
-local events = (#ARGV - 11) / 3
+local events = (#ARGV - 13) / 3
 
 -- The generations that are in force next: a new one, with as many buckets as the events of a span need at the rate of
 -- the last one, and those that may still hold an identity within the window.
@@ -54,9 +60,9 @@ if second >= began + span or count + events > buckets * FULL then
   generations = renewed(generations, number, buckets, began, count)
   redis.call('HSET', KEYS[7], 'generations', generations, 'count', 0)
 end
-if generations ~= ARGV[11] then return {generations} end
+if generations ~= ARGV[13] then return {generations} end
 
-local per_event = (#KEYS - 7) / events
+local per_event = (#KEYS - 8) / events
 local oldest, stamp = second - window, struct.pack('>I4', second)
 
 -- The beginning of the content's hash where the event was accepted within the window.
@@ -110,10 +116,21 @@ local function has_room(stream)
   return room[stream] > 0
 end
 
-local answers, stored = {}, 0
+local tenant, most = ARGV[11], tonumber(ARGV[12])
+local waiting = redis.call('HMGET', KEYS[8], tenant, ':events', ':signals', ':notices', ':retries', ':dead')
+local own, left = tonumber(waiting[1] or '0'), most
+for at = 2, 6 do left = left - (waiting[at] or 0) end
+
+local function over_share()
+  local dead = tonumber(redis.call('HGET', KEYS[8], 'dead:' .. tenant) or '0')
+  return dead > own / 2 and 'letters' or 'share'
+end
+
+local answers, stored, took = {}, 0, 0
 for i = 1, events do
-  local field, hash, event = ARGV[i * 3 + 9], ARGV[i * 3 + 10], ARGV[i * 3 + 11]
-  local bucket = 8 + (i - 1) * per_event
+  local field, hash, event = ARGV[i * 3 + 11], ARGV[i * 3 + 12], ARGV[i * 3 + 13]
+  local bytes = #event + OVERHEAD
+  local bucket = 9 + (i - 1) * per_event
   local seen = remembered(bucket, field)
   local stream = (fair and not fits(fair)) and KEYS[2] or KEYS[1]
   if seen then
@@ -124,13 +141,15 @@ for i = 1, events do
     answers[i] = 'rate'
   elseif not has_room(stream) then
     answers[i] = 'full'
+  elseif own + took + bytes > left - took then
+    answers[i] = over_share()
   else
     redis.call('XADD', stream, '*', 'event', event)
     remember(KEYS[bucket], field, hash)
     for _, rate in ipairs(rates) do rate.arrival = rate.arrival + rate.interval end
     if stream == KEYS[1] and fair then fair.arrival = fair.arrival + fair.interval end
     room[stream] = room[stream] - 1
-    stored = stored + 1
+    stored, took = stored + 1, took + bytes
     answers[i] = 'stored'
   end
 end
@@ -141,18 +160,20 @@ if stored > 0 then
   redis.call('EXPIRE', KEYS[3], ARGV[4])
   for _, rate in ipairs(rates) do keep(rate) end
   if fair then keep(fair) end
+  wait(tenant, 'events', took)
+  count_bytes(KEYS[8])
 end
 
-local left, full_us, next_us = -1, 0, 0
+local remaining, full_us, next_us = -1, 0, 0
 for _, rate in ipairs(rates) do
   local ahead = rate.arrival - now
   local more = math.floor((rate.span - ahead) / rate.interval)
-  if left < 0 or more < left then left = more end
+  if remaining < 0 or more < remaining then remaining = more end
   full_us = math.max(full_us, ahead)
   next_us = math.max(next_us, ahead + rate.interval - rate.span)
 end
 table.insert(answers, used)
-table.insert(answers, left)
+table.insert(answers, remaining)
 table.insert(answers, math.ceil(full_us))
 table.insert(answers, math.ceil(next_us))
 return answers

@@ -4,25 +4,21 @@
 -- KEYS  1  the dead letters, a stream
 --       2  the events of those that were edited, a hash by entry id
 --       3  which dead letter an event is, a sorted set of 'event id:entry id'
---       4  the channel's stream
--- ARGV  per letter: its entry id, the SHA-1 of the event it was edited to or '', its event's id or '', the event to
---       publish
+--       4  the bytes that wait
+--       5  the channel's stream
+-- ARGV  per letter: its entry id, the SHA-1 of the event it was edited to or '', the event to publish
 -- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
-local function version(id)
-  local edited = redis.call('HGET', KEYS[2], id)
-  return edited and redis.sha1hex(edited) or ''
-end
-
-local moved = 0
-for i = 1, #ARGV, 4 do
-  local id = ARGV[i]
-  local there = #redis.call('XRANGE', KEYS[1], id, id) == 1
-  if there and version(id) == ARGV[i + 1] then
-    redis.call('XADD', KEYS[4], '*', 'event', ARGV[i + 3])
-    redis.call('XDEL', KEYS[1], id)
-    redis.call('HDEL', KEYS[2], id)
-    redis.call('ZREM', KEYS[3], ARGV[i + 2] .. ':' .. id)
-    moved = moved + 1
+--include bytes
+--include letters
+local redriven = 0
+for i = 1, #ARGV, 3 do
+  local letter = letter_of(ARGV[i])
+  if letter and letter.version == ARGV[i + 1] then
+    redis.call('XADD', KEYS[5], '*', 'event', ARGV[i + 2])
+    wait(letter.tenant, channel_of(KEYS[5]), #ARGV[i + 2] + OVERHEAD)
+    remove(ARGV[i], letter)
+    redriven = redriven + 1
   end
 end
-return moved
+count_bytes(KEYS[4])
+return redriven

@@ -8,13 +8,16 @@
 --                  a line each
 --       4          its dead letters, a stream
 --       5          which dead letter an event is, a sorted set of 'event id:entry id'
---       6 ..       the streams replies may go to
+--       6          the bytes that wait; lua/shared/bytes.lua has its form
+--       7 ..       the streams replies may go to
 -- ARGV  1          the consumer group
---       then per entry: its id, the end of its lease in ms or '0' for one of the stream, and one of
---         'done', n, then n times: index into KEYS, event
+--       then per entry: its id, the end of its lease in ms or '0' for one of the stream, its tenant, its event's
+--       bytes, and one of
+--         'done', n, then n times: index into KEYS, tenant, event
 --         'park', ms to wait, what it holds
---         'bury', the id of the event or '', n, then n times: field, value
+--         'bury', the id of the event or '', n, then n times: field, value; the first is its event
 -- Gives how many entries were settled by this call.
+--include bytes
 local function expect(key, kind)
   local found = redis.call('TYPE', key)['ok']
   if found ~= kind and found ~= 'none' then
@@ -26,13 +29,16 @@ expect(KEYS[2], 'zset')
 expect(KEYS[3], 'hash')
 expect(KEYS[4], 'stream')
 expect(KEYS[5], 'zset')
-for i = 6, #KEYS do expect(KEYS[i], 'stream') end
+expect(KEYS[6], 'hash')
+for i = 7, #KEYS do expect(KEYS[i], 'stream') end
 
 local group = ARGV[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local leaving, left = {}, {}
+local channels = {}
+for i = 1, #KEYS do channels[i] = channel_of(KEYS[i]) end
 
 local function held(id, lease)
   if lease ~= '0' then return redis.call('ZSCORE', KEYS[2], id) == lease end
@@ -41,28 +47,33 @@ end
 
 local at, settled = 2, 0
 while at <= #ARGV do
-  local id, lease, verb = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local mine = held(id, lease)
+  local id, lease, tenant, verb = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
+  local bytes, mine = ARGV[at + 3] + OVERHEAD, held(id, lease)
+  if mine then wait(tenant, lease == '0' and channels[1] or 'retries', -bytes) end
   if verb == 'park' then
     if mine then
-      redis.call('HSET', KEYS[3], id, ARGV[at + 4])
-      redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[at + 3]), id)
+      redis.call('HSET', KEYS[3], id, ARGV[at + 6])
+      redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[at + 5]), id)
+      wait(tenant, 'retries', bytes)
     end
-    at = at + 5
+    at = at + 7
   else
-    local event_id = verb == 'bury' and ARGV[at + 3]
+    local event_id = verb == 'bury' and ARGV[at + 5]
     if event_id then at = at + 1 end
-    local pairs_ = tonumber(ARGV[at + 3])
-    at = at + 4
+    local count, each = tonumber(ARGV[at + 5]), verb == 'done' and 3 or 2
+    at = at + 6
     if mine and verb == 'done' then
-      for i = at, at + pairs_ * 2 - 1, 2 do
-        redis.call('XADD', KEYS[tonumber(ARGV[i])], '*', 'event', ARGV[i + 1])
+      for i = at, at + count * 3 - 1, 3 do
+        local to = tonumber(ARGV[i])
+        redis.call('XADD', KEYS[to], '*', 'event', ARGV[i + 2])
+        wait(ARGV[i + 1], channels[to], #ARGV[i + 2] + OVERHEAD)
       end
     elseif mine then
-      local letter = redis.call('XADD', KEYS[4], '*', unpack(ARGV, at, at + pairs_ * 2 - 1))
+      local letter = redis.call('XADD', KEYS[4], '*', unpack(ARGV, at, at + count * 2 - 1))
       if event_id ~= '' then redis.call('ZADD', KEYS[5], 0, event_id .. ':' .. letter) end
+      wait(tenant, 'dead', #ARGV[at + 1] + OVERHEAD)
     end
-    at = at + pairs_ * 2
+    at = at + count * each
   end
   if mine then
     if lease == '0' then
@@ -79,4 +90,5 @@ for i = 1, #leaving, 1000 do -- one call for many is cheaper than one each; unpa
   redis.call('XACK', KEYS[1], group, unpack(leaving, i, last))
   redis.call('XDEL', KEYS[1], unpack(leaving, i, last))
 end
+count_bytes(KEYS[6])
 return settled

@@ -23,7 +23,19 @@ from functions.domain import sales
 from functions.domain.key import unknown_key, working
 from functions.domain.plan import Plan, Rate, Terms
 from functions.domain.signal import instant
-from functions.ingest.answer import CONFLICT, FULL, QUOTA, RATE, UNLIMITED, Accepted, Decision, Declined, Meter
+from functions.ingest.answer import (
+    CONFLICT,
+    FULL,
+    LETTERS,
+    QUOTA,
+    RATE,
+    SHARE,
+    UNLIMITED,
+    Accepted,
+    Decision,
+    Declined,
+    Meter,
+)
 from functions.ingest.keys import KeyCache, Sender
 from functions.ingest.schemas import Schemas
 from functions.web.unhurried import unhurried
@@ -36,9 +48,16 @@ MEMORY_FULL = "Redis is full: raise maxmemory, purge dead letters or lower SSPP_
 
 _COUNTED = {
     outcome: metrics.INGESTED.labels(outcome)
-    for outcome in ("accepted", "duplicate", "conflict", "quota", "rate", "full", "refused")
+    for outcome in ("accepted", "duplicate", "conflict", "quota", "rate", "full", "share", "letters", "refused")
 }
-_REFUSALS: Mapping[bytes, Refused] = {b"conflict": CONFLICT, b"quota": QUOTA, b"rate": RATE, b"full": FULL}
+_REFUSALS: Mapping[bytes, Refused] = {
+    b"conflict": CONFLICT,
+    b"quota": QUOTA,
+    b"rate": RATE,
+    b"full": FULL,
+    b"share": SHARE,
+    b"letters": LETTERS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +66,14 @@ class Limits:
 
     Args:
         stream_length: the most events that wait in one lane.
+        waiting_bytes: the most bytes that wait in one partition, dead letters included.
         partitions: of each channel.
         window_s: seconds an identity is remembered.
         fair: what a tenant sends above it goes to the slow lane; None: there is no slow lane.
     """
 
     stream_length: int
+    waiting_bytes: int
     partitions: int
     window_s: int
     fair: Rate | None
@@ -169,6 +190,7 @@ class Admission:
             keyspace.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
             keyspace.rate_key(f"{tenant}:fair", partition),
             generations_key(partition),
+            keyspace.bytes_key(partition),
         ]
         arguments: list[str | bytes | int] = [
             self._limits.stream_length,
@@ -178,6 +200,8 @@ class Admission:
             *_rate_arguments(plan.rate),
             *_rate_arguments(plan.keyRate),
             *_rate_arguments(self._limits.fair),
+            tenant,
+            self._limits.waiting_bytes,
         ]
         stamps = arrival.stamps(tenant)
         traced = {**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"}

@@ -47,6 +47,17 @@ CONFLICT = Refused(
 QUOTA = Refused("Monthly limit reached", status=429, detail="this month's limit is reached; this event was not stored")
 RATE = Refused("Too many events", status=429, detail="the rate limit is reached; this event was not stored, try again")
 FULL = Refused("Service unavailable", status=503, detail="the queue is full; this event was not stored, try again")
+SHARE = Refused(
+    "Service unavailable",
+    status=503,
+    detail="as many bytes of this tenant's events wait as may; this event was not stored, try again",
+)
+LETTERS = Refused(
+    "Service unavailable",
+    status=503,
+    detail="as many bytes of this tenant's events wait as may, and most are dead letters: redrive or purge them;"
+    " this event was not stored",
+)
 
 
 NO_MONTHLY = Monthly()
@@ -166,7 +177,7 @@ def _batch_status(accepted: int, reasons: Set[Refused]) -> int:
 def _limit_headers(reasons: Set[Refused], meter: Meter) -> dict[str, str]:
     """What the answer says of limits; of several that refused, the one that lasts longest."""
     headers = meter.headers()
-    if FULL in reasons:
+    if reasons & {FULL, SHARE, LETTERS}:
         headers["retry-after"] = str(FULL_RETRY_S)
     if RATE in reasons:
         headers["retry-after"] = str(max(1, math.ceil(meter.next_s)))

@@ -33,6 +33,7 @@ def front_door(told: Settings) -> FrontDoor:
     redis = cluster.connect(told.redis_url, Durability(told.durability).inspect)
     limits = Limits(
         stream_length=told.max_stream_length,
+        waiting_bytes=told.max_waiting_bytes,
         partitions=told.partitions,
         window_s=told.idempotency_days * 86_400,
         fair=Rate(perSecond=told.fair_per_s, burst=told.fair_per_s * FAIR_BURST_S) if told.fair_per_s else None,

@@ -98,7 +98,7 @@ class FakeChannel:
         """See Channel."""
         return sum(self._release(entry, idle_ms) for entry in entries)
 
-    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
+    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]], tenants: Sequence[str] | None = None) -> int:
         """See Channel."""
         stream = self._grouped() if outcomes else self._stream
         return sum(self._settle(stream, entry, outcome) for entry, outcome in outcomes)

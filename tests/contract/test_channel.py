@@ -750,6 +750,7 @@ def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     keys += [
         key(name, 7) for name in CHANNELS for key in (keyspace.dead_key, keyspace.edited_key, keyspace.buried_key)
     ]
+    keys.append(keyspace.bytes_key(7))
     keys += [generations_key(7), *Generations(7, b"2:64:9 1:64:0").buckets_of(identity("acme", "1"))]
     assert len(set(keys)) == len(keys)
     assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}

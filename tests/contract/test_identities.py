@@ -80,7 +80,7 @@ def at(url: str, act: Callable[[Admission], Awaitable[Result]], window_s: int = 
 
     async def acting() -> Result:
         pipe = connect(url)
-        limits = Limits(stream_length=10**9, partitions=1, window_s=window_s, fair=None)
+        limits = Limits(stream_length=10**9, waiting_bytes=10**15, partitions=1, window_s=window_s, fair=None)
         try:
             return await act(Admission(pipe, KeyCache(pipe, time.monotonic, 1), limits))
         finally:

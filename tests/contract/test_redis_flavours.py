@@ -46,7 +46,9 @@ SCRIPTS = sorted(path.stem for path in (Path(keyspace.__file__).parent / "lua").
 #: A tenant for each of four partitions.
 TENANTS = {keyspace.partition_of(name, 4): name for name in (f"tenant-{number}" for number in range(100))}
 #: One event at once is fair; the next go to the slow lane.
-LIMITS = Limits(stream_length=1000, partitions=4, window_s=60, fair=Rate(perSecond=0.001, burst=1))
+LIMITS = Limits(
+    stream_length=1000, waiting_bytes=10**9, partitions=4, window_s=60, fair=Rate(perSecond=0.001, burst=1)
+)
 
 
 ARRIVAL = Arrival(now=NOW, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

@@ -70,6 +70,8 @@ NEIGHBOURS = {
 
 #: The most connections a pod holds to Redis. To PostgreSQL it is THREADS for each pool.
 REDIS_CONNECTIONS = {"ingest": 1, "api": 1 + THREADS, "migrate": 1}
+#: About as few bytes as an accepted event counts as while it waits, the 256 for Redis included.
+SMALLEST_BYTES = 512
 #: max_connections: what overlays/dev gives its server, and what Akamai's plan of 4 GB has.
 POSTGRES_LIMIT = 100
 #: Kept free for superusers, backups and people.
@@ -229,8 +231,12 @@ def redis_is_the_truth(found: list[Object]) -> Iterator[str]:
     most = _bytes(container["args"][container["args"].index("--maxmemory") + 1])
     if most > 0.65 * _bytes(container["resources"]["limits"]["memory"]):
         yield "maxmemory leaves no memory for rewriting the append-only file"
-    if int(settings_map(found)["SSPP_MAX_STREAM_LENGTH"]) * 1024 > most:
-        yield "SSPP_MAX_STREAM_LENGTH events of 1 KiB are more than maxmemory"
+    told = {name: int(value) for name, value in settings_map(found).items() if value.isdecimal()}
+    waiting = told["SSPP_MAX_WAITING_BYTES"] * told["SSPP_PARTITIONS"]
+    if waiting > most / 3:
+        yield "SSPP_MAX_WAITING_BYTES in every partition are more than a third of maxmemory"
+    if told["SSPP_MAX_STREAM_LENGTH"] * SMALLEST_BYTES < told["SSPP_MAX_WAITING_BYTES"]:
+        yield "SSPP_MAX_STREAM_LENGTH is reached before SSPP_MAX_WAITING_BYTES: one tenant could fill a lane"
 
 
 def pods_are_confined(found: list[Object]) -> Iterator[str]:

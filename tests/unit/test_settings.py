@@ -90,6 +90,8 @@ def test_every_required_name_is_a_setting():
         ({"SSPP_MAX_BODY_BYTES": "1023"}, "SSPP_MAX_BODY_BYTES"),
         ({"SSPP_MAX_BATCH_EVENTS": "-1"}, "SSPP_MAX_BATCH_EVENTS"),
         ({"SSPP_MAX_STREAM_LENGTH": "0"}, "SSPP_MAX_STREAM_LENGTH"),
+        ({"SSPP_MAX_WAITING_BYTES": "2000000"}, "SSPP_MAX_WAITING_BYTES"),
+        ({"SSPP_MAX_BODY_BYTES": "200000000"}, "SSPP_MAX_WAITING_BYTES"),
         ({"LOG_LEVEL": "verbose"}, "LOG_LEVEL"),
         *(({name: text}, name) for name in ("PORT", "INGEST_PORT", "API_PORT") for text in ("0", "-1", "65536")),
         *(
