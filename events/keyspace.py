@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -122,7 +122,7 @@ def bytes_key(partition: int) -> str:
     return f"sspp:{{{partition}}}:bytes"
 
 
-def count_key(tenant: str, partition: int, now: datetime) -> str:
+def count_key(tenant: str, partition: int, now: date) -> str:
     """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
     return f"sspp:{{{partition}}}:usage:{tenant}:{now.year}-{now.month:02}"
 

@@ -1,6 +1,6 @@
 """``python -m functions.tick [--every SECONDS]``: the clock. Once an hour one CloudEvent tells process that time has
 passed; it goes the way of all events, so that what it leads to is retried and settled like theirs. Each time, a
-Redis that came back without its data is filled again from PostgreSQL.
+Redis that came back without its data is filled again from PostgreSQL, and who comes near a monthly limit is told.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from events import channel, keyspace, log, settings
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
-from functions import restore
+from functions import quota, restore
 from functions.domain.signal import instant
 from functions.process.handler import TICK
 
@@ -67,7 +67,13 @@ def look(told: settings.Settings, now: datetime) -> None:
     """
     if restore.heal(told, now):
         _LOG.warning("redis_filled", reason="Redis had come back without its data; what waited in it is lost")
-    when = scheduled(now)
+    _tick(told, scheduled(now))
+    if new := quota.tell(told, now):
+        _LOG.info("quota_reached", notices=new)
+
+
+def _tick(told: settings.Settings, when: datetime) -> None:
+    """Publish the tick of ``when``, unless that was done."""
     with closing(channel.connect(told.redis_url)) as client, translated():
         if client.get(keyspace.TICKED_KEY) == when.isoformat().encode():
             return

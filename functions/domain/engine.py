@@ -278,7 +278,6 @@ def _notice(rule: Rule, episode: Episode, question: Question) -> Notice:
     return Notice(
         id=rule_notice_id(rule.tenant_id, rule.id, rule.version, event.account_id, episode.number),
         tenant_id=rule.tenant_id,
-        kind="rule",
         title=rule.definition.name,
         recipient=rule.definition.then[0].to,
         event_id=event.id,

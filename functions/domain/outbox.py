@@ -47,7 +47,7 @@ class Standing:
     notice: Key
     target: Key
     recipient: str | None
-    event_id: str
+    event_id: str | None
     is_digest: bool = False
     sent: bool = False
     quiet: bool = False
@@ -76,7 +76,7 @@ class Digest:
 
     key: Key
     recipient: str
-    event_id: str
+    event_id: str | None
     due_at: datetime
 
 

@@ -15,14 +15,17 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
-from functions import tenants
+from events import settings
+from functions import tenants, tick
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan
+from functions.local.postgres import as_login
 from functions.tenants import EVERY_SCOPE, Tenants
 from tests.e2e.conftest import Installation, Platform, event
 from tests.servers import raw
-from tests.servers.parts import until
+from tests.servers.parts import PASSWORD, until
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 #: What is promised, and what it takes to look.
@@ -175,12 +178,35 @@ def test_the_first_answer_to_a_key_warns_of_the_soft_limit_also_where_it_refuses
     assert (answer.status_code, answer.headers.get("x-quota-warning")) == (403, "soft-limit")
 
 
-def test_a_quota_is_told_of_by_mail(platform: Platform, operator: Tenants, tenant: str) -> None:
+def test_a_quota_is_told_of_by_mail_once_and_by_the_count_that_the_limit_goes_by(
+    platform: Platform, installation: Installation, operator: Tenants, tenant: str
+) -> None:
+    url = as_login(installation.database_url, "tick", PASSWORD)
+    clock = settings.read({"DATABASE_URL": url, "REDIS_URL": installation.redis_url})
     plan(operator, tenant, monthly={"hard": 10})
     operator.put(tenant, "Acme", contact=platform.recipient)
-    platform.post_batch([event(type="email_opened") for _ in range(8)])
-    until(lambda: len(platform.mails) == 1, within_s=5, what="the owner is told of 80 %")
+    first = [event(type="email_opened") for _ in range(4)]
+    platform.post_batch(first)
+    assert platform.post_batch(first).json()["duplicates"] == 4, "counted nowhere"
+    platform.post_batch([event(type="email_opened", time="2026-01-01T00:00:00Z") for _ in range(3)])
+    tick.look(clock, datetime.now(UTC))
+    with redis.Redis.from_url(installation.redis_url) as client:
+        client.delete(*client.keys("sspp:{0}:ids*"))  # as after the window: accepted and counted, processed before
+    platform.post_batch(first[:1])
+    for _ in range(3):
+        tick.look(clock, datetime.now(UTC))
+    until(lambda: len(platform.mails) == 1, within_s=10, what="the owner is told of 80 %")
     assert platform.mails[0]["Subject"].startswith("80 % of the 10 events")
+    answer = platform.post_batch([event(type="email_opened") for _ in range(3)]).json()
+    assert (answer["accepted"], answer["rejected"]) == (2, 1), "the limit is where the mail says"
+    for _ in range(2):
+        tick.look(clock, datetime.now(UTC))
+    until(lambda: len(platform.mails) == 2, within_s=10, what="the owner is told of 100 %")
+    notices = platform.api.get("/api/v1/notifications").json()["data"]
+    assert sorted((notice["kind"], notice["event_id"], notice["title"][:3]) for notice in notices) == [
+        ("quota", None, "100"),
+        ("quota", None, "80 "),
+    ]
 
 
 def test_a_suspended_tenant_is_refused_until_it_is_back(platform: Platform, operator: Tenants, tenant: str) -> None:

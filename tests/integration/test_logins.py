@@ -86,6 +86,7 @@ def test_each_login_has_the_rights_it_uses_and_no_others(database_url: str) -> N
         "sspp_process": {"rule_states", "signals", "accounts", "usage", "notices"},
         "sspp_index": {"search_documents"},
         "sspp_notify": {"notices", "deliveries"},
+        "sspp_tick": {"notices"},
     }
     assert readers == [["sspp_tick"]]
 
@@ -122,6 +123,8 @@ REFUSED = [
     ("notify", "UPDATE accounts SET sums = '[]'"),
     ("tick", "UPDATE api_keys SET revoked_at = NULL"),
     ("tick", "SELECT count(*) FROM signals"),
+    ("tick", "SELECT title FROM notices"),
+    ("tick", "UPDATE notices SET recipient = 'x'"),
 ]
 
 

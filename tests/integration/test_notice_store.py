@@ -22,10 +22,8 @@ from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.notice_store import DIGEST_LINES, PostgresNoticeStore
 from functions.adapters.postgres.reader import Page, Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
-from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.senders.email import SmtpSender
 from functions.domain.outbox import COLLECT, Key
-from functions.domain.plan import Plan
 from functions.notify.handler import SOON_S, notify
 from functions.ports import DueNotice, SendAnswer, Sender
 from functions.process.handler import due
@@ -421,25 +419,3 @@ def test_what_a_backfill_marked_quiet_is_scored_and_on_record_and_nobody_is_told
     sender = Recorder(TAKEN)
     assert deliver(outbox(database), [UUID(row["id"])], sender) == [Result(status=200)]
     assert not sender.sent
-
-
-@pytest.mark.parametrize("contact", ["owner@acme.example", None])
-def test_a_quota_that_is_reached_is_told_of_once_where_somebody_is_to_be_told(
-    database: Database, contact: str | None
-) -> None:
-    tenants = PostgresTenants(database)
-    tenants.put(TENANT, "Acme", contact=contact)
-    tenants.put_plan(TENANT, Plan.model_validate({"monthly": {"hard": 10}}))
-    signals = PostgresSignalStore(database)
-    first = signals.record([signal(number) for number in range(7)])
-    assert not first.notices
-    batch = [signal(number) for number in range(6, 8)]
-    recorded = signals.record(batch)
-    ((notice_id,),) = recorded.notices.values()
-    assert signals.record(batch) == recorded, "a redelivery gives the same notice and counts nothing"
-    sender = Recorder(TAKEN)
-    assert deliver(outbox(database), [notice_id], sender) == [Result(status=200)]
-    assert [sent.recipient for sent in sender.sent] == ([contact] if contact else [])
-    (row,) = listed(database)
-    assert (row["kind"], row["title"]) == ("quota", "80 % of the 10 events of November 2026 are used")
-    assert row["state"] == ("sent" if contact else "suppressed")

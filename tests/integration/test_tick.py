@@ -16,11 +16,12 @@ import redis
 from events import channel, cloudevent, keyspace, settings
 from events.channel import Channel
 from events.errors import Unavailable
-from functions import migrate, tenants, tick
+from functions import migrate, restore, tenants, tick
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.redis.directory import COMPLETE, FILLED, key_of
 from functions.domain.key import WRITE_EVENTS, Grant, digest
+from functions.domain.plan import Plan
 from functions.local import ports
 from functions.process.handler import TICK, TICK_EVERY
 from tests.integration.test_signal_store import NOW as SIGNALS_NOW
@@ -75,13 +76,65 @@ def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_
         assert has_all(client)
 
 
-def test_a_redis_that_has_everything_is_not_a_reason_to_ask_postgresql(told):
+def test_a_redis_that_has_everything_is_not_filled_from_postgresql(told):
     nowhere = replace(told, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
-    tick.look(nowhere, SIGNALS_NOW)
+    assert not restore.heal(nowhere, SIGNALS_NOW)
     with redis.Redis.from_url(told.redis_url) as client:
         client.flushall()
     with pytest.raises(Unavailable):
-        tick.look(nowhere, SIGNALS_NOW)
+        restore.heal(nowhere, SIGNALS_NOW)
+
+
+def test_the_hour_is_told_while_postgresql_is_away(told):
+    nowhere = replace(told, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
+    with pytest.raises(Unavailable):
+        tick.look(nowhere, NOON)
+    with redis.Redis.from_url(told.redis_url) as client:
+        assert client.xlen(keyspace.stream_key("events", 0)) == 1
+
+
+# --- quotas
+
+
+def limit(told: settings.Settings, **monthly: int) -> None:
+    with tenants.opened(told.database_url, told.redis_url) as known:
+        known.put_plan("acme-inc", Plan.model_validate({"monthly": monthly}))
+
+
+def accept(client: redis.Redis, count: int) -> None:
+    client.incrby(keyspace.count_key("acme-inc", 0, SIGNALS_NOW), count)
+
+
+def told_of(client: redis.Redis) -> int:
+    """How many notices notify is told of."""
+    return client.xlen(keyspace.stream_key("notices", 0))  # type: ignore[return-value] # redis-py's union
+
+
+def test_a_months_threshold_is_told_of_once_also_when_redis_came_back_empty_in_between(told):
+    limit(told, hard=4)  # of which three are used
+    with redis.Redis.from_url(told.redis_url) as client:
+        tick.look(told, SIGNALS_NOW)
+        assert told_of(client) == 0
+        accept(client, 1)
+        tick.look(told, SIGNALS_NOW)
+        tick.look(told, SIGNALS_NOW)
+        assert told_of(client) == 2
+        client.flushall()
+        tick.look(told, SIGNALS_NOW)
+        assert has_all(client), "what was processed counts again"
+        accept(client, 1)
+        tick.look(told, SIGNALS_NOW)
+        assert told_of(client) == 0, "the month's notices were sent before"
+
+
+def test_what_is_counted_in_the_last_minute_of_a_month_is_told_of_in_the_next(told):
+    limit(told, soft=5)
+    with redis.Redis.from_url(told.redis_url) as client:
+        accept(client, 1)
+        tick.look(told, datetime(2026, 12, 1, 1, 0, 1, tzinfo=UTC))
+        assert told_of(client) == 0, "it is too long ago"
+        tick.look(told, datetime(2026, 12, 1, 0, 1, tzinfo=UTC))
+        assert told_of(client) == 1
 
 
 def test_an_hour_ticks_once_however_often_the_clock_looks(told):

@@ -6,7 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -19,8 +19,8 @@ from functions.adapters.postgres.database import Database, Transaction
 from functions.domain import engine, original
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, Changes, Clocks, RuleKey, State, Trouble
-from functions.domain.notice import Notice, quota_notices
-from functions.domain.plan import OwnEventType, Plan
+from functions.domain.notice import Notice
+from functions.domain.plan import OwnEventType
 from functions.domain.rule import Episode, Rule, RuleDefinition
 from functions.domain.score import by_slot
 from functions.domain.signal import Signal
@@ -134,10 +134,8 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     state = State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
     changes = engine.advance(state, signals, Clocks(time.perf_counter, time.thread_time))
     changes.troubles.update(unusable)
-    reached = _put(tx, changes, signals)
-    if reached:
-        _put(tx, Changes(notices=reached), [])
-    return [notice for notice in [*changes.notices, *reached] if not notice.quiet]
+    _put(tx, changes, signals)
+    return [notice for notice in changes.notices if not notice.quiet]
 
 
 def _rules(
@@ -171,37 +169,16 @@ def _compiled(when: str) -> Condition:
     return Condition.compile(when)
 
 
-def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> list[Notice]:
-    """Write changes, and count new events against their tenants' months.
-
-    Gives the notices of thresholds that were reached, which are still to be written.
-    """
-    last: dict[tuple[str, date], Signal] = {}
-    counts: Counter[tuple[str, date]] = Counter()
-    for signal in signals:
-        month = (signal.event.tenant_id, signal.event.received_at.date().replace(day=1))
-        last[month] = signal
-        counts[month] += 1
-    counted = tx.rows(
+def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> None:
+    """Write changes, and count new events against their tenants' months."""
+    counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
+    tx.rows(
         "put_changes",
         accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
         notices=_json(map(_notice_row, changes.notices)),
         troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
         counts=_json({"tenant_id": tenant, "month": first, "events": new} for (tenant, first), new in counts.items()),
     )
-    reached: list[Notice] = []
-    for row in counted:
-        month = (row["tenant_id"], row["month"])
-        event = last[month].event
-        reached += quota_notices(
-            row["tenant_id"],
-            Plan.model_validate(row["plan"]),
-            row["contact"],
-            row["month"],
-            (row["events"] - counts[month], row["events"]),
-            (event.id, event.received_at),
-        )
-    return reached
 
 
 def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:

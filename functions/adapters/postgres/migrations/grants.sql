@@ -21,7 +21,7 @@ BEGIN
   -- The others work on many tenants at once, on no more tables and in no more ways than this.
   FOR given IN
     SELECT * FROM (VALUES
-      ('sspp_process', 'tenants', 'SELECT'),
+      ('sspp_process', 'tenants', 'SELECT'), -- an earlier release, to which `make rollback` goes back, reads it
       ('sspp_process', 'event_types', 'SELECT'),
       ('sspp_process', 'rules', 'SELECT'),
       ('sspp_process', 'rule_states', 'SELECT, INSERT, UPDATE'),
@@ -39,7 +39,9 @@ BEGIN
       ('sspp_tick', 'tenants', 'SELECT'),
       ('sspp_tick', 'api_keys', 'SELECT'),
       ('sspp_tick', 'event_types', 'SELECT'),
-      ('sspp_tick', 'usage', 'SELECT')
+      ('sspp_tick', 'usage', 'SELECT'),
+      -- Notices that a monthly limit comes near.
+      ('sspp_tick', 'notices', 'SELECT (tenant_id, id), INSERT')
     ) AS decided(login, relation, rights)
   LOOP
     EXECUTE format('GRANT %s ON %I TO %I', given.rights, given.relation, given.login);

@@ -95,10 +95,9 @@ ORDER BY rules.tenant_id, rule_id, version DESC;
 
 -- put_changes --
 -- What a batch led to: accounts that it holds and has changed; notices that are due, of which one that is there
--- already was due before; and its new events, counted against their tenants' months. A row for each month: the count
--- now, and what it is measured by. One statement and the last of a batch, but for the notices of a month's threshold,
--- because batches that share an account have waited until its end. Those of the same tenant wait for its months, too:
--- hence these come after the accounts, which only a reading of what is written makes sure of. The rules that had
+-- already was due before; and its new events, counted against their tenants' months. One statement and the last of a
+-- batch, because batches that share an account have waited until its end. Those of the same tenant wait for its months,
+-- too: hence these come after the accounts, which only a reading of what is written makes sure of. The rules that had
 -- trouble come last, in a fixed order: few batches have any.
 WITH written AS (
   UPDATE accounts SET sums = given.sums, episodes = given.episodes, as_of = given.as_of
@@ -113,10 +112,10 @@ noticed AS (
     tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
     created_at, quiet
   )
-  SELECT tenant_id, id, kind, title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
+  SELECT tenant_id, id, 'rule', title, recipient, event_id, rule_id, rule_version, account_id, episode, engagement,
          created_at, quiet
   FROM json_to_recordset(CAST(:notices AS json)) AS given(
-    tenant_id text, id uuid, kind text, title text, recipient text, event_id uuid, rule_id uuid,
+    tenant_id text, id uuid, title text, recipient text, event_id uuid, rule_id uuid,
     rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz,
     quiet boolean
   )
@@ -129,7 +128,7 @@ counted AS (
   WHERE (SELECT count(*) FROM written) >= 0
   ORDER BY tenant_id, month
   ON CONFLICT (tenant_id, month) DO UPDATE SET events = usage.events + excluded.events
-  RETURNING tenant_id, month, events
+  RETURNING tenant_id
 ),
 troubled AS (
   INSERT INTO rule_states AS known (tenant_id, rule_id, unanswered, unanswered_because, disabled_at, disabled_because)
@@ -145,7 +144,7 @@ troubled AS (
       disabled_at = coalesce(excluded.disabled_at, known.disabled_at),
       disabled_because = coalesce(excluded.disabled_because, known.disabled_because)
 )
-SELECT tenant_id, month, events, plan, contact FROM counted JOIN tenants USING (tenant_id);
+SELECT count(*) FROM counted;
 
 -- forgotten_notices --
 -- Notices of a stretch of time that are not sent, and whose next attempt is overdue since its end: what told of them

@@ -1,0 +1,54 @@
+"""A tenant's month: the shares of its limit at which its contact is told, once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID, uuid5
+
+from functions.domain.plan import Monthly
+
+_NOTICE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
+
+#: Shares of the month's limit, in per cent, at which a tenant is told.
+THRESHOLDS = (80, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaNotice:
+    """What a tenant is told of its month. No single event is the reason.
+
+    Args:
+        recipient: None where nobody has said whom to tell: it is on record all the same.
+    """
+
+    tenant_id: str
+    id: UUID
+    title: str
+    recipient: str | None
+    created_at: datetime
+
+
+def reached(
+    tenant_id: str, monthly: Monthly, contact: str | None, *, used: int, month: date, now: datetime
+) -> list[QuotaNotice]:
+    """Return a notice for each threshold that is reached; a threshold's notice has the same id all month.
+
+    Args:
+        used: events that were accepted in the month, as the limit counts them.
+        month: a day of it.
+    """
+    limit = monthly.hard if monthly.hard is not None else monthly.soft
+    if not limit:
+        return []
+    return [
+        QuotaNotice(
+            tenant_id=tenant_id,
+            id=uuid5(_NOTICE, f"{tenant_id}\nquota\n{month:%Y-%m}\n{threshold}"),
+            title=f"{threshold} % of the {limit} events of {month:%B %Y} are used",
+            recipient=contact,
+            created_at=now,
+        )
+        for threshold in THRESHOLDS
+        if used * 100 >= threshold * limit
+    ]
