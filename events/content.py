@@ -31,7 +31,7 @@ def sent(event: CloudEvent) -> dict[str, Any]:
     given = {name: value for name, value in event.__dict__.items() if value is not None}
     if event.data is None and "data" in event.model_fields_set:
         given["data"] = None
-    extra = event.model_extra or {}
+    extra = event.__pydantic_extra__ or {}
     for name, value in extra.items():
         stamped = name.startswith(RESERVED_PREFIX) or (name == "traceparent" and TRACED in extra)
         if value is not None and not stamped:
@@ -46,7 +46,7 @@ def content_hash(event: CloudEvent) -> bytes:
     as a number or as its text, `application/json` said or left out, JSON as `data` or in `data_base64`, binary or
     structured mode. Trace attributes and the platform's stamps have no part in it.
     """
-    return hash_of(sent(event), event.model_extra or ())
+    return hash_of(sent(event), event.__pydantic_extra__ or ())
 
 
 def hash_of(content: dict[str, Any], extensions: Iterable[str]) -> bytes:

@@ -27,6 +27,14 @@ def tidy_contact(text: str) -> str:
     return tidy(text.lower() if "@" in text else text)
 
 
+def _name(text: str) -> str:
+    return _checked(tidy(text))
+
+
+def _contact(text: str) -> str:
+    return _checked(tidy_contact(text))
+
+
 def _checked(text: str) -> str:
     if not text:
         raise PydanticCustomError("name", "must hold more than white space")
@@ -38,5 +46,5 @@ def _checked(text: str) -> str:
 
 
 _PRINTABLE = StringConstraints(min_length=1, pattern=cloudevent.PRINTABLE)
-Name = Annotated[str, _PRINTABLE, AfterValidator(tidy), AfterValidator(_checked)]
-Contact = Annotated[str, _PRINTABLE, AfterValidator(tidy_contact), AfterValidator(_checked)]
+Name = Annotated[str, _PRINTABLE, AfterValidator(_name)]
+Contact = Annotated[str, _PRINTABLE, AfterValidator(_contact)]

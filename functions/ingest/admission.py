@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ from functions.ingest.answer import (
     Declined,
     Meter,
 )
-from functions.ingest.keys import KeyCache, Sender
+from functions.ingest.keys import KeyCache, Place, Sender
 from functions.ingest.schemas import Schemas
 from functions.web.unhurried import unhurried
 
@@ -46,10 +46,6 @@ MOST_CHANGES = 5
 #: What an operator does about a Redis that has no memory left.
 MEMORY_FULL = "Redis is full: raise maxmemory, purge dead letters or lower SSPP_IDEMPOTENCY_DAYS"
 
-_COUNTED = {
-    outcome: metrics.INGESTED.labels(outcome)
-    for outcome in ("accepted", "duplicate", "conflict", "quota", "rate", "full", "share", "letters", "refused")
-}
 _REFUSALS: Mapping[bytes, Refused] = {
     b"conflict": CONFLICT,
     b"quota": QUOTA,
@@ -57,6 +53,12 @@ _REFUSALS: Mapping[bytes, Refused] = {
     b"full": FULL,
     b"share": SHARE,
     b"letters": LETTERS,
+}
+#: Counted where the script was not asked.
+_REFUSED = b"refused"
+_COUNTED = {
+    b"stored": metrics.INGESTED.labels("accepted"),
+    **{outcome: metrics.INGESTED.labels(outcome.decode()) for outcome in (b"duplicate", *_REFUSALS, _REFUSED)},
 }
 
 
@@ -148,18 +150,17 @@ class Admission:
         checked = await unhurried(_checked(message, sender.terms, any_type=arrival.any_type) for message in messages)
         if sender.terms.types:
             checked = await self._schemas.checked(checked, sender.terms)
-        candidates = {at: message for at, message in enumerate(checked) if isinstance(message, Message)}
-        if candidates:
-            free = [ids[at] for at in candidates]
-            answers, meter = await self._publish(sender, free, list(candidates.values()), arrival)
+        offered = [(id_, message) for id_, message in zip(ids, checked, strict=True) if isinstance(message, Message)]
+        if offered:
+            answers, meter = await self._publish(sender, offered, arrival)
         else:
             answers, meter = [], sender.meter(arrival.now)
         answered = iter(answers)
-        said = (next(answered) if isinstance(message, Message) else message for message in checked)
-        decisions = [_decision(id_, what) for id_, what in zip(ids, said, strict=True)]
-        for decision in decisions:
-            _COUNTED[_outcome(decision)].inc()
-        return decisions, meter
+        said = [next(answered) if isinstance(message, Message) else message for message in checked]
+        outcomes = [_REFUSED if isinstance(what, Refused) else what for what in said]
+        for outcome in set(outcomes):
+            _COUNTED[outcome].inc(outcomes.count(outcome))
+        return [_decision(id_, what) for id_, what in zip(ids, said, strict=True)], meter
 
     async def ping(self) -> None:
         """Raise :class:`Unavailable` unless Redis answers, keeps what it acknowledges and has the key directory."""
@@ -179,20 +180,35 @@ class Admission:
         return sum([await self._redis.execute("XLEN", stream) for stream in streams])
 
     async def _publish(
-        self, sender: Sender, ids: Sequence[str], messages: Sequence[Message], arrival: Arrival
+        self, sender: Sender, offered: Sequence[tuple[str, Message]], arrival: Arrival
     ) -> tuple[list[bytes], Meter]:
+        place = sender.place
+        if place is None or place.month != arrival.now.month:
+            place = sender.place = self._place(sender, arrival.now)
+        candidates = await unhurried(_candidates(sender.grant.tenant_id, offered, arrival))
+        try:
+            answers = await self._admit(place, candidates)
+        except Unavailable as exc:
+            if not str(exc.__cause__).startswith("OOM"):
+                raise
+            return await self._known(place.partition, candidates), sender.meter(arrival.now)
+        reach("ingest.stored")
+        sender.used = answers[-4]
+        return answers[:-4], _meter(answers[-4:], sender.terms.plan, arrival.now)
+
+    def _place(self, sender: Sender, now: datetime) -> Place:
         tenant, plan = sender.grant.tenant_id, sender.terms.plan
         partition = keyspace.partition_of(tenant, self._limits.partitions)
-        keys = [
+        keys = (
             *(keyspace.stream_key(CHANNEL, partition, lane) for lane in keyspace.LANES),
-            keyspace.count_key(tenant, partition, arrival.now),
+            keyspace.count_key(tenant, partition, now),
             keyspace.rate_key(tenant, partition),
             keyspace.rate_key(f"{tenant}:{sender.key_digest[:16]}", partition),
             keyspace.rate_key(f"{tenant}:fair", partition),
             generations_key(partition),
             keyspace.bytes_key(partition),
-        ]
-        arguments: list[str | bytes | int] = [
+        )
+        limits = (
             self._limits.stream_length,
             self._limits.window_s,
             -1 if plan.monthly.hard is None else plan.monthly.hard,
@@ -202,42 +218,19 @@ class Admission:
             *_rate_arguments(self._limits.fair),
             tenant,
             self._limits.waiting_bytes,
-        ]
-        stamps = arrival.stamps(tenant)
-        traced = {**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"}
-        candidates: list[_Candidate] = []
-        for id_, message in zip(ids, messages, strict=True):
-            # A trace that the sender put into the event stays.
-            given = traced if message.event.extension("traceparent") is None else stamps
-            event = cloudevent.stamp(message.raw, **given)
-            content = content_hash(message.event)[:CONTENT_BYTES]
-            candidates.append(_Candidate(identity(tenant, id_), content, event))
-        try:
-            answers = await self._admit(partition, keys, arguments, candidates)
-        except Unavailable as exc:
-            if not str(exc.__cause__).startswith("OOM"):
-                raise
-            return await self._known(partition, candidates), sender.meter(arrival.now)
-        reach("ingest.stored")
-        sender.used = answers[-4]
-        return answers[:-4], _meter(answers[-4:], plan, arrival.now)
+        )
+        return Place(now.month, partition, keys, limits)
 
-    async def _admit(
-        self,
-        partition: int,
-        keys: Sequence[str],
-        arguments: Sequence[str | bytes | int],
-        candidates: Sequence[_Candidate],
-    ) -> list[Any]:
+    async def _admit(self, place: Place, candidates: Sequence[_Candidate]) -> list[Any]:
         """Run the script; again when identities are remembered in other buckets by now, which it says."""
-        known = self._generations.get(partition) or Generations(partition)
+        known = self._generations.get(place.partition) or Generations(place.partition)
         events = [part for each in candidates for part in (each.identity.field, each.content, each.event)]
         for _ in range(MOST_CHANGES):
             buckets = [bucket for each in candidates for bucket in known.buckets_of(each.identity)]
-            answers = await self._run([*keys, *buckets], [*arguments, known.text, *events])
+            answers = await self._run([*place.keys, *buckets], [*place.limits, known.text, *events])
             if len(answers) > 1:
                 return answers
-            known = self._generations[partition] = Generations(partition, answers[0])
+            known = self._generations[place.partition] = Generations(place.partition, answers[0])
         raise Unavailable("Redis")
 
     async def _known(self, partition: int, candidates: Sequence[_Candidate]) -> list[bytes]:
@@ -279,6 +272,15 @@ def _identity(tenant: str, message: Message | Refused) -> str:
     return cloudevent.event_id(tenant, message.event.source, message.event.id)
 
 
+def _candidates(tenant: str, offered: Iterable[tuple[str, Message]], arrival: Arrival) -> Iterator[_Candidate]:
+    stamps = arrival.stamps(tenant)
+    end = cloudevent.ending({**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"})
+    for id_, message in offered:
+        untraced = message.event.extension("traceparent") is None  # a trace that the sender put into the event stays
+        event = cloudevent.stamped(message.raw, end if untraced else cloudevent.ending(stamps))
+        yield _Candidate(identity(tenant, id_), content_hash(message.event)[:CONTENT_BYTES], event)
+
+
 def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Message | Refused:
     """Refuse what no function could work with, while the sender is still there to be told."""
     if isinstance(message, Refused):
@@ -286,7 +288,7 @@ def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Mes
     event = message.event
     reserved = [
         Fault(cloudevent.pointer([name]), f"attributes that begin with {cloudevent.RESERVED_PREFIX} are reserved")
-        for name in event.model_extra or ()
+        for name in event.__pydantic_extra__ or ()
         if name.startswith(cloudevent.RESERVED_PREFIX)
     ]
     if reserved:
@@ -326,9 +328,3 @@ def _decision(id_: str, said: bytes | Refused) -> Decision:
     if said in {b"stored", b"duplicate"}:
         return Accepted(id_, duplicate=said == b"duplicate")
     return Declined(id_, _REFUSALS[said])
-
-
-def _outcome(decision: Decision) -> str:
-    if isinstance(decision, Accepted):
-        return "duplicate" if decision.duplicate else "accepted"
-    return next((name.decode() for name, refusal in _REFUSALS.items() if refusal is decision.why), "refused")

@@ -13,13 +13,14 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from events import health, metrics
+from events.cloudevent import Message
 from events.errors import Refused, Unavailable
 from events.log import Log, Throttle
 from functions.domain.key import WRITE_EVENTS, permitted
 from functions.ingest import answer
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Answer
-from functions.ingest.doors import DOORS, Door, Request, without_slash
+from functions.ingest.doors import DOORS, Door, Messages, Request, without_slash
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
@@ -126,13 +127,16 @@ class FrontDoor:
             type_of=sender.terms.event_type,
         )
         opened, render = door.open(request)
-        turn = self.turns.setdefault(sender.grant.tenant_id, asyncio.Semaphore(READ_AT_ONCE))
-        async with turn:
-            messages = await unhurried(opened)
+        messages = opened if isinstance(opened, list) else await self._read_in_turn(sender.grant.tenant_id, opened)
         trace = traceparent(headers.get("traceparent"), self.random_bytes)
         arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
         decisions, meter = await self.admission.decide(sender, messages, arrival)
         return render(decisions, meter)
+
+    async def _read_in_turn(self, tenant: str, messages: Messages) -> list[Message | Refused]:
+        turn = self.turns.setdefault(tenant, asyncio.Semaphore(READ_AT_ONCE))
+        async with turn:
+            return await unhurried(messages)
 
     async def health(self) -> Answer:
         """Whether Redis is fit to accept events; nothing else is needed for it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError, to_json
@@ -26,8 +26,7 @@ RECORD_SOURCE = "/api/v1/events"
 ANY_SOURCE = "/api/events"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One request, its body read.
 
     Args:
@@ -61,8 +60,8 @@ class Request:
 
 
 Model = TypeVar("Model", bound=BaseModel)
-#: Those of a batch are read as they are taken, which may raise Refused.
-Messages = Iterable[Message | Refused]
+#: A list where they are read, else of a batch, whose events are read as they are taken, which may raise Refused.
+Messages = list[Message | Refused] | Iterator[Message | Refused]
 Render = Callable[[Sequence[Decision], Meter], Answer]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from events import keyspace
 from events.log import Log
@@ -23,14 +24,32 @@ REMEMBERED_S = 2.0
 MOST_REMEMBERED = 10_000
 
 
+class Place(NamedTuple):
+    """Where the events of one key go in one month: what the admission script is told beside the events themselves.
+
+    Args:
+        month: of the year; the tenant's counter is another one in the next.
+    """
+
+    month: int
+    partition: int
+    keys: Sequence[str]
+    limits: Sequence[str | int]
+
+
 @dataclass(slots=True)
 class Sender:
-    """Who sends: the key's digest, what the key may do, the tenant's terms and, as last heard, its month's events."""
+    """Who sends: the key's digest, what the key may do, the tenant's terms and, as last heard, its month's events.
+
+    Args:
+        place: None until the first event comes.
+    """
 
     key_digest: str
     grant: Grant
     terms: Terms
     used: int
+    place: Place | None = None
 
     def meter(self, now: datetime) -> Meter:
         """How it stands with its month, for an answer that takes no script call; of its rates nothing is known."""

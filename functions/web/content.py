@@ -17,6 +17,8 @@ _NO_JSON: Mapping[bytes, str] = {
     b"\xfe\xff": "UTF-16",
     b"\x00\x00\xfe\xff": "UTF-32",
 }
+#: How nearly all bodies begin.
+_PLAIN = frozenset({b"{", b"["})
 #: gzip allows a file of several members (RFC 1952, section 2.2). More would cost time out of all proportion.
 _MOST_MEMBERS = 100
 #: A window of 32 KiB, with the header and the checksum of gzip.
@@ -37,15 +39,16 @@ def unpacked(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
     body = _decoded(body, headers.get("content-encoding", ""), most)
     if content_type and not cloudevent.is_json(content_type):
         return body  # its first bytes are the sender's data
-    if content_type:
+    if ";" in content_type:
         _check_charset(content_type)
+    if content_type and body[:1] not in _PLAIN:
         _check_start(body)
     return body.removeprefix(_UTF8_MARK)
 
 
 def _decoded(body: bytes, encoding: str, most: int) -> bytes:
     encoding = encoding.strip().lower()
-    if encoding in {"", "identity"}:
+    if not encoding or encoding == "identity":
         return body
     if encoding not in {"gzip", "x-gzip"}:
         detail = "Content-Encoding may be gzip, or absent"

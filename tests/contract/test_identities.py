@@ -27,7 +27,6 @@ from tests.servers import redis_server
 from tests.servers.parts import until
 
 TENANT = "acme"
-SENDER = Sender("digest", Grant(TENANT, frozenset({WRITE_EVENTS})), Terms(), 0)
 ARRIVAL = Arrival(now=datetime.now(UTC), traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 DAY_S = 86_400
 
@@ -62,7 +61,8 @@ def event(number: int, account: str = "a") -> bytes:
 
 async def send(admission: Admission, numbers: Iterable[int], account: str = "a") -> list[Decision]:
     messages = [cloudevent.parse(event(number, account)) for number in numbers]
-    return (await admission.decide(SENDER, messages, ARRIVAL))[0]
+    sender = Sender("digest", Grant(TENANT, frozenset({WRITE_EVENTS})), Terms(), 0)
+    return (await admission.decide(sender, messages, ARRIVAL))[0]
 
 
 async def stored(admission: Admission, numbers: Sequence[int]) -> int:

@@ -56,7 +56,9 @@ class RedisPipe:
             Unavailable: Redis is away, slow, full or unfit for use. The command may have run where ``sent`` says so.
             hiredis.ReplyError: Redis refused the command for another reason.
         """
-        connection = await self._usable()
+        connection = self._connection
+        if connection is None or not connection.fit:
+            connection = await self._usable()
         reply = await connection.send(command)
         if isinstance(reply, hiredis.ReplyError):
             raise _refusal(reply)
@@ -182,6 +184,11 @@ class _Connection(asyncio.Protocol):
         self.closed = False
         self.inspect_at = 0.0
         self.unfit = ""
+
+    @property
+    def fit(self) -> bool:
+        """Whether a command may be sent without a second look at the server."""
+        return not (self.closed or self.unfit) and self._loop.time() < self.inspect_at
 
     def send(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Reply]:
         """Queue ``command`` for the next write and give the future of its reply."""
