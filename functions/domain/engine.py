@@ -12,6 +12,7 @@ from functions.domain.catalog import Side
 from functions.domain.condition import Facts
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import NEVER, Episode, Rule
+from functions.domain.sales import SalesEvent
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
 
@@ -165,7 +166,7 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
     for signal in signals:
         event = signal.event
         key = (event.tenant_id, event.account_id)
-        account = state.accounts.get(key) or state.accounts.setdefault(key, Account())
+        account = Account() if event.nobodys else state.accounts.get(key) or state.accounts.setdefault(key, Account())
         slot, amount = added = score.contribution(event.kind, event.occurred_at)
         at, late = event.received_at, False
         if at < account.as_of:
@@ -177,7 +178,7 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
             question = Question(signal, account.sums, added, at, late)
             facts = Facts(_facts(asked[event.tenant_id], question))
             moved = _ask(question, facts, account.episodes, evaluations[event.tenant_id], changes.notices) or moved
-        if moved:
+        if moved and not event.nobodys:
             account.as_of = at
             changes.accounts[key] = account
     return changes
@@ -275,8 +276,12 @@ def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evalua
 
 def _notice(rule: Rule, episode: Episode, question: Question) -> Notice:
     event = question.signal.event
+    if event.nobodys:
+        whose, number = _nobodys(rule, event)
+    else:
+        whose, number = event.account_id, episode.number
     return Notice(
-        id=rule_notice_id(rule.tenant_id, rule.id, rule.version, event.account_id, episode.number),
+        id=rule_notice_id(rule.tenant_id, rule.id, rule.version, whose, number),
         tenant_id=rule.tenant_id,
         title=rule.definition.name,
         recipient=rule.definition.then[0].to,
@@ -285,7 +290,19 @@ def _notice(rule: Rule, episode: Episode, question: Question) -> Notice:
         rule_id=rule.id,
         rule_version=rule.version,
         account_id=event.account_id,
-        episode=episode.number,
+        episode=number,
         engagement=_engagement(question),
         quiet=event.quiet,
     )
+
+
+def _nobodys(rule: Rule, event: SalesEvent) -> tuple[str, int]:
+    """Return what stands for account and episode in the identity of a notice about an event without an account.
+
+    Such events have no state that batches would wait for. What they lead to is one notice for each span of the rule's
+    cooldown, counted from 1970, whichever event comes first; with no cooldown, one for each event.
+    """
+    hours = rule.definition.cooldownHours
+    if not hours:
+        return f"{event.account_id}\n{event.id}", 1
+    return event.account_id, (event.received_at - NEVER_MOVED) // timedelta(hours=hours)

@@ -82,6 +82,11 @@ class SalesEvent(NamedTuple):
         return noted
 
     @property
+    def nobodys(self) -> bool:
+        """Whether it names no account: it counts for nobody, and no account's state is read or written for it."""
+        return self.account_id == UNASSIGNED and not self.kind.points
+
+    @property
     def quiet(self) -> bool:
         """Whether its sender marked it ``quiet``, as one of a backfill: it is scored, and nobody is told."""
         return self.sent.get(QUIET) in (True, "true")

@@ -21,7 +21,7 @@ from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.rule import RuleDefinition
-from functions.domain.sales import SalesEvent
+from functions.domain.sales import UNASSIGNED, SalesEvent
 from functions.domain.signal import SHOWN, Signal, instant
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -205,6 +205,38 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
             assert other.run("SELECT events FROM usage FOR UPDATE NOWAIT") == [[1]]
         waiting.result(10)
         assert other.run("SELECT events FROM usage") == [[2]]
+
+
+def nobodys(number: int) -> Signal:
+    """An event that names no account."""
+    return signal(number, account_id=UNASSIGNED, kind=replace(EVENT_TYPES["demo_completed"], points=0))
+
+
+@pytest.mark.usefixtures("rule")
+def test_events_without_an_account_wait_for_nobody(store: PostgresSignalStore, database_url: str) -> None:
+    store.record([nobodys(1)])
+    with closing(connect(database_url)) as other:
+        other.run("BEGIN")
+        other.run("SELECT FROM accounts WHERE account_id = :account FOR UPDATE", account=UNASSIGNED)
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(store.record, [nobodys(2), signal(3)]).result(10).notices
+        other.run("ROLLBACK")
+
+
+def test_a_rule_that_events_without_an_account_meet_is_told_of_once_a_cooldown(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    definition = {"name": "a demo", "when": "signal.type == 'high_intent'"}
+    definition |= {"then": [{"channel": "email", "to": "a@example.com"}], "cooldownHours": 24}
+    PostgresTenants(database).put("acme-inc", "Acme")
+    PostgresTenants(database).put_rule("acme-inc", uuid4(), RuleDefinition.model_validate(definition))
+    batches = [[nobodys(number), nobodys(number + 100)] for number in range(8)]
+    with ThreadPoolExecutor(4) as threads:
+        recorded = list(threads.map(store.record, batches))
+    told = [id_ for each in recorded for ids in each.notices.values() for id_ in ids]
+    assert len(told) == 1
+    again = [id_ for batch in batches for ids in store.record(batch).notices.values() for id_ in ids]
+    assert again == told, "a redelivery gives the same"
 
 
 def test_an_event_that_comes_again_for_another_account_leaves_no_trace_there(

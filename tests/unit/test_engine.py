@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from typing import Any
@@ -19,7 +20,7 @@ from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.engine import Account, AccountKey, Clocks, State
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import Condition, Rule, RuleDefinition
-from functions.domain.sales import SalesEvent
+from functions.domain.sales import UNASSIGNED, SalesEvent
 from functions.domain.score import Slot
 from functions.domain.signal import Signal
 
@@ -418,3 +419,32 @@ def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
 def test_accounts_that_stay_as_they_are_need_no_writing():
     worthless = signal(1).event._replace(kind=EventType("note.taken", "unscored", 0, 0, 1, prefix=""))
     assert engine.advance(State({}, {}), [Signal.of(worthless)]).accounts == {}
+
+
+# --- events without an account
+
+
+def nobodys(number: int, received: timedelta) -> Signal:
+    worthless = replace(EVENT_TYPES["demo_completed"], points=0)
+    event = signal(number, account=UNASSIGNED, received=received, metadata={"deal": 500}).event
+    return Signal.of(event._replace(kind=worthless))
+
+
+@given(st.lists(st.timedeltas(timedelta(0), 5 * DAY), max_size=12), st.randoms(use_true_random=False))
+def test_events_without_an_account_lead_to_a_notice_each_cooldown_in_any_order_and_change_no_account(moments, random):
+    rules = {"t1": [rule(1, "event.metadata.deal > 100", 24), rule(2, "signal.type == 'high_intent'", 0)]}
+    signals = [nobodys(number, moment) for number, moment in enumerate(moments)]
+    random.shuffle(signals)
+    ids = set()
+    for each in signals:  # as in batches that know nothing of each other
+        changes = engine.advance(State({}, rules), [each])
+        assert changes.accounts == {}
+        ids |= {(notice.rule_id, notice.id) for notice in changes.notices}
+    days = {(NOON + moment).date() for moment in moments}
+    assert Counter(rule_id for rule_id, _ in ids) == Counter({"1": len(days), "2": len(moments)})
+
+
+def test_an_account_that_a_sender_calls_unassigned_is_one_like_others():
+    store = after([signal(1, account=UNASSIGNED)])
+    assert sums(store).keys() == {("t1", UNASSIGNED)}
+    assert {notice.episode for notice in store.notices} == {1}

@@ -107,8 +107,9 @@ def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
 
 
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
-    """Each account of the batch once."""
-    pairs = {(signal.event.tenant_id, signal.event.account_id) for signal in signals}
+    """Each account of the batch once, as far as events name one: nobody waits for those that do not."""
+    events = (signal.event for signal in signals if not signal.event.nobodys)
+    pairs = {(event.tenant_id, event.account_id) for event in events}
     return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
 
 
@@ -127,6 +128,9 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
 
     Their accounts are held from here to the commit, new ones since they were inserted, and batches that share one
     wait for each other.
+
+    Returns:
+        Those that are on record now and were not before.
     """
     rules, unusable = _rules(tx, signals)
     accounts = _json(_accounts(signals))
@@ -134,8 +138,10 @@ def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
     state = State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
     changes = engine.advance(state, signals, Clocks(time.perf_counter, time.thread_time))
     changes.troubles.update(unusable)
-    _put(tx, changes, signals)
-    return [notice for notice in changes.notices if not notice.quiet]
+    # Of events without an account several may lead to one notice: it is the first one's.
+    changes.notices = list({notice.id: notice for notice in reversed(changes.notices)}.values())[::-1]
+    new = _put(tx, changes, signals)
+    return [notice for notice in changes.notices if notice.id in new and not notice.quiet]
 
 
 def _rules(
@@ -169,16 +175,17 @@ def _compiled(when: str) -> Condition:
     return Condition.compile(when)
 
 
-def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> None:
-    """Write changes, and count new events against their tenants' months."""
+def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
+    """Write changes, and count new events against their tenants' months. Returns: the notices that are new."""
     counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
-    tx.rows(
+    rows = tx.rows(
         "put_changes",
         accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
         notices=_json(map(_notice_row, changes.notices)),
         troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
         counts=_json({"tenant_id": tenant, "month": first, "events": new} for (tenant, first), new in counts.items()),
     )
+    return {row["id"] for row in rows}
 
 
 def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:

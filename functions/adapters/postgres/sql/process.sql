@@ -94,11 +94,12 @@ WHERE disabled_at IS NULL AND deleted_at IS NULL
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
 -- put_changes --
--- What a batch led to: accounts that it holds and has changed; notices that are due, of which one that is there
--- already was due before; and its new events, counted against their tenants' months. One statement and the last of a
--- batch, because batches that share an account have waited until its end. Those of the same tenant wait for its months,
--- too: hence these come after the accounts, which only a reading of what is written makes sure of. The rules that had
--- trouble come last, in a fixed order: few batches have any.
+-- What a batch led to: notices that are due; accounts that it holds and has changed; and its new events, counted
+-- against their tenants' months. A row for each notice that is new: about events without an account there may be one
+-- already. One statement and the last of a batch, because batches that share an account have waited until its end. Those
+-- of the same tenant wait for its months, too: hence these come after the notices, which the result is read from, and
+-- the accounts, which only a reading of what is written makes sure of. The rules that had trouble come last, in a fixed
+-- order: few batches have any.
 WITH written AS (
   UPDATE accounts SET sums = given.sums, episodes = given.episodes, as_of = given.as_of
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
@@ -119,7 +120,9 @@ noticed AS (
     rule_version integer, account_id text, episode integer, engagement numeric, created_at timestamptz,
     quiet boolean
   )
+  ORDER BY tenant_id, id
   ON CONFLICT DO NOTHING
+  RETURNING id
 ),
 counted AS (
   INSERT INTO usage (tenant_id, month, events)
@@ -144,7 +147,7 @@ troubled AS (
       disabled_at = coalesce(excluded.disabled_at, known.disabled_at),
       disabled_because = coalesce(excluded.disabled_because, known.disabled_because)
 )
-SELECT count(*) FROM counted;
+SELECT id FROM noticed;
 
 -- forgotten_notices --
 -- Notices of a stretch of time that are not sent, and whose next attempt is overdue since its end: what told of them
