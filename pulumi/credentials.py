@@ -11,6 +11,8 @@ from config import Stack
 
 #: Redis inside the cluster, as knative/base calls it.
 REDIS_HOST = "sspp-redis:6379"
+#: The users of Redis that have a URL, and those that others log in as. Source: knative/base/redis/users.sh.
+REDIS_USERS, REDIS_OTHERS = ("ingest", "dispatcher", "api", "operator"), ("keda", "exporter", "backup")
 #: The parts that log in to PostgreSQL as themselves. Source: events/settings.py.
 LOGINS = ("api", "process", "index", "notify", "tick")
 
@@ -24,15 +26,12 @@ def derived(seed: str, purpose: str) -> str:
 def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
     """The Secrets that need nothing but the configuration: name -> key -> value."""
     seed = stack.seed.get_secret_value()
-    app, backup = derived(seed, "redis/app"), derived(seed, "redis/backup")
+    redis = {user: derived(seed, f"redis/{user}") for user in (*REDIS_USERS, *REDIS_OTHERS)}
     return {
         "sspp-redis": {
-            "REDIS_URL": f"redis://app:{app}@{REDIS_HOST}/0",
-            "app-password": app,
-            "keda-password": derived(seed, "redis/keda"),
-            "exporter-password": derived(seed, "redis/exporter"),
-            "REDIS_BACKUP_URL": f"redis://backup:{backup}@{REDIS_HOST}/0",
-            "backup-password": backup,
+            **{user: f"redis://{user}:{redis[user]}@{REDIS_HOST}/0" for user in REDIS_USERS},
+            **{f"{user}-password": password for user, password in redis.items()},
+            "REDIS_BACKUP_URL": f"redis://backup:{redis['backup']}@{REDIS_HOST}/0",
         },
         "sspp-delivery": {"SSPP_DELIVERY_TOKEN": derived(seed, "delivery")},
         "sspp-operator": {"SSPP_OPERATOR_KEY": derived(seed, "operator")},

@@ -1,4 +1,4 @@
-"""Redis as it is really run: in a cluster, behind TLS, with a user of its own for each part."""
+"""Redis as it is really run: in a cluster, or behind TLS. Its users are in test_redis_users.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,8 +24,6 @@ from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Park
 from events.deadletter import DeadLetters, Wanted, with_data
 from events.errors import ConfigError, Unavailable
-from events.identities import generations_key
-from events.subscription import SUBSCRIPTIONS
 from functions.adapters.redis import partitions
 from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.directory import COMPLETE
@@ -37,7 +35,6 @@ from functions.ingest.admission import Admission, Arrival, Limits
 from functions.ingest.answer import Accepted, Decision
 from functions.ingest.keys import REMEMBERED_S, KeyCache
 from functions.local import ports
-from tests.scale import deployed, keda
 from tests.servers import redis_server
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -78,17 +75,22 @@ async def front_door(url: str) -> AsyncIterator[Admission]:
 
 
 def admit(url: str, client: Any, partition: int) -> list[Decision]:
-    """Have a front door at ``url`` decide on two events of a tenant in ``partition``; ``client`` lets it in."""
-    tenant = TENANTS[partition]
-    publish(client, tenant)
+    """Let a tenant of ``partition`` in through ``client``, and have a front door at ``url`` decide on two events."""
+    publish(client, TENANTS[partition])
+    return decided(url, partition)
 
-    async def decided() -> list[Decision]:
+
+def decided(url: str, partition: int) -> list[Decision]:
+    """Have a front door at ``url`` decide on two events of a tenant of ``partition``."""
+
+    async def asked() -> list[Decision]:
         async with front_door(url) as admission:
             messages = [cloudevent.parse(_event(number)) for number in range(2)]
-            decisions, _ = await admission.decide(await admission.sender(key_of(tenant), NOW), messages, ARRIVAL)
+            sender = await admission.sender(key_of(TENANTS[partition]), NOW)
+            decisions, _ = await admission.decide(sender, messages, ARRIVAL)
             return decisions
 
-    return asyncio.run(decided())
+    return asyncio.run(asked())
 
 
 def _event(number: int) -> bytes:
@@ -96,13 +98,18 @@ def _event(number: int) -> bytes:
     return json.dumps(event | {"data": {"accountId": "account"}}).encode()
 
 
-def check_admission(url: str, client: Any, partition: int) -> None:
-    """Both events are taken, each in its lane; a second time they are known."""
-    seen = [[decision.duplicate for decision in admit(url, client, partition)] for _ in range(2)]
+def check_admission(url: str, operator: Any, reader: Any, partition: int) -> None:
+    """Both events are taken, each in its lane; a second time they are known.
+
+    Args:
+        url: the front door's.
+        operator, reader: who lets the tenant in, and who asks for an event afterwards.
+    """
+    seen = [[decision.duplicate for decision in admit(url, operator, partition)] for _ in range(2)]
     assert seen == [[False, False], [True, True]]
-    assert [Channel(client, "events", partition, "a", lane).depth() for lane in keyspace.LANES] == [1, 1]
+    assert [Channel(operator, "events", partition, "a", lane).depth() for lane in keyspace.LANES] == [1, 1]
     accepted = cloudevent.event_id(TENANTS[partition], "/test", "0")
-    seen = SeenEvents(client, LIMITS.partitions)
+    seen = SeenEvents(reader, LIMITS.partitions)
     at = seen.accepted_at(TENANTS[partition], UUID(accepted))
     assert at is not None
     assert abs(at - datetime.now(UTC)) < timedelta(minutes=1)
@@ -131,19 +138,28 @@ def carry(client: Any, partition: int, lane: str = keyspace.FAST) -> None:
     assert client.xlen(keyspace.dead_key("signals", partition)) == 1
 
 
-def check_dead_letters(client: Any, count: int) -> None:
-    """Of as many letters of :func:`carry` one is edited, it and another are redriven, and the rest are purged."""
-    dead = DeadLetters(client, LIMITS.partitions)
+def check_dead_letters(dispatcher: Any, desk: Any, count: int) -> None:
+    """Of as many letters of :func:`carry` one is edited, it and another are redriven, and the rest are purged.
+
+    Args:
+        dispatcher, desk: who watches them, and who works on them.
+    """
+    watching, dead = DeadLetters(dispatcher, LIMITS.partitions), DeadLetters(desk, LIMITS.partitions)
     letters = dead.page(Wanted(channel="signals"), limit=100).letters
     assert len(letters) == count
-    assert [tenant for tenant, _ in dead.recent("signals", 60)] == ["acme"] * count
+    assert [tenant for tenant, _ in watching.recent("signals", 60)] == ["acme"] * count
+    edited = with_data(letters[0], {"accountId": "another"})
+    dead.edit(letters[0], edited)
+    assert dead.redrive([dead.get(letters[0].id), *letters[1:2]], lambda: "nonce") == min(count, 2)
+    assert dead.purge_wanted(Wanted()).count == max(0, count - 2)
+    assert [watching.watch("signals", partition, 1) for partition in range(count)] == [(0, 0)] * count
+
+
+def check_partitions(client: Any) -> None:
+    """While something waits nobody may count other partitions."""
     partitions.settle_on(client, LIMITS.partitions)
     with pytest.raises(ConfigError):
         partitions.settle_on(client, LIMITS.partitions + 1)
-    dead.edit(letters[0], with_data(letters[0], {"accountId": "another"}))
-    assert dead.redrive([dead.get(letters[0].id), letters[1]], lambda: "nonce") == 2
-    assert dead.purge_wanted(Wanted()).count == count - 2
-    assert [dead.watch("signals", partition, 1) for partition in range(count)] == [(0, 0)] * count
 
 
 # --- a cluster
@@ -163,7 +179,8 @@ def test_partitions_are_carried_on_whichever_node_they_live(cluster, lane):
         carry(cluster, partition, lane)
         nodes.add(cluster.get_node_from_key(keyspace.stream_key("events", partition)).name)
     assert len(nodes) == redis_server.NODES
-    check_dead_letters(cluster, 4)
+    check_partitions(cluster)
+    check_dead_letters(cluster, cluster, 4)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -182,7 +199,7 @@ def test_a_script_whose_keys_are_in_two_slots_is_refused(cluster, name):
 
 @pytest.mark.parametrize("partition", TENANTS)
 def test_all_that_the_front_door_asks_touches_one_slot_at_a_time(cluster, redis_cluster_url, partition):
-    check_admission(redis_cluster_url, cluster, partition)
+    check_admission(redis_cluster_url, cluster, cluster, partition)
 
 
 def test_one_front_door_takes_events_for_every_node_and_counts_what_waits(cluster, redis_cluster_url):
@@ -349,17 +366,21 @@ def test_a_front_door_finds_the_replica_that_took_over_from_the_only_node_it_was
             assert numbers_in(again, partition) == [0, 1]
 
 
-def test_our_own_user_needs_only_to_see_the_slots_beside_what_it_may_without_a_cluster(
+def test_the_deployed_users_need_only_to_see_the_slots_beside_what_they_may_without_a_cluster(
     cluster, redis_cluster_url, tmp_path
 ):
-    lines = redis_server.users(redis_server.USERS.read_text("utf-8"), tmp_path, {name: name for name in REFUSED})
-    [rules] = [line.split() for line in lines.read_text("utf-8").splitlines() if line.startswith("user app ")]
-    cluster.execute_command("ACL SETUSER", *rules[1:], "+cluster|slots", target_nodes=cluster.ALL_NODES)
-    url = redis_cluster_url.replace("redis://", "redis://app:app@")
-    with closing(channel.connect(url)) as client:
-        carry(client, 1)
-        check_admission(url, client, 0)
-    cluster.execute_command("ACL DELUSER", "app", target_nodes=cluster.ALL_NODES)
+    names = ("ingest", "dispatcher", "api", "operator")
+    with ExitStack() as stack:
+        for rules in redis_server.user_rules(tmp_path):
+            if rules[0] in names:
+                allowed = (*rules, "+cluster|slots")
+                cluster.execute_command("ACL", "SETUSER", *allowed, target_nodes=cluster.ALL_NODES)
+                stack.callback(cluster.execute_command, "ACL", "DELUSER", rules[0], target_nodes=cluster.ALL_NODES)
+        urls = {name: redis_cluster_url.replace("redis://", f"redis://{name}:{name}@") for name in names}
+        of = {name: stack.enter_context(closing(channel.connect(url))) for name, url in urls.items()}
+        carry(of["dispatcher"], 1)
+        check_dead_letters(of["dispatcher"], of["api"], 1)
+        check_admission(urls["ingest"], of["operator"], of["api"], 0)
 
 
 def test_a_cluster_that_is_away_is_unavailable():
@@ -436,157 +457,4 @@ def test_the_front_door_works_over_tls_with_the_machines_trust(tls_url, authorit
         with pytest.raises(Unavailable):
             admit(tls_url.partition("?")[0], client, 1)
         monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
-        check_admission(tls_url, client, 1)
-
-
-# --- users
-
-
-STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
-PARKED, SEEN = keyspace.parked_key("events", 0), generations_key(0)
-
-
-@pytest.fixture(scope="module", params=redis_server.SERVERS)
-def users(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """A server with the deployed users, whose passwords are their names; gives the URL of one."""
-    folder = tmp_path_factory.mktemp("users")
-    file = redis_server.users(redis_server.USERS.read_text("utf-8"), folder, {name: name for name in REFUSED})
-    options = {"aclfile": str(file), "enable-debug-command": "yes"}  # so that it is the user who may not
-    with redis_server.running(request.param, folder, options) as url:
-        yield lambda user: url.replace("redis://", f"redis://{user}:{user}@")
-
-
-@pytest.fixture
-def as_user(users: Callable[[str], str]) -> Iterator[Callable[[str], Any]]:
-    """Connect as a user."""
-    clients: dict[str, Any] = {}
-    yield lambda user: clients.setdefault(user, channel.connect(users(user)))
-    for client in clients.values():
-        client.close()
-
-
-def test_nobody_gets_in_without_a_name(users):
-    url = users("app")
-    for anonymous in (url.replace("app:app@", ""), url.replace("app:app@", ":app@"), url.replace(":app@", ":no@")):
-        with closing(channel.connect(anonymous)) as client, pytest.raises(Unavailable):
-            Channel(client, "events", 0, "a").ping()
-
-
-def test_our_own_user_can_do_all_we_do(users, as_user):
-    client = as_user("app")
-    for partition, lane in enumerate(keyspace.LANES):
-        carry(client, partition, lane)
-    check_dead_letters(client, len(keyspace.LANES))
-    RedisKeyDirectory(client).remove(["digest"])
-    check_admission(users("app"), client, 2)
-
-
-def test_kedas_user_reads_every_trigger(as_user):
-    for name in SUBSCRIPTIONS:
-        readings = [keda.read(as_user("keda"), trigger) for trigger in deployed.triggers(name)]
-        assert None not in [reading.value for reading in readings]
-
-
-ALLOWED: Mapping[str, Sequence[Sequence[Any]]] = {
-    "app": [
-        ("PING",),
-        ("INFO",),
-        ("CONFIG", "GET", "appendfsync"),
-        ("GET", "sspp:x"),
-        ("SET", "sspp:x", 1),
-        ("DEL", "sspp:x"),
-    ],
-    "keda": [("PING",), ("CLIENT", "SETNAME", "keda"), ("XLEN", STREAM), ("TYPE", RETRY), ("ZCARD", RETRY)],
-    "backup": [("REPLCONF", "rdb-only", 1)],
-    "exporter": [("PING",), ("INFO",), ("XLEN", STREAM), ("ZCARD", RETRY), ("TYPE", STREAM), ("SLOWLOG", "GET")],
-}
-_LOOK = "return redis.call(ARGV[1], KEYS[1], '-', '+')"
-#: What nobody may.
-_NEVER: Sequence[Sequence[Any]] = [
-    ("FLUSHALL",),
-    ("FLUSHDB",),
-    ("KEYS", "*"),
-    ("CONFIG", "SET", "appendonly", "no"),
-    ("ACL", "LIST"),
-    ("ACL", "SETUSER", "me"),
-    ("SHUTDOWN", "NOSAVE"),
-    ("REPLICAOF", "NO", "ONE"),
-    ("MONITOR",),
-    ("SAVE",),
-    ("BGREWRITEAOF",),
-    ("SWAPDB", 0, 1),
-    ("CLIENT", "KILL", "ID", 1),
-    ("CLIENT", "LIST"),
-    ("SCRIPT", "FLUSH"),
-    ("FUNCTION", "FLUSH"),
-    ("FUNCTION", "LOAD", "#!lua name=x"),
-    ("FUNCTION", "DELETE", "x"),
-    ("DEBUG", "SLEEP", 0),
-    ("CLIENT", "PAUSE", 1),
-    ("CLIENT", "TRACKING", "ON", "BCAST"),
-    ("LATENCY", "RESET"),
-    ("CLUSTER", "RESET"),
-    ("MODULE", "LIST"),
-    ("PUBLISH", "channel", "x"),
-    ("GET", "another:key"),
-]
-#: What those that only look may not.
-_LOOKING: Sequence[Sequence[Any]] = [
-    ("CONFIG", "GET", "*"),
-    ("XRANGE", STREAM, "-", "+"),
-    ("XADD", STREAM, "*", "event", "x"),
-    ("XTRIM", STREAM, "MAXLEN", 0),
-    ("XREADGROUP", "GROUP", keyspace.GROUP, "me", "STREAMS", STREAM, ">"),
-    ("XGROUP", "DESTROY", STREAM, keyspace.GROUP),
-    ("ZADD", RETRY, 1, "x"),
-    ("ZRANGE", RETRY, 0, -1),
-    ("HGETALL", PARKED),
-    ("HGET", SEEN, "generations"),
-    ("GET", COMPLETE),
-    ("DEL", STREAM),
-    ("XLEN", PARKED),
-    ("EVAL", _LOOK, 1, STREAM, "XRANGE"),
-    ("EVAL", "return redis.call('XLEN', KEYS[1])", 1, PARKED),
-]
-#: What a replica or a backup says, and nobody else.
-_COPYING: Sequence[Sequence[Any]] = [("SYNC",), ("PSYNC", "?", -1), ("REPLCONF", "rdb-only", 1)]
-REFUSED: Mapping[str, Sequence[Sequence[Any]]] = {
-    "app": [
-        *_NEVER,
-        ("CONFIG", "REWRITE"),
-        ("CONFIG", "RESETSTAT"),
-        ("SCAN", 0),
-        ("RANDOMKEY",),
-        ("SORT", STREAM),
-        ("MIGRATE", "127.0.0.1", 1, STREAM, 0, 1),
-        ("FCALL", "f", 0),
-        ("SET", "another:key", 1),
-        ("EVAL", "return redis.call('SET', KEYS[1], 1)", 1, "another:key"),
-        ("EVAL", "return redis.call('FLUSHALL')", 0),
-        *_COPYING,
-    ],
-    "keda": [*_NEVER, *_LOOKING, *_COPYING, ("INFO",), ("XLEN", keyspace.dead_key("events", 0))],
-    "exporter": [*_NEVER, *_LOOKING, *_COPYING, ("SLOWLOG", "RESET"), ("EVAL", "return 1", 0)],
-    "backup": [*_NEVER, *_LOOKING, ("PING",), ("INFO",), ("PSYNC", "?", -1)],
-}
-
-
-def cases(table: Mapping[str, Sequence[Sequence[Any]]]) -> list[Any]:
-    return [
-        pytest.param(user, command, id=f"{user} {' '.join(map(str, command))[:60]}")
-        for user, commands in table.items()
-        for command in commands
-    ]
-
-
-@pytest.mark.parametrize(("user", "command"), cases(ALLOWED))
-def test_a_user_may(as_user, user, command):
-    as_user(user).execute_command(*command)
-
-
-@pytest.mark.parametrize(("user", "command"), cases(REFUSED))
-def test_a_user_may_not(as_user, user, command):
-    with pytest.raises(redis.ResponseError) as refused:
-        as_user(user).execute_command(*command)
-    in_a_script = ("ACL failure in script", "The user executing the script can't")  # as Valkey and Redis 7.0 say it
-    assert isinstance(refused.value, redis.exceptions.NoPermissionError) or str(refused.value).startswith(in_a_script)
+        check_admission(tls_url, client, client, 1)

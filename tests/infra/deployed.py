@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import redis as redis_py
 
@@ -19,7 +20,10 @@ from tests.servers.parts import Part, until
 
 #: User of Redis -> its password.
 PASSWORDS = {
-    "app": "app-password-of-the-tests",
+    "ingest": "ingest-password-of-the-tests",
+    "dispatcher": "dispatcher-password-of-the-tests",
+    "api": "api-password-of-the-tests",
+    "operator": "operator-password-of-the-tests",
     "keda": "keda-pässwörd",
     "exporter": "exporter password",
     "backup": "backup-password",
@@ -55,6 +59,11 @@ def prepare_redis(folder: Path) -> None:
 def client(port: int, user: str) -> redis_py.Redis:
     """A connection as one of the users."""
     return redis_py.Redis(host="127.0.0.1", port=port, username=user, password=PASSWORDS[user])
+
+
+def url(port: int, user: str) -> str:
+    """The same as a URL."""
+    return f"redis://{user}:{quote(PASSWORDS[user])}@127.0.0.1:{port}/0"
 
 
 @dataclass

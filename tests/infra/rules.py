@@ -27,6 +27,7 @@ from tests.infra.manifests import (
     pods,
     settings_map,
 )
+from tests.servers.redis_server import DEPLOYED_USERS
 
 COMPONENT = "app.kubernetes.io/component"
 
@@ -41,9 +42,18 @@ LOCAL_ONLY = {
 #: Settings that only stacks with an Elasticsearch name.
 SOME_STACKS = {"ELASTICSEARCH_URL"}
 
+#: Component -> the user of Redis it is.
+REDIS_USER_OF = {
+    "ingest": "ingest",
+    "api": "api",
+    **{f"dispatcher-{channel}": "dispatcher" for channel in SUBSCRIPTIONS},
+    "migrate": "operator",
+    "tick": "operator",
+}
+
 #: Secret -> its keys, as docs/manifests.md promises them to whoever makes Secrets.
 SECRETS = {
-    "sspp-redis": {"REDIS_URL", "app-password", "keda-password", "exporter-password", "backup-password"},
+    "sspp-redis": {*REDIS_USER_OF.values(), *(f"{user}-password" for user in DEPLOYED_USERS)},
     "sspp-database": {"DATABASE_URL", "password"},
     "sspp-logins": {*LOGINS, "logins"},
     "sspp-elasticsearch": {"ELASTICSEARCH_URL"},

@@ -24,8 +24,8 @@ from events import settings
 from functions.adapters.postgres.database import connect
 from functions.local.postgres import as_login
 from tests.bench import cores
-from tests.infra import deployed, image
-from tests.infra.deployed import PASSWORDS, Deployed
+from tests.infra import deployed, image, rules
+from tests.infra.deployed import Deployed
 from tests.infra.image import Image, StepFailed
 from tests.infra.manifests import ROOT, STACKS, objects, ours
 from tests.servers import smtp
@@ -82,7 +82,7 @@ def platform(
     folder = tmp_path_factory.mktemp("deployed")
     with deployed.redis(folder / "redis") as port:
         urls = {
-            "REDIS_URL": f"redis://app:{PASSWORDS['app']}@127.0.0.1:{port}/0",
+            **{f"sspp-redis/{user}": deployed.url(port, user) for user in set(rules.REDIS_USER_OF.values())},
             "DATABASE_URL": empty_database,
             "SSPP_DATABASE_LOGINS": LOGINS,
             **{f"sspp-logins/{part}": as_login(empty_database, part, PASSWORD) for part in settings.LOGINS},
@@ -222,7 +222,7 @@ def test_the_mailbox_of_dev_shows_every_mail(platform):
 
 
 def test_redis_refused_the_parts_nothing_they_asked_for(platform):
-    with deployed.client(urlsplit(platform.urls["REDIS_URL"]).port, "exporter") as exporter:
+    with deployed.client(urlsplit(platform.urls["sspp-redis/api"]).port, "exporter") as exporter:
         stats = exporter.info("stats")
     denied = {name: count for name, count in stats.items() if name.startswith("acl_access_denied")}
     assert denied == dict.fromkeys(denied, 0)

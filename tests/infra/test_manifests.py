@@ -204,6 +204,14 @@ def test_each_part_logs_in_to_postgresql_as_itself_and_only_migrate_as_the_owner
 
 
 @every_stack
+def test_each_part_is_a_user_of_redis_with_its_own_rights(stack):
+    found = objects(stack)
+    users = {(pod.component, environment(found, container).get("REDIS_URL")) for pod, container in ours(found)}
+    expected = {(component, ("sspp-redis", user)) for component, user in rules.REDIS_USER_OF.items()}
+    assert {(component, told) for component, told in users if told} == expected
+
+
+@every_stack
 def test_the_deployed_version_is_this_one(stack):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert {container["image"].rpartition(":")[2] for _, container in ours(objects(stack))} == {version}

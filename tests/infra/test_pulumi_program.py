@@ -25,6 +25,7 @@ from tests.infra import manifests, pulumi_kubernetes_api, pulumi_program, schema
 from tests.infra.pulumi_kubernetes_api import Api, node
 from tests.infra.pulumi_program import PROGRAM, SECRETS, Run, configuration
 from tests.servers import tls
+from tests.servers.redis_server import DEPLOYED_USERS
 
 STACKS = ("dev", "staging", "prod")
 NAMES = Path(__file__).parent / "pulumi_names.json"
@@ -488,15 +489,14 @@ def test_without_a_domain_there_is_no_certificate_manager(stacks: dict[str, Run]
 
 # -- the data stores and the Secrets
 
+#: The users of Redis that parts log in as.
+REDIS_URLS = ("ingest", "dispatcher", "api", "operator")
 #: Names both sides rely on: knative/ refers to these.
 KEYS = {
     "sspp-redis": {
-        "REDIS_URL",
-        "app-password",
-        "keda-password",
-        "exporter-password",
+        *REDIS_URLS,
+        *(f"{user}-password" for user in DEPLOYED_USERS),
         "REDIS_BACKUP_URL",
-        "backup-password",
     },
     "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
     "sspp-operator": {"SSPP_OPERATOR_KEY"},
@@ -527,8 +527,9 @@ def test_the_secrets_the_manifests_name_are_there(up: Run, request: pytest.Fixtu
 def test_every_secret_is_its_own_and_stays_as_long_as_the_seed(stacks: dict[str, Run], cluster: Api) -> None:
     redis = secrets(stacks["dev"])["sspp-redis"]
     passwords = [value for key, value in redis.items() if key.endswith("password")]
-    assert len({*passwords, *secrets(stacks["dev"])["sspp-delivery"].values()}) == 5
-    assert redis["REDIS_URL"] == f"redis://app:{redis['app-password']}@sspp-redis:6379/0"
+    assert len({*passwords, *secrets(stacks["dev"])["sspp-delivery"].values()}) == 8
+    for user in REDIS_URLS:
+        assert redis[user] == f"redis://{user}:{redis[f'{user}-password']}@sspp-redis:6379/0"
     assert redis["REDIS_BACKUP_URL"] == f"redis://backup:{redis['backup-password']}@sspp-redis:6379/0"
     again = pulumi_program.run("dev", configuration("dev"), cluster.kubeconfig)
     other = pulumi_program.run("dev", configuration("dev", seed="t" * 64), cluster.kubeconfig)

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -28,36 +27,32 @@ ACCEPTED = 1_000
 TENANT = "tenant"
 STREAM = keyspace.stream_key("events", 0)
 #: A user of the test's own: none of the deployed ones may have the append-only file rewritten.
-OPERATOR = "operator"
+TESTER = "tester"
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 
 
 def admit(port: int, folder: Path) -> set[str]:
     """Have the front door accept events, all of them in the first lane."""
     key = new_key(os.urandom(RANDOM_BYTES))
-    with client(port, "app") as app:
-        directory = RedisKeyDirectory(app)
+    with client(port, "operator") as operator:
+        directory = RedisKeyDirectory(operator)
         directory.put({digest(key): Grant(TENANT, frozenset({WRITE_EVENTS}))}, {TENANT: Terms()})
         directory.complete()
     events = [
         {"specversion": "1.0", "id": f"e{number}", "source": "/restart", "type": "demo_completed", "data": data}
         for number, data in enumerate([{"accountId": "acme"}] * ACCEPTED)
     ]
-    env = {"REDIS_URL": url(port), "SSPP_FAIR_EVENTS_PER_SECOND": "0"}
+    env = {"REDIS_URL": deployed.url(port, "ingest"), "SSPP_FAIR_EVENTS_PER_SECOND": "0"}
     with parts.running(folder, env=env, names=("ingest",)) as started:
         answer = httpx.post(started["ingest"].url, json=events, headers={"x-api-key": key, **BATCH}, timeout=30)
     assert answer.status_code == 202, answer.text
     return {event["id"] for event in events}
 
 
-def url(port: int) -> str:
-    return f"redis://app:{quote(deployed.PASSWORDS['app'])}@127.0.0.1:{port}/0"
-
-
 def deliver(port: int) -> set[str]:
     """Read and settle everything that waits, as a dispatcher does."""
     found: set[str] = set()
-    with closing(channel.connect(url(port))) as connection:
+    with closing(channel.connect(deployed.url(port, "dispatcher"))) as connection:
         waiting = Channel(connection, "events", 0, "a dispatcher")
         assert not waiting.ensure()
         while entries := waiting.read(500, 1):
@@ -69,9 +64,9 @@ def deliver(port: int) -> set[str]:
 
 def rewrite(port: int) -> None:
     """Have the append-only file rewritten, as Redis does by itself when it has grown."""
-    with redis.Redis(port=port, username=OPERATOR, password="any") as operator:
-        operator.bgrewriteaof()
-        until(lambda: not operator.info("persistence")["aof_rewrite_in_progress"], within_s=30, what="it is rewritten")
+    with redis.Redis(port=port, username=TESTER, password="any") as tester:
+        tester.bgrewriteaof()
+        until(lambda: not tester.info("persistence")["aof_rewrite_in_progress"], within_s=30, what="it is rewritten")
 
 
 def nothing(_: int) -> None:
@@ -90,13 +85,13 @@ def test_all_accepted_events_survive_a_restart_and_are_delivered(
     home = tmp_path / "home"
     deployed.prepare_redis(home)
     with (home / "run" / "users.acl").open("a", encoding="utf-8") as users:
-        users.write(f"user {OPERATOR} on nopass ~* &* +@all\n")
+        users.write(f"user {TESTER} on nopass ~* &* +@all\n")
     with deployed.redis(home, server, stop_signal=stop_signal) as port:
         accepted = admit(port, tmp_path)
         before(port)
     with deployed.redis(home, server) as port:
-        with client(port, "app") as app:
-            assert app.xlen(STREAM) == ACCEPTED
+        with client(port, "exporter") as exporter:
+            assert exporter.xlen(STREAM) == ACCEPTED
         assert deliver(port) == accepted
-    with deployed.redis(home, server) as port, client(port, "app") as app:
-        assert app.xlen(STREAM) == 0  # what settling wrote is loaded as well
+    with deployed.redis(home, server) as port, client(port, "exporter") as exporter:
+        assert exporter.xlen(STREAM) == 0  # what settling wrote is loaded as well

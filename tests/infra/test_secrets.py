@@ -70,11 +70,14 @@ def test_other_stacks_name_nothing_that_is_not_promised(stack):
 
 def test_urls_carry_the_passwords_their_servers_get():
     made = dev_secrets.fresh(drawn())
-    redis, database = urlsplit(made["sspp-redis"]["REDIS_URL"]), urlsplit(made["sspp-database"]["DATABASE_URL"])
-    assert (redis.username, redis.password) == ("app", made["sspp-redis"]["app-password"])
+    database = urlsplit(made["sspp-database"]["DATABASE_URL"])
+    redis = {name: urlsplit(value) for name, value in made["sspp-redis"].items() if not name.endswith("-password")}
+    assert {url.username for url in redis.values()} == redis.keys()
+    assert {f"{name}-password": url.password for name, url in redis.items()}.items() <= made["sspp-redis"].items()
     assert database.password == made["sspp-database"]["password"]
     services = {each["metadata"]["name"] for each in objects("dev") if each["kind"] == "Service"}
-    assert {redis.hostname, database.hostname, urlsplit(made["sspp-smtp"]["SSPP_SMTP_URL"]).hostname} <= services
+    smtp = urlsplit(made["sspp-smtp"]["SSPP_SMTP_URL"])
+    assert {url.hostname for url in (*redis.values(), database, smtp)} <= services
 
 
 def test_each_part_has_a_login_of_its_own():

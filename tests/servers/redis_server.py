@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,8 @@ from tests.servers.parts import ROOT, until
 #: Both must work. Debian 12 has Redis 7.0, the oldest that is supported.
 SERVERS = ("redis", "valkey")
 
-#: What writes the users of the deployed Redis.
+#: The users of the deployed Redis that can log in, and what writes them.
+DEPLOYED_USERS = ("ingest", "dispatcher", "api", "operator", "keda", "exporter", "backup")
 USERS = ROOT / "knative" / "base" / "redis" / "users.sh"
 
 NODES = 3
@@ -110,6 +112,13 @@ def users(script: str, folder: Path, passwords: Mapping[str, str]) -> Path:
     script = script.replace("/secret/", f"{folder}/secret/").replace("/run/redis/", f"{folder}/run/")
     subprocess.run(["sh", "-c", script], check=True, timeout=30)
     return folder / "run" / "users.acl"
+
+
+def user_rules(folder: Path) -> list[list[str]]:
+    """The deployed users, each as ``ACL SETUSER`` takes it; a user's password is its name."""
+    file = users(USERS.read_text("utf-8"), folder, {name: name for name in DEPLOYED_USERS})
+    lines = file.read_text("utf-8").splitlines()
+    return [re.findall(r"\([^)]*\)|\S+", line)[1:] for line in lines]
 
 
 def _join(nodes: list[Any], numbers: list[int]) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 #: Secret -> key -> its value.
 Secrets = Mapping[str, Mapping[str, str]]
 
+#: The users of Redis that have a URL, those that others log in as, and where it is.
+REDIS_USERS, REDIS_OTHERS = ("ingest", "dispatcher", "api", "operator"), ("keda", "exporter", "backup")
+REDIS = "sspp-redis:6379/0"
 #: The parts that log in to PostgreSQL as themselves, and where it is.
 LOGINS = ("api", "process", "index", "notify", "tick")
 DATABASE = "sspp-postgres:5432/sspp?sslmode=disable"
@@ -27,15 +30,13 @@ TIMEOUT_S = 10.0
 
 def fresh(draw: Callable[[], str]) -> Secrets:
     """Every Secret the dev overlay names; ``draw`` gives a password that needs no quoting in a URL."""
-    app, database = draw(), draw()
+    database = draw()
+    redis = {user: draw() for user in (*REDIS_USERS, *REDIS_OTHERS)}
     logins = {part: draw() for part in LOGINS}
     return {
         "sspp-redis": {
-            "REDIS_URL": f"redis://app:{app}@sspp-redis:6379/0",
-            "app-password": app,
-            "keda-password": draw(),
-            "exporter-password": draw(),
-            "backup-password": draw(),
+            **{user: f"redis://{user}:{redis[user]}@{REDIS}" for user in REDIS_USERS},
+            **{f"{user}-password": password for user, password in redis.items()},
         },
         "sspp-database": {
             "DATABASE_URL": f"postgresql://sspp:{database}@{DATABASE}",
