@@ -108,6 +108,7 @@ def test_dispatchers_carry_every_lane_and_dead_letters_are_worked_on(as_user):
     for partition, lane in enumerate(keyspace.LANES):
         carry(as_user("dispatcher"), partition, lane)
     check_partitions(as_user("operator"))
+    assert DeadLetters(as_user("api"), LIMITS.partitions).of_event("tenant", "of no event") is None
     check_dead_letters(as_user("dispatcher"), as_user("api"), len(keyspace.LANES))
 
 
@@ -171,8 +172,8 @@ SENDS: Mapping[str, Sends] = {
     "dispatcher": Sends(
         ["ensure", "read", "claim", "lease", "release", "settle", "recent", "waiting"], "XREADGROUP XLEN ZCARD EXISTS"
     ),
-    "api": Sends(["admit", *_LETTERS], _FRONT_DOOR),
-    "operator": Sends(["ensure", *_LETTERS], "MGET MSET SET GET DEL EXISTS INCRBY EXPIRE XADD XLEN ZCARD"),
+    "api": Sends(["admit", *_LETTERS], f"{_FRONT_DOOR} ZREVRANGEBYLEX"),
+    "operator": Sends(["ensure", "publish", *_LETTERS], "MGET MSET SET GET DEL EXISTS INCRBY EXPIRE XLEN ZCARD"),
     # Source: kedacore/keda v2.20.2, pkg/scalers/redis_scaler.go and redis_streams_scaler.go.
     "keda": Sends(commands="XLEN EVAL TYPE ZCARD LLEN"),
     "exporter": Sends(
@@ -218,6 +219,8 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "parked": ("parked_key", [keyspace.parked_key("signals", 12, lane) for lane in keyspace.LANES]),
     "dead letters": ("dead_key", [keyspace.dead_key("notices", 12)]),
     "edited": ("edited_key", [keyspace.edited_key("events", 12)]),
+    "buried": ("buried_key", [keyspace.buried_key("events", 12)]),
+    "bytes": ("bytes_key", [keyspace.bytes_key(12)]),
     "allowed burials": ("bury_key", [keyspace.bury_key("events")]),
     "rates": ("rate_key", [keyspace.rate_key(who, 12) for who in ("tenant", "tenant:0123", "tenant:fair")]),
     "counts": ("count_key", [keyspace.count_key("tenant", 12, datetime(2026, 1, 1, tzinfo=NOW.tzinfo))]),
@@ -227,21 +230,24 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "directory": ("key_of", [KEY, TERMS, directory.COMPLETE, directory.FILLED]),
     "others'": ("", ["another:key", "sspp", "sspp:x", "sspp:{x}:events:x"]),
 }
-_SEE = "GET MGET HGET HMGET XRANGE XREVRANGE ZSCORE"
+_SEE = "GET MGET HGET HMGET XRANGE XREVRANGE ZSCORE ZREVRANGEBYLEX"
 _CHANGE = "SET MSET INCRBY EXPIRE DEL XADD XDEL HSET HDEL ZADD ZREM"
 #: User -> what it may read the content of, and what it may change. Lengths do not count.
 RIGHTS: Mapping[str, tuple[set[str], set[str]]] = {
     "ingest": (
-        {"directory", "rates", "counts", "identities"},
-        {"events", "rates", "counts", "identities"},
+        {"directory", "rates", "counts", "identities", "bytes"},
+        {"events", "rates", "counts", "identities", "bytes"},
     ),
     "dispatcher": (
         {"events", "other streams", "other slow streams", "retries", "parked", "dead letters"},
-        {"events", "other streams", "other slow streams", "retries", "parked", "dead letters"},
+        {"events", "other streams", "other slow streams", "retries", "parked", "dead letters", "buried", "bytes"},
     ),
     "api": (
-        {"directory", "rates", "counts", "identities", "dead letters", "edited"},
-        {"events", "other slow streams", "rates", "counts", "identities", "dead letters", "edited"},
+        {"directory", "rates", "counts", "identities", "dead letters", "edited", "buried", "bytes"},
+        {
+            *("events", "other slow streams", "dead letters", "edited", "buried"),
+            *("rates", "counts", "identities", "bytes"),
+        },
     ),
     "operator": (
         # XRANGE is how it finds out that a restart of Redis has hidden events.
@@ -250,8 +256,8 @@ RIGHTS: Mapping[str, tuple[set[str], set[str]]] = {
             *("counts", "partitions", "ticked", "directory"),
         },
         {
-            *("events", "other streams", "other slow streams", "dead letters", "edited", "allowed burials"),
-            *("counts", "partitions", "ticked", "directory"),
+            *("events", "other streams", "other slow streams", "dead letters", "edited", "buried"),
+            *("counts", "partitions", "ticked", "directory", "bytes", "allowed burials"),
         },
     ),
     "keda": (set(), set()),
@@ -264,6 +270,7 @@ _ARGUMENTS = {
     "XRANGE": ["-", "+"],
     "XREVRANGE": ["+", "-"],
     "ZSCORE": ["member"],
+    "ZREVRANGEBYLEX": ["+", "-"],
     "SET": ["1"],
     "MSET": ["1"],
     "INCRBY": ["1"],
