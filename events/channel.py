@@ -40,6 +40,8 @@ CONSUMER_GONE_MS = 3_600_000
 #: As many bytes of events as are handed out at once, but for a step and for one event that alone is larger. What a
 #: dispatcher and the function hold at a time follows from it: parsed JSON can be 40 times its size.
 HANDED_BYTES = 2 * 1024 * 1024
+#: How many events of the platform's own one script call publishes.
+AT_ONCE = 500
 #: How many entries are taken before their sizes are looked at.
 STEP = 10
 
@@ -202,9 +204,15 @@ class Channel:
         """
         return bool(self._run("ensure", [self._stream], [GROUP, CONSUMER_GONE_MS]))
 
-    def publish(self, event: bytes) -> None:
-        """Append an event of the platform's own; what senders bring is the front door's to admit."""
-        self._run("publish", [self._stream, self._bytes], [tenant_of(event), event])
+    def publish(self, *events: bytes) -> None:
+        """Append events of the platform's own; what senders bring is the front door's to admit.
+
+        Raises:
+            Unavailable: some may be there; the same call again doubles them.
+        """
+        for start in range(0, len(events), AT_ONCE):
+            arguments = [part for event in events[start : start + AT_ONCE] for part in (tenant_of(event), event)]
+            self._run("publish", [self._stream, self._bytes], arguments)
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
         """Take new entries, ``count`` or about :data:`HANDED_BYTES`; wait up to ``block_ms`` for the first."""

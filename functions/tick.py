@@ -67,6 +67,8 @@ def look(told: settings.Settings, now: datetime) -> None:
     """
     if restore.heal(told, now):
         _LOG.warning("redis_filled", reason="Redis had come back without its data; what waited in it is lost")
+    if entries := restore.follow_up(told, now):
+        _LOG.info("told_again", entries=entries, reason="what was recorded last, before Redis lost its data")
     _tick(told, scheduled(now))
     if new := quota.tell(told, now):
         _LOG.info("quota_reached", notices=new)

@@ -28,8 +28,6 @@ OTHER_CONTENT = Refused(
 )
 #: The clock's event: nobody's, so it carries no tenant.
 TICK = "io.sspp.tick"
-#: How often the clock ticks.
-TICK_EVERY = timedelta(hours=1)
 #: A notice that was not sent and that nobody has tried to send for so long is forgotten: what told of it, or its
 #: retry, was lost with Redis. Each tick looks at all of them, so that one that did not come is made up for.
 FORGOTTEN_AFTER = timedelta(hours=1)
@@ -85,9 +83,13 @@ def _result(what: Signal | datetime | Refused, recorded: Recorded, store: Signal
 def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
     event = signal.event
     identity = (event.tenant_id, event.id)
-    # The id alone: index reads the signal from where it is recorded, so that a copy never differs from the original.
-    replies = [Reply(channel="signals", event=_event(SIGNAL_RECORDED, event.id, event.tenant_id))]
+    replies = [signal_recorded(event.tenant_id, event.id)]
     return replies + [due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]
+
+
+def signal_recorded(tenant: str, id_: object) -> Reply:
+    """Tell index of a signal, by its id alone: index reads the recorded one, so that a copy never differs from it."""
+    return Reply(channel="signals", event=_event(SIGNAL_RECORDED, id_, tenant))
 
 
 def due(tenant: str, notice: UUID) -> Reply:

@@ -22,6 +22,7 @@ from events.failpoint import PLACES
 from events.line import Line
 from events.subscription import SUBSCRIPTIONS
 from functions.adapters.postgres.database import connect
+from functions.adapters.redis.directory import FOLLOW_UP
 from tests.faults.run import Fault, Scene
 from tests.faults.stage import TIMES, Stage
 from tests.servers.parts import TOKEN, until
@@ -84,6 +85,42 @@ def redis_killed(durability: str, scene: Scene) -> None:
         scene.stage.ready("ingest")
     with scene.stage.client() as client:
         client.config_set("appendfsync", "always")
+
+
+def redis_empty(scene: Scene) -> None:
+    """Redis loses all it has and comes back empty, while events, signals and notices wait in it.
+
+    What was accepted and not yet recorded may be missing, and nothing else.
+    """
+    stage, load, ledger = scene.stage, scene.load, scene.load.ledger
+    load.only_new()
+    stage.freeze("signals")
+    stage.freeze("notices")
+    scene.flowing()
+    stage.freeze("process")
+    accepted = len(ledger.acknowledged)
+    scene.more()
+    until(lambda: len(ledger.acknowledged) > accepted, within_s=60, what="events wait")
+    scene.more()
+    stage.clock.log.write_bytes(b"")
+    stage.redis.kill()
+    load.answered()
+    scene.gone |= ledger.forgotten(lambda: stage.recorded(list(load.keys)))
+    assert scene.gone, "nothing waited"
+    for name in ("signals", "notices", "process"):
+        stage.thaw(name)
+    scene.for_seconds(20, 1)
+    stage.redis_emptied()
+    empty_s = time.monotonic()
+    until(
+        lambda: "redis_filled" in stage.clock.log.read_text("utf-8"), within_s=60, what="the clock says what is lost"
+    )
+    load.canary()
+    took_s = time.monotonic() - empty_s
+    assert took_s < 60, f"events are taken again after {took_s:.0f} s only"
+    load.storm(2, scene.chance)  # what was lost is stored now, and what was recorded stays as it is
+    with stage.client() as client:
+        until(lambda: not client.exists(FOLLOW_UP), within_s=60, what="what was recorded last is told again")
 
 
 def full_memory(scene: Scene) -> None:
@@ -396,6 +433,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("all killed at once", everything_killed, mails_again=True),
     Fault("redis killed always", partial(redis_killed, "always")),
     Fault("redis killed everysec", partial(redis_killed, "everysec")),
+    Fault("redis empty", redis_empty),
     Fault("full memory", full_memory),
     Fault("full disk always", partial(full_disk, "always")),
     Fault("full disk everysec", partial(full_disk, "everysec")),

@@ -76,6 +76,16 @@ class Ledger:
         with self._lock:
             self.unanswered += 1
 
+    def forgotten(self, stored: Callable[[], set[Identity]]) -> set[Identity]:
+        """Redis has lost everything, and no request is under way: each event may be told once more that it is new.
+
+        Returns:
+            The events that only Redis had: those acknowledged and not among ``stored``.
+        """
+        with self._lock:
+            self.fresh.clear()
+            return self.acknowledged.keys() - stored()
+
     def complain(self, what: str) -> None:
         """An answer broke the contract."""
         with self._lock:
@@ -91,7 +101,7 @@ class Audit:
         lost: acknowledged, and missing in PostgreSQL or in the search index; notices and mails that are missing.
         doubled: effects that are there more often than once.
         wrong: whatever else is not as it must be, a sentence each.
-        exempt: acknowledged and missing, as the fault may cost the last second's.
+        exempt: acknowledged and missing, as the fault may cost them.
         mails_again: mails that came again under the same Message-ID.
     """
 
@@ -124,27 +134,27 @@ def audit(
     mails: Mapping[str, int],
     *,
     tenants: Sequence[str],
-    exempt: Callable[[float], bool],
+    exempt: Callable[[Identity], bool],
 ) -> Audit:
     """Compare the book with the stores, which must have come to rest.
 
     Args:
         documents: gives the search documents of tenants, as ``(tenant, event id)``.
         mails: how often each Message-ID arrived.
-        exempt: whether an event that was acknowledged at that time may be missing.
+        exempt: whether an acknowledged event may be missing.
     """
     found = Audit(accepted=len(ledger.acknowledged), wrong=list(ledger.wrong[:5]))
     stored = _signals(database_url, tenants)
     keys = Counter((row["tenant_id"], row["source_id"]) for row in stored)
     missing = ledger.acknowledged.keys() - keys.keys()
-    excused = {identity for identity in missing if exempt(ledger.acknowledged[identity])}
+    excused = set(filter(exempt, missing))
     found.exempt = len(excused)
     found.add_lost("acknowledged events in PostgreSQL", len(missing - excused))
     found.add_doubled("signals of one key", keys.total() - len(keys))
     if unsent := keys.keys() - ledger.offered:
         found.wrong.append(f"{len(unsent)} signals of events nobody sent, as {min(unsent)}")
     again = {identity for identity, times in ledger.fresh.items() if times > 1}
-    again -= {identity for identity in again if exempt(ledger.acknowledged[identity])}
+    again -= set(filter(exempt, again))
     found.add_doubled("answers that an event was new", len(again))
     ids = {(row["tenant_id"], row["id"]) for row in stored}
     indexed = documents(tenants)

@@ -6,8 +6,9 @@ import json
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,8 @@ class Load:
     _let_go: int = 0
     _finishing: bool = False
     _ended: bool = False
+    _faithful: bool = False
+    _under_way: set[object] = field(default_factory=set)
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SENDERS))
     _senders: list[Future[None]] = field(default_factory=list)
@@ -73,6 +76,18 @@ class Load:
         self.ledger.offer(tenant, events)
         self._one_shot(tenant, events)
         return tenant, cloudevent.event_id(tenant, SOURCE, events[0]["id"])
+
+    def answered(self) -> None:
+        """Wait until every request that is under way now is answered, and its answer in the ledger."""
+        with self._turn:
+            before = set(self._under_way)
+            self._turn.wait_for(lambda: not before & self._under_way)
+
+    def only_new(self) -> None:
+        """From now on, send nothing that was sent before and no mistakes."""
+        with self._turn:
+            self._faithful = True
+        self.answered()
 
     def finish(self) -> None:
         """Wait until all that was let go is answered."""
@@ -152,51 +167,78 @@ class Load:
 
     def _misbehave(self, client: httpx.Client, tenant: str, events: list[Event], chance: random.Random) -> None:
         """Send again what is known; now and then an event that is no good, or another one under a known name."""
-        roll = chance.random()
-        if roll < 0.08:
-            self._until_answered(client, tenant, events)
-        elif roll < 0.11:
-            bad = {**events[0], "id": f"bad-{events[0]['id']}", "type": "no.such.type"}
-            self._expect(client, tenant, bad, 422)
-        elif roll < 0.14:
-            self._expect(client, tenant, {**events[0], "data": {"accountId": "somebody-else"}}, 409)
+        with self._noted():
+            roll = 1.0 if self._faithful else chance.random()
+            if roll < 0.08:
+                self._until_answered(client, tenant, events)
+            elif roll < 0.11:
+                bad = {**events[0], "id": f"bad-{events[0]['id']}", "type": "no.such.type"}
+                self._expect(client, tenant, bad, 422)
+            elif roll < 0.14:
+                self._expect(client, tenant, {**events[0], "data": {"accountId": "somebody-else"}}, 409)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Count the block as under way: see :meth:`answered`."""
+        what = object()
+        with self._turn:
+            self._under_way.add(what)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._under_way.remove(what)
+                self._turn.notify_all()
 
     def _expect(self, client: httpx.Client, tenant: str, event: Event, status: int) -> None:
-        answer = self._patiently(client, tenant, [event], "structured")
-        if answer is not None and answer.status_code != status:
-            self.ledger.complain(f"{answer.status_code} where {status} was due: {answer.text[:200]}")
+        def note(answer: httpx.Response) -> None:
+            if answer.status_code != status:
+                self.ledger.complain(f"{answer.status_code} where {status} was due: {answer.text[:200]}")
+
+        self._patiently(client, tenant, [event], "structured", note)
 
     def _until_answered(self, client: httpx.Client, tenant: str, events: list[Event], single: str = "") -> None:
         """Send, again and again the same, until it is answered with more than "later"."""
-        answer = self._patiently(client, tenant, events, single)
-        if answer is None:
-            return
-        if answer.headers["content-type"] != "application/json":  # a batch refused whole says it of each event
-            self.ledger.complain(f"{answer.status_code}: {answer.text[:200]}")
-            return
-        said = answer.json()
-        results = [{**said, "status": 202}] if single else said["results"]
-        self.ledger.answer(tenant, events, results)
-        later = [event for event, result in zip(events, results, strict=True) if result["status"] == 503]
+        later: list[Event] = []
+
+        def note(answer: httpx.Response) -> None:
+            if answer.headers["content-type"] != "application/json":  # a batch refused whole says it of each event
+                self.ledger.complain(f"{answer.status_code}: {answer.text[:200]}")
+                return
+            said = answer.json()
+            results = [{**said, "status": 202}] if single else said["results"]
+            self.ledger.answer(tenant, events, results)
+            later.extend(event for event, result in zip(events, results, strict=True) if result["status"] == 503)
+
+        self._patiently(client, tenant, events, single, note)
         if later:  # the stream became full in the middle of the batch
             self._until_answered(client, tenant, later)
 
-    def _patiently(self, client: httpx.Client, tenant: str, events: list[Event], single: str) -> httpx.Response | None:
+    def _patiently(
+        self,
+        client: httpx.Client,
+        tenant: str,
+        events: list[Event],
+        single: str,
+        note: Callable[[httpx.Response], None],
+    ) -> None:
+        """Send until there is an answer other than "later", and note it."""
         deadline, pause_s = time.monotonic() + PATIENCE_S, 0.05
         while time.monotonic() < deadline and not self._ended:
-            try:
-                answer = client.post("/v1/events", **_request(self.keys[tenant], events, single))
-            except httpx.HTTPError:
-                answer = None
-            if answer is not None and answer.status_code < 500:
-                return answer
+            with self._noted():
+                try:
+                    answer = client.post("/v1/events", **_request(self.keys[tenant], events, single))
+                except httpx.HTTPError:
+                    answer = None
+                if answer is not None and answer.status_code < 500:
+                    note(answer)
+                    return
             self.ledger.no_answer()
             with self._turn:
                 self._turn.wait_for(lambda: self._ended, pause_s)
             pause_s = min(0.5, pause_s * 2)
         if not self._ended:
             self.ledger.complain(f"a sender gave up after {PATIENCE_S:g} s")
-        return None
 
 
 def _request(key: str, events: Sequence[Event], single: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +91,7 @@ class Stage:
         weather: by name of what is behind the proxy; empty where nothing is between the parts.
         searching: the search server; None where PostgreSQL answers.
         disk: where Valkey's data is, None where no disk of its own could be mounted.
+        clock: looks every second whether Redis lost its data.
     """
 
     folder: Path
@@ -103,6 +105,7 @@ class Stage:
     searching: Searching | None
     disk: Path | None
     ingest_url: str
+    clock: Part
     spares: list[Part] = field(default_factory=list)
 
     def tenants(self, names: Sequence[str]) -> dict[str, str]:
@@ -188,6 +191,18 @@ class Stage:
     def sql(self) -> Iterator[pg8000.native.Connection]:
         with closing(connect(self.database_url)) as connection:
             yield connection
+
+    def redis_emptied(self) -> None:
+        """Start Redis again, which was killed, with nothing of what it had."""
+        for each in (self.folder / "valkey").iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        self.redis.start_again()
+
+    def recorded(self, names: Sequence[str]) -> set[tuple[str, str]]:
+        """The events of tenants that PostgreSQL has, as their senders know them: ``(tenant, id)``."""
+        sql = "SELECT tenant_id, source_id FROM signals WHERE tenant_id = ANY(CAST(:names AS text[]))"
+        with self.sql() as connection:
+            return {(row[0], row[1]) for row in connection.run(sql, names=list(names))}
 
     def processed(self) -> int:
         """How many events PostgreSQL has."""
@@ -294,6 +309,8 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
         if searcher:
             env["ELASTICSEARCH_URL"] = lines.to("search", searcher.url)
         started = _parts(folder, env, lines)
+        command = [sys.executable, "-m", "functions.tick", "--every", "1"]
+        clock = Part("clock", command, _common(env), 0, folder / "clock.log")
         stage = Stage(
             folder,
             store_redis,
@@ -306,9 +323,10 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
             searcher,
             disk,
             lines.to("ingest", started["ingest"].url),
+            clock,
         )
         stack.callback(_end, stage)
-        for part in started.values():
+        for part in (*started.values(), clock):
             part.start()
         stage.ready()
         yield stage
@@ -331,9 +349,13 @@ class Lines:
         return f"{before}:{self.proxies.to(int(port), weather)}{slash}{path}"
 
 
+def _common(env: dict[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(parts.ROOT), "SSPP_DELIVERY_TOKEN": TOKEN, **env}
+
+
 def _parts(folder: Path, env: dict[str, str], lines: Lines) -> dict[str, Part]:
     port_of = dict(zip(NAMES, ports.free(len(NAMES)), strict=True))
-    common = {"PATH": os.environ["PATH"], "PYTHONPATH": str(parts.ROOT), "SSPP_DELIVERY_TOKEN": TOKEN, **env}
+    common = _common(env)
     found = {}
     for name, port in port_of.items():
         own = {**common, "PORT": str(port), "SSPP_METRICS_PORT": str(ports.free(1)[0])}
@@ -348,7 +370,7 @@ def _parts(folder: Path, env: dict[str, str], lines: Lines) -> dict[str, Part]:
 
 def _end(stage: Stage) -> None:
     """Ask every part to stop, and kill what does not."""
-    running_ = [part for part in (*stage.parts.values(), *stage.spares) if part.process is not None]
+    running_ = [part for part in (*stage.parts.values(), *stage.spares, stage.clock) if part.process is not None]
     for part in running_:
         assert part.process is not None
         part.process.terminate()
@@ -361,10 +383,12 @@ def _end(stage: Stage) -> None:
 
 
 def _redis(folder: Path) -> tuple[Store, str]:
-    valkey.prepare(folder)
+    prepare = partial(valkey.prepare, folder)
+    prepare()
     port = ports.free(1)[0]
     url = valkey.url(folder, port)
-    return Store(valkey.argv(folder, port), lambda: valkey.answers(url), folder / "valkey.log"), url
+    answers = partial(valkey.answers, url)
+    return Store(valkey.argv(folder, port), answers, folder / "valkey.log", prepare=prepare), url
 
 
 def _postgres(folder: Path) -> tuple[Store, str]:

@@ -26,6 +26,7 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 RUNS = {
     "kills": [f"killed at {place}" for place in sorted(PLACES)] + ["any part killed"],
     "stores killed": ["all killed at once", "redis killed always", "redis killed everysec", "full memory"],
+    "redis empty": ["redis empty"],
     "full disk": ["full disk always", "full disk everysec"],
     "postgres": ["postgres down", "postgres out of connections", "postgres lock held", "postgres read-only"],
     "senders": ["duplicate storm", "poison"],

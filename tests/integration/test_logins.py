@@ -122,7 +122,7 @@ REFUSED = [
     ("notify", "SELECT count(*) FROM api_keys"),
     ("notify", "UPDATE accounts SET sums = '[]'"),
     ("tick", "UPDATE api_keys SET revoked_at = NULL"),
-    ("tick", "SELECT count(*) FROM signals"),
+    ("tick", "SELECT count(event) FROM signals"),
     ("tick", "SELECT title FROM notices"),
     ("tick", "UPDATE notices SET recipient = 'x'"),
 ]

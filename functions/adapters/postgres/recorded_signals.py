@@ -36,6 +36,16 @@ class PostgresRecordedSignals:
             yield [_recorded(row) for row in rows]
             left = [asked for asked in left if asked["number"] > rows[-1]["number"]]
 
+    def latest(self, since: datetime, until: datetime, most: int) -> list[tuple[str, UUID]]:
+        """Return the signals processed in a stretch of time as (tenant, id), the latest first, ``most`` at most.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached.
+        """
+        with self._database.transaction() as tx:
+            rows = tx.rows("latest_signals", since=since, until=until, most=most)
+        return [(row["tenant_id"], row["id"]) for row in rows]
+
     def ping(self) -> None:
         """See RecordedSignals."""
         self._database.ping()

@@ -14,6 +14,8 @@ COMPLETE = "sspp:{keys}:complete"
 #: Present once Redis was filled from PostgreSQL. Redis has lost its data where it is missing, even if somebody has
 #: written the directory since.
 FILLED = "sspp:{keys}:filled"
+#: When Redis was filled, until index and notify are told again of what was recorded last: see functions/restore.py.
+FOLLOW_UP = "sspp:{keys}:follow-up"
 #: Why no key can be judged while :data:`COMPLETE` is missing.
 MISSING = (
     "Redis has lost the key directory, as one that came back empty has: the clock (functions.tick) restores it"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import redis
 
 from events.channel import translated
-from functions.adapters.redis.directory import COMPLETE, FILLED, encode, key_of, terms_of
+from functions.adapters.redis.directory import COMPLETE, FILLED, FOLLOW_UP, encode, key_of, terms_of
 from functions.domain.key import Grant
 from functions.domain.plan import Terms
 
@@ -70,6 +72,24 @@ class RedisKeyDirectory:
         """
         with translated():
             return self._redis.exists(FILLED, COMPLETE) == 2
+
+    def put_follow_up(self, filled_at: datetime | None) -> None:
+        """Note that Redis was filled at that time, so that what was recorded last is told again; None when it was."""
+        with translated():
+            if filled_at is None:
+                self._redis.delete(FOLLOW_UP)
+            else:
+                self._redis.set(FOLLOW_UP, filled_at.isoformat())
+
+    def follow_up(self) -> datetime | None:
+        """Return when Redis was filled; None once what was recorded last has been told again.
+
+        Raises:
+            Unavailable: Redis could not be reached.
+        """
+        with translated():
+            found: Any = self._redis.get(FOLLOW_UP)
+        return datetime.fromisoformat(found.decode()) if found else None
 
     def complete(self) -> None:
         """Mark the directory as holding every key there is."""

@@ -35,13 +35,15 @@ BEGIN
       ('sspp_notify', 'signals', 'SELECT'),
       ('sspp_notify', 'notices', 'SELECT, INSERT, UPDATE'), -- a digest is a notice, too
       ('sspp_notify', 'deliveries', 'SELECT, INSERT'),
-      -- A Redis that came back empty is filled from these.
+      -- A Redis that came back empty is filled from these, and what was recorded last is told again.
       ('sspp_tick', 'tenants', 'SELECT'),
       ('sspp_tick', 'api_keys', 'SELECT'),
       ('sspp_tick', 'event_types', 'SELECT'),
       ('sspp_tick', 'usage', 'SELECT'),
-      -- Notices that a monthly limit comes near.
-      ('sspp_tick', 'notices', 'SELECT (tenant_id, id), INSERT')
+      ('sspp_tick', 'signals', 'SELECT (tenant_id, id, processed_at)'),
+      -- Notices that a monthly limit comes near, and those that nobody has sent.
+      ('sspp_tick', 'notices', 'SELECT (tenant_id, id, created_at, sent_at, refused_at, digest_id, quiet, recipient,'
+                               ' claimed_until, next_attempt_at), INSERT')
     ) AS decided(login, relation, rights)
   LOOP
     EXECUTE format('GRANT %s ON %I TO %I', given.rights, given.relation, given.login);

@@ -61,6 +61,14 @@ FROM (
 WHERE bytes_before < CAST(:most AS integer)
 ORDER BY number;
 
+-- latest_signals --
+-- The signals processed in a stretch of time, the latest first, :most at most.
+SELECT tenant_id, id
+FROM signals
+WHERE processed_at >= :since AND processed_at < :until
+ORDER BY processed_at DESC
+LIMIT :most;
+
 -- notices_of_events --
 -- The notices that events of an earlier delivery led to, as far as somebody is to be told.
 SELECT notices.tenant_id, notices.id, notices.event_id
