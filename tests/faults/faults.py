@@ -127,10 +127,16 @@ def full_memory(scene: Scene) -> None:
     """Redis may not take more memory; what it has can still be worked off."""
     scene.stage.freeze("process")  # else there is always room again
     with scene.stage.client() as client:
-        client.config_set("maxmemory", client.info("memory")["used_memory"] + 200_000)
         before = scene.load.ledger.unanswered
+
+        def refused() -> bool:
+            # Anew each time: what is indexed meanwhile gives memory back.
+            client.config_set("maxmemory", client.info("memory")["used_memory"])
+            scene.load.more(20)
+            return scene.load.ledger.unanswered > before
+
         scene.more(0.3)
-        until(lambda: scene.load.ledger.unanswered > before, within_s=30, what="somebody is told to come later")
+        until(refused, within_s=30, what="somebody is told to come later")
         scene.stage.thaw("process")
         scene.for_seconds(20, 2)
         client.config_set("maxmemory", 0)
