@@ -83,10 +83,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """How events came: when, under which trace, and whether through a door that takes every type."""
+    """How events came: when, under which trace if any, and whether through a door that takes every type."""
 
     now: datetime
-    traceparent: str
+    traceparent: str | None = None
     any_type: bool = False
 
     def stamps(self, tenant: str) -> dict[str, str]:
@@ -274,10 +274,12 @@ def _identity(tenant: str, message: Message | Refused) -> str:
 
 def _candidates(tenant: str, offered: Iterable[tuple[str, Message]], arrival: Arrival) -> Iterator[_Candidate]:
     stamps = arrival.stamps(tenant)
-    end = cloudevent.ending({**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"})
+    plain = traced = cloudevent.ending(stamps)
+    if arrival.traceparent is not None:
+        traced = cloudevent.ending({**stamps, "traceparent": arrival.traceparent, cloudevent.TRACED: "1"})
     for id_, message in offered:
         untraced = message.event.extension("traceparent") is None  # a trace that the sender put into the event stays
-        event = cloudevent.stamped(message.raw, end if untraced else cloudevent.ending(stamps))
+        event = cloudevent.stamped(message.raw, traced if untraced else plain)
         yield _Candidate(identity(tenant, id_), content_hash(message.event)[:CONTENT_BYTES], event)
 
 

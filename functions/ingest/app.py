@@ -49,7 +49,7 @@ class FrontDoor:
         batch_events: the most events in a request.
         cors_origins: web origins whose pages may post; none unless configured.
         now: the clock, with zone.
-        random_bytes: for ids and traces that nobody brought.
+        random_bytes: for ids that nobody brought.
     """
 
     admission: Admission
@@ -128,7 +128,7 @@ class FrontDoor:
         )
         opened, render = door.open(request)
         messages = opened if isinstance(opened, list) else await self._read_in_turn(sender.grant.tenant_id, opened)
-        trace = traceparent(headers.get("traceparent"), self.random_bytes)
+        trace = traceparent(headers.get("traceparent"))
         arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
         decisions, meter = await self.admission.decide(sender, messages, arrival)
         return render(decisions, meter)

@@ -26,7 +26,7 @@ from functions.ingest.keys import KeyCache, Sender
 #: What Redis takes beside an event, as lua/shared/bytes.lua counts it.
 OVERHEAD = 256
 LEASE_MS = 3_600_000
-ARRIVAL = Arrival(now=datetime.now(UTC), traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+ARRIVAL = Arrival(now=datetime.now(UTC))
 #: One event at once is fair; a tenant's others go to the slow lane.
 NEARLY_ALL_SLOW = Rate(perSecond=0.001, burst=1)
 

@@ -27,7 +27,7 @@ from tests.servers import redis_server
 from tests.servers.parts import until
 
 TENANT = "acme"
-ARRIVAL = Arrival(now=datetime.now(UTC), traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+ARRIVAL = Arrival(now=datetime.now(UTC))
 DAY_S = 86_400
 
 Result = TypeVar("Result")

@@ -48,7 +48,7 @@ LIMITS = Limits(
 )
 
 
-ARRIVAL = Arrival(now=NOW, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+ARRIVAL = Arrival(now=NOW)
 
 
 def key_of(tenant: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -40,23 +39,24 @@ def post(front_door: FrontDoor, *, headers: dict[str, str] | None = None, **attr
 @pytest.mark.parametrize(
     ("header", "attribute", "stored"),
     [
-        (TRACE, None, re.escape(TRACE)),
-        (TRACE, OWN_TRACE, re.escape(OWN_TRACE)),
-        (None, None, r"00-[0-9a-f]{32}-[0-9a-f]{16}-00"),
-        ("odd", None, r"00-[0-9a-f]{32}-[0-9a-f]{16}-00"),
-        ("00-" + "0" * 32 + "-00f067aa0ba902b7-01", None, r"00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00"),
+        (TRACE, None, TRACE),
+        (TRACE, OWN_TRACE, OWN_TRACE),
+        (None, OWN_TRACE, OWN_TRACE),
+        (None, None, None),
+        ("odd", None, None),
+        ("00-" + "0" * 32 + "-00f067aa0ba902b7-01", None, None),
     ],
-    ids=["the header's", "the event's own", "a new one", "not an odd one", "not one of zeros"],
+    ids=["the header's", "the event's own first", "the event's own", "none", "not an odd one", "not one of zeros"],
 )
-def test_an_event_carries_a_trace(
-    front_door: FrontDoor, header: str | None, attribute: str | None, stored: str
+def test_an_event_carries_the_trace_that_its_sender_began(
+    front_door: FrontDoor, header: str | None, attribute: str | None, stored: str | None
 ) -> None:
     front_door.forget()
     headers = {"traceparent": header} if header else {}
     attributes = {"traceparent": attribute} if attribute else {}
     assert post(front_door, headers=headers, **attributes).status_code == 202
     (event,) = front_door.stored()
-    assert re.fullmatch(stored, event["traceparent"])
+    assert event.get("traceparent") == stored
 
 
 def test_a_page_of_a_named_origin_may_post(front_door: FrontDoor) -> None:
