@@ -21,7 +21,9 @@ FOLDER = "/backup"
 KEYS = {
     "sspp-redis": ("REDIS_BACKUP_URL",),
     "sspp-database": ("DATABASE_URL",),
-    "sspp-backup": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"),
+    "sspp-backup": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET", "BACKUP_CERTIFICATE"),
+    # Not made here: whoever restores brings it, and takes it away again.
+    "sspp-backup-key": ("BACKUP_KEY",),
 }
 #: Neither PostgreSQL's nor Python's image needs a user of its own; Redis' data belongs to 999.
 USER = 999
@@ -45,7 +47,7 @@ def cron_jobs(stack: Stack) -> list[Object]:
             stack,
             "backup-redis",
             REDIS_AT,
-            _python("dump", "sspp-redis", "dump_redis.py", redis),
+            _python("dump", ["sspp-redis"], "dump_redis.py", redis),
             _put(redis, "redis"),
         ),
         _cron_job(stack, "backup-postgres", POSTGRES_AT, _postgres("dump", postgres), _put(postgres, "postgres")),
@@ -55,7 +57,7 @@ def cron_jobs(stack: Stack) -> list[Object]:
             "restore-redis",
             None,
             _get("redis", redis),
-            _python("restore", None, "restore_redis.py", redis, "/data"),
+            _python("restore", [], "restore_redis.py", redis, "/data"),
             volume=REDIS_VOLUME,
         ),
     ]
@@ -78,27 +80,27 @@ def openings(stack: Stack) -> list[Object]:
     ]
 
 
-def _python(name: str, secret: str | None, script: str, *words: str) -> Object:
-    return _container(name, versions.PYTHON_IMAGE, secret, ["python", "-I", f"/scripts/{script}", *words])
+def _python(name: str, secrets: list[str], script: str, *words: str) -> Object:
+    return _container(name, versions.PYTHON_IMAGE, secrets, ["python", "-I", f"/scripts/{script}", *words])
 
 
 def _postgres(verb: str, file: str) -> Object:
-    return _container(verb, versions.POSTGRES_IMAGE, "sspp-database", ["sh", "/scripts/postgres.sh", verb, file])
+    return _container(verb, versions.POSTGRES_IMAGE, ["sspp-database"], ["sh", "/scripts/postgres.sh", verb, file])
 
 
 def _put(file: str, name: str) -> Object:
-    return _python("put", "sspp-backup", "store.py", "put", file, name)
+    return _python("put", ["sspp-backup"], "store.py", "put", file, name)
 
 
 def _get(name: str, file: str) -> Object:
-    return _python("get", "sspp-backup", "store.py", "get", name, file, "$(MOMENT)")
+    return _python("get", ["sspp-backup", "sspp-backup-key"], "store.py", "get", name, file, "$(MOMENT)")
 
 
-def _container(name: str, image: str, secret: str | None, command: list[str]) -> Object:
-    """One step of a Job; it is told what ``secret`` holds for it and of no other."""
+def _container(name: str, image: str, secrets: list[str], command: list[str]) -> Object:
+    """One step of a Job; it is told what ``secrets`` hold for it and of no other."""
     env: list[Object] = [{"name": "TMPDIR", "value": FOLDER}, {"name": "MOMENT", "value": "latest"}]
-    for key in KEYS.get(secret or "", ()):
-        env.append({"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+    for secret in secrets:
+        env += [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for key in KEYS[secret]]
     return {
         "name": name,
         "image": image,

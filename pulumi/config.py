@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -21,9 +22,22 @@ def _network(text: object) -> str:
     return str(ip_network(str(text)))
 
 
+def _certificate(text: object) -> str:
+    """Refuse what openssl would only refuse at night, when the first backup is made."""
+    pem = str(text)
+    if "PRIVATE KEY" in pem:
+        raise ValueError("it holds a private key, which must not come here: set it to the certificate alone")
+    try:
+        ssl.create_default_context(cadata=pem)
+    except ssl.SSLError:
+        raise ValueError("it is no certificate in PEM") from None
+    return pem
+
+
 #: A plan of Linode's, whether or not its price is known; Linode refuses one that it does not have.
 NodeType = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")]
 Network = Annotated[str, BeforeValidator(_network)]
+Certificate = Annotated[str, BeforeValidator(_certificate)]
 Count = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -97,6 +111,8 @@ class Stack(Told):
     repository_token: SecretStr | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
     backup_days: Count = 30
+    locked_bucket_at: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")] | None = None
+    backup_certificate: Certificate | None = None
     seed: Annotated[SecretStr, Field(min_length=32)]
     smtp_url: SecretStr
 
@@ -199,6 +215,12 @@ def _contradictions(stack: Stack) -> Iterator[tuple[str, str]]:
         yield "workerPool", "sspp:workerPool.min is above max: lower it"
     if stack.tier == "enterprise" and stack.api_version != "v4beta":
         yield "tier", "LKE Enterprise is only in the v4beta API: set linode:apiVersion to v4beta"
+    if not stack.backup_certificate:
+        yield (
+            "backupCertificate",
+            "sspp:backupCertificate is missing: openssl req -x509 -newkey rsa:3072 -nodes -days 36500 -subj /CN=sspp "
+            "-keyout backup.key -out backup.crt && pulumi config set sspp:backupCertificate < backup.crt",
+        )
     if stack.delivery == "argocd" and not stack.repository:
         yield "repository", "sspp:repository is missing: set it to the address Argo CD clones this repository from"
     yield from _tls(stack)
@@ -255,6 +277,11 @@ def _production(stack: Stack) -> Iterator[tuple[str, str]]:
         (bool(database and database.nodes < 2), "database", "has one node: set nodes to 3, a node may fail"),
         (bool(search and search.nodes < 3), "search", "has too few nodes: set nodes to 3, a node may fail"),
         (not stack.domain, "domain", "is missing: without it there is no TLS, and keys would travel in the clear"),
+        (
+            not stack.locked_bucket_at,
+            "lockedBucketAt",
+            "is missing: make a bucket that keeps what is put there, as docs/deploy.md says, and set it to its host",
+        ),
         (not stack.protect, "protect", "is false: set it to true, prod holds data"),
     )
     return ((setting, f"sspp:{setting} {fault}") for is_so, setting, fault in refused if is_so)

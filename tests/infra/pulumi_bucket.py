@@ -1,9 +1,13 @@
-"""A bucket for tests: S3's PUT and GET of whole objects, in memory, for those who sign what they send."""
+"""A bucket for tests: S3's PUT and GET of whole objects, in memory, for those who sign what they send.
+
+What is set on the bucket itself (``PUT /bucket?object-lock=``) is written down, and not obeyed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +22,9 @@ class Bucket:
     """What is stored, how many requests are still to fail with 503, and the end of the keys that always do."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    settings: list[tuple[str, str, str]] = field(default_factory=list)
+    certificate: str = ""
+    key: str = ""
     failures: int = 0
     refused: str = "none"
     url: str = ""
@@ -30,6 +37,8 @@ class Bucket:
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "BUCKET": NAME,
+            "BACKUP_CERTIFICATE": self.certificate,
+            "BACKUP_KEY": self.key,
         }
 
     def fault(self, key: str, authorization: str, digest: str, body: bytes) -> int:
@@ -53,7 +62,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         status = self._fault(body)
-        if not status:
+        if body and self.headers["content-md5"] != b64encode(hashlib.md5(body).digest()).decode():
+            status = 400
+        if not status and self._key() == ".":
+            query = self.path.partition("?")[2]
+            lock = self.headers.get("x-amz-bucket-object-lock-enabled", "")
+            self.bucket.settings.append((query, lock, body.decode()))
+        elif not status:
             self.bucket.objects[self._key()] = body
         self._answer(status or 200)
 
@@ -66,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.bucket.fault(self._key(), authorization, self.headers["x-amz-content-sha256"], body)
 
     def _key(self) -> str:
-        return str(Path(self.path).relative_to(f"/{NAME}"))
+        return str(Path(self.path.partition("?")[0]).relative_to(f"/{NAME}"))
 
     def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
@@ -79,9 +94,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running() -> Iterator[Bucket]:
-    """Serve a new bucket on the loopback address for the length of the block."""
-    bucket = Bucket()
+def running(certificate: str, key: str) -> Iterator[Bucket]:
+    """Serve a new bucket on the loopback address for the length of the block.
+
+    Args:
+        certificate: PEM; what is put there is encrypted for.
+        key: PEM; what is read there is decrypted with.
+    """
+    bucket = Bucket(certificate=certificate, key=key)
     with ThreadingHTTPServer(("127.0.0.1", 0), type("OfThis", (Handler,), {"bucket": bucket})) as server:
         bucket.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

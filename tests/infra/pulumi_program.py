@@ -40,7 +40,11 @@ SECRETS = {
     "sspp:dnsToken": "dns-token",
 }
 #: What whoever deploys must say beyond the committed files.
-COMMON = {"sspp:bucket": "sspp-backups-of-the-tests", "sspp:image": "registry.example.com/sspp:0.1.0"}
+COMMON = {
+    "sspp:bucket": "sspp-backups-of-the-tests",
+    "sspp:image": "registry.example.com/sspp:0.1.0",
+    "sspp:backupCertificate": (Path(__file__).parent / "pulumi_backup.crt").read_text("utf-8"),
+}
 DEPLOYER = {
     "staging": {"sspp:repository": "https://git.example.com/sspp.git"},
     "prod": {
@@ -48,6 +52,7 @@ DEPLOYER = {
         "sspp:controlPlaneAcl": '["203.0.113.7/32", "2001:db8::/48"]',
         "sspp:domain": "sspp.example.com",
         "sspp:email": "ops@example.com",
+        "sspp:lockedBucketAt": "us-ord-1.linodeobjects.com",
     },
 }
 #: What Linode's API sends as `ca_certificate`. Its Go client reads it into a []byte, which decodes base64, and the

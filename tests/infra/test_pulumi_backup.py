@@ -14,11 +14,11 @@ import re
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -40,9 +40,27 @@ SCRIPTS = Path(__file__).parents[2] / "pulumi" / "backup"
 POSTGRES_BIN = Path(postgres._program("pg_dump")).parent
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A key pair, made as docs/deploy.md says."""
+    return made(tmp_path_factory.mktemp("pair"))
+
+
+class Pair(NamedTuple):
+    certificate: str
+    key: str
+
+
+def made(folder: Path) -> Pair:
+    page = (SCRIPTS.parents[1] / "docs" / "deploy.md").read_text("utf-8")
+    [command] = re.findall(r"^ +(openssl req -x509 .*backup\.crt)$", page, re.MULTILINE)
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return Pair(*((folder / name).read_text("ascii") for name in ("backup.crt", "backup.key")))
+
+
 @pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    with pulumi_bucket.running() as bucket:
+def bucket(pair: Pair) -> Iterator[Bucket]:
+    with pulumi_bucket.running(*pair) as bucket:
         yield bucket
 
 
@@ -126,63 +144,112 @@ def test_requests_are_signed_as_amazons_own_example_says(store: ModuleType) -> N
 
 
 def test_a_large_file_comes_back_from_its_parts(
-    store: ModuleType, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "PART_BYTES", 1000)
     sent, got = tmp_path / "sent", tmp_path / "got"
     sent.write_bytes(os.urandom(3500))
     there = store.Bucket(bucket.environment)
-    store.put(there, sent, "postgres", "20260101T000000Z")
-    store.get(there, "postgres", got)
+    store.put(there, sent, "postgres", "20260101T000000Z", pair.certificate)
+    store.get(there, "postgres", got, pair.key)
     assert got.read_bytes() == sent.read_bytes()
     assert len([key for key in bucket.objects if key[-3:].isdigit()]) == 4
 
 
 def test_a_backup_that_broke_off_is_not_the_latest(
-    store: ModuleType, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "ATTEMPTS", 1)
     file, got = tmp_path / "file", tmp_path / "got"
     there = store.Bucket(bucket.environment)
     file.write_bytes(b"first")
-    store.put(there, file, "redis", "1")
+    store.put(there, file, "redis", "1", pair.certificate)
     file.write_bytes(b"second")
     bucket.refused = "/manifest.json"
     with pytest.raises(store.StoreError, match="503"):
-        store.put(there, file, "redis", "2")
+        store.put(there, file, "redis", "2", pair.certificate)
     bucket.refused = "none"
-    store.get(there, "redis", got)
+    store.get(there, "redis", got, pair.key)
     assert got.read_bytes() == b"first"
 
 
 def test_a_bucket_that_is_busy_is_asked_again(
-    store: ModuleType, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store.time, "sleep", lambda seconds: None)
     (tmp_path / "file").write_bytes(b"x")
     bucket.failures = 4
-    store.put(store.Bucket(bucket.environment), tmp_path / "file", "redis", "1")
+    store.put(store.Bucket(bucket.environment), tmp_path / "file", "redis", "1", pair.certificate)
     assert bucket.objects["redis/latest"] == b"1"
 
 
+def flipped(message: bytes, at: int) -> bytes:
+    return message[:at] + bytes([message[at] ^ 1]) + message[at + 1 :]
+
+
+#: What of three parts somebody with the bucket's key changes, and what a restore says to it.
+TAMPERED: list[tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = [
+    (lambda parts: {"redis/1/001": flipped(parts["redis/1/001"], -100)}, "openssl -decrypt"),
+    (lambda parts: {"redis/1/001": parts["redis/1/001"][:-200]}, "openssl -decrypt"),
+    (lambda parts: {"redis/1/001": b"no message"}, "openssl -decrypt"),
+    (lambda parts: {"redis/1/001": parts["redis/1/000"]}, "SHA-256 differs"),
+    (lambda parts: {"redis/1/002": parts["redis/2/002"]}, "SHA-256 differs"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), TAMPERED, ids=["a flipped bit", "cut off", "nonsense", "another part", "another backup's part"]
+)
 def test_a_backup_that_changed_in_the_bucket_is_not_given_out(
-    store: ModuleType, bucket: Bucket, tmp_path: Path
+    change: Callable[[dict[str, bytes]], dict[str, bytes]],
+    says: str,
+    store: ModuleType,
+    bucket: Bucket,
+    pair: Pair,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "file").write_bytes(b"as it was")
+    monkeypatch.setattr(store, "PART_BYTES", 1000)
     there = store.Bucket(bucket.environment)
-    store.put(there, tmp_path / "file", "redis", "1")
-    bucket.objects["redis/1/000"] = b"as it is!"
-    with pytest.raises(store.StoreError, match="SHA-256"):
-        store.get(there, "redis", tmp_path / "got")
+    for moment in ("2", "1"):
+        (tmp_path / "file").write_bytes(os.urandom(2500))
+        store.put(there, tmp_path / "file", "redis", moment, pair.certificate)
+    bucket.objects |= change(bucket.objects)
+    with pytest.raises(store.StoreError, match=says):
+        store.get(there, "redis", tmp_path / "got", pair.key)
     assert not (tmp_path / "got").exists()
+
+
+def test_what_backs_up_cannot_read_what_it_wrote(
+    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path
+) -> None:
+    there = store.Bucket(bucket.environment)
+    (tmp_path / "file").write_bytes(b"somebody's event" * 1000)
+    store.put(there, tmp_path / "file", "redis", "1", pair.certificate)
+    assert not [key for key, body in bucket.objects.items() if b"somebody" in body]
+    (tmp_path / "other").mkdir()
+    with pytest.raises(store.StoreError, match="openssl -decrypt"):
+        store.get(there, "redis", tmp_path / "got", made(tmp_path / "other").key)
+
+
+def test_a_bucket_with_a_lock_is_made_with_it_from_the_beginning(bucket: Bucket) -> None:
+    assert "stays for 30 days" in run("store.py", "lock", 30, told=bucket.environment)
+    (made, locked, _), (query, _, lock), (lifecycle, _, rules) = bucket.settings
+    assert (made, locked) == ("", "true")
+    assert query == "object-lock="
+    assert "<Mode>COMPLIANCE</Mode><Days>30</Days>" in lock
+    assert lifecycle == "lifecycle="
+    assert "<NoncurrentDays>30</NoncurrentDays>" in rules
 
 
 @pytest.mark.parametrize(
     ("arguments", "told", "says"),
     [
-        (("put", "nothing", "redis"), {}, "missing: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
+        (("lock", "1"), {}, "missing: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
         (("put", os.devnull, "redis"), None, "is empty"),
         (("get", "never", "file"), None, "404"),
+        (("put", "file", "redis"), {"AWS_ENDPOINT_URL": "x"}, "missing: BACKUP_CERTIFICATE"),
+        (("get", "redis", "file"), {"AWS_ENDPOINT_URL": "x"}, "missing: BACKUP_KEY"),
         (("sideways",), None, "usage"),
     ],
 )
@@ -314,7 +381,7 @@ def test_postgresql_comes_back_on_a_new_server(
         perform(jobs["restore-postgres"], {"/backup": new}, {"DATABASE_URL": new_server, **bucket.environment})
 
     assert contents(new_server) == before
-    assert before["signals"] == 50
+    assert before["signals"][0] == 50
     migrate.upgrade(new_server)  # the next rollout finds what it expects
     with closing(Database(new_server)) as restored:
         with restored.transaction(tenant="other") as tx:
@@ -324,10 +391,12 @@ def test_postgresql_comes_back_on_a_new_server(
     assert contents(new_server) == before
 
 
-def contents(url: str) -> dict[str, int]:
+def contents(url: str) -> dict[str, tuple[int, str]]:
+    """How many rows each table has, and a digest of them all."""
+    rows = "SELECT count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')) FROM \"{}\" AS t"
     with closing(connect(url)) as server:
         names = server.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-        return {name: server.run(f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in names}
+        return {name: tuple(server.run(rows.format(name))[0]) for (name,) in names}
 
 
 def test_a_restore_that_fails_leaves_the_database_as_it_was(

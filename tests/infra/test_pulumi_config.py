@@ -70,6 +70,10 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("dev", {"token": None, "linode__token": None}, "linode:token is missing"),
         ("dev", {"image": None}, "sspp:image is missing: pulumi config set sspp:image <registry/name:tag"),
         ("dev", {"bucket": None}, "sspp:bucket is missing: pulumi config set sspp:bucket"),
+        ("dev", {"backupCertificate": None}, "sspp:backupCertificate is missing: openssl req -x509"),
+        ("dev", {"backupCertificate": "-----BEGIN CERTIFICATE-----"}, "sspp:backupCertificate is wrong: it is no "
+                                                                      "certificate in PEM"),
+        ("dev", {"backupCertificate": "-----BEGIN PRIVATE KEY-----"}, "it holds a private key, which must not come"),
         ("dev", {"region": None}, "sspp:region is missing: pulumi config set sspp:region us-ord"),
         ("staging", {"repository": None}, "sspp:repository is missing"),
         ("staging", {"database": None}, "sspp:database is missing"),
@@ -94,6 +98,7 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("prod", {"database": '{"type": "g6-standard-1", "nodes": 1, "version": "17"}'}, "sspp:database has one node"),
         ("prod", {"search": '{"nodes": 1, "memory": 2, "storage": 20}'}, "sspp:search has too few nodes"),
         ("prod", {"domain": None}, "sspp:domain is missing: without it there is no TLS"),
+        ("prod", {"lockedBucketAt": None}, "sspp:lockedBucketAt is missing: make a bucket that keeps what is put"),
         ("prod", {"protect": "false"}, "sspp:protect is false"),
         # what is not what it should be
         ("dev", {"workerPool": '{"type": "g6-standard-2", "min": 4, "max": 2}'}, "sspp:workerPool.min is above max"),

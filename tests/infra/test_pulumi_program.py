@@ -101,8 +101,8 @@ def test_every_resource_has_a_provider_of_ours(up: Run) -> None:
 
 def test_what_holds_data_is_protected_and_nothing_else(up: Run) -> None:
     protected = {one.type.rpartition(":")[2] for one in up.resources if one.protect}
-    database = {"DatabasePostgresqlV2"} if up.of("DatabasePostgresqlV2") else set()
-    assert protected == {"LkeCluster", "LkeNodePool", "ObjectStorageBucket", "Namespace"} | database
+    some = {kind for kind in ("DatabasePostgresqlV2", "ObjectStorageBucket") if up.of(kind)}
+    assert protected == {"LkeCluster", "LkeNodePool", "Namespace"} | some
     (home,) = [one for one in up.of(":Namespace") if one.protect]
     assert home.name.startswith("sspp-")
 
@@ -417,14 +417,34 @@ def test_a_zone_that_exists_is_used_and_never_registered(cluster: Api) -> None:
     assert run.one("DomainRecord").inputs["domainId"] == 815
 
 
-def test_the_bucket_expires_its_objects_and_is_opened_by_a_key_for_it_alone(up: Run) -> None:
-    bucket, key = up.one("ObjectStorageBucket").inputs, up.one("ObjectStorageKey").inputs
+def test_the_bucket_expires_its_objects_and_what_was_deleted_as_late(stacks: dict[str, Run]) -> None:
+    bucket = stacks["staging"].one("ObjectStorageBucket").inputs
     assert "corsEnabled" not in bucket  # newer endpoints refuse it even when it is false
-    assert bucket["acl"] == "private"
+    assert (bucket["acl"], bucket["versioning"]) == ("private", True)
     (rule,) = bucket["lifecycleRules"]
-    assert (rule["enabled"], rule["expiration"]["days"]) == (True, 30)
-    (access,) = key["bucketAccesses"]
-    assert (access["bucketName"], access["permissions"]) == (bucket["label"], "read_write")
+    assert (rule["enabled"], rule["expiration"]["days"], rule["noncurrentVersionExpiration"]["days"]) == (True, 30, 30)
+
+
+def test_a_key_opens_the_bucket_and_nothing_else(up: Run) -> None:
+    (access,) = up.one("ObjectStorageKey").inputs["bucketAccesses"]
+    bucket = "sspp-backups-of-the-tests"
+    assert (access["bucketName"], access["permissions"], access["region"]) == (bucket, "read_write", "us-ord")
+
+
+def test_a_bucket_that_nothing_can_be_deleted_from_is_used_and_never_registered(prod: Run) -> None:
+    assert prod.of("ObjectStorageBucket") == []
+    assert secrets(prod)["sspp-backup"]["AWS_ENDPOINT_URL"] == "https://us-ord-1.linodeobjects.com"
+
+
+def test_what_backs_up_has_the_certificate_and_nothing_in_the_cluster_the_key(up: Run) -> None:
+    assert secrets(up)["sspp-backup"]["BACKUP_CERTIFICATE"] == configuration("dev")["sspp:backupCertificate"]
+    assert "sspp-backup-key" not in secrets(up)
+    for job in up.of(":CronJob"):
+        pod = job.spec["jobTemplate"]["spec"]["template"]["spec"]
+        asked = {
+            entry["name"] for container in [*pod["initContainers"], *pod["containers"]] for entry in container["env"]
+        }
+        assert ("BACKUP_KEY" in asked) is job.name.startswith("restore-")
 
 
 # -- Knative, KEDA, TLS
@@ -501,7 +521,7 @@ KEYS = {
     "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
     "sspp-operator": {"SSPP_OPERATOR_KEY"},
     "sspp-smtp": {"SSPP_SMTP_URL"},
-    "sspp-backup": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"},
+    "sspp-backup": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET", "BACKUP_CERTIFICATE"},
 }
 
 
@@ -664,7 +684,8 @@ def test_the_cronjobs_run_the_scripts_that_are_rehearsed(prod: Run) -> None:
         for container in [*pod["initContainers"], *pod["containers"]]:
             called |= {Path(word).name for word in container["command"] if word.startswith("/scripts/")}
             named = {entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"] if "valueFrom" in entry}
-            assert len(named) <= 1  # nobody knows both the data's password and the bucket's key
+            # Nobody knows both the data's password and the bucket's key.
+            assert len(named - {"sspp-backup-key"}) <= 1
     assert called == set(scripts)
 
 
