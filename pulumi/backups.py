@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import egress
 import objects
 import versions
 from config import Stack
@@ -67,7 +68,7 @@ def openings(stack: Stack) -> list[Object]:
     """What the Jobs may reach: both stores where they run in the cluster, the bucket, and the store lets them in."""
     backup, stores = objects.pods("backup"), objects.pods("redis", "postgres")
     ports = [{"protocol": "TCP", "port": 6379}, {"protocol": "TCP", "port": 5432}]
-    bucket = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]}
+    bucket = {"to": [egress.internet()], "ports": [{"protocol": "TCP", "port": 443}]}
     inside = {"to": [{"podSelector": stores}], "ports": ports}
     return [
         objects.policy(stack.label, "backup-to-stores", backup, {"egress": [inside, bucket]}),

@@ -7,6 +7,7 @@ from operator import itemgetter
 from urllib.parse import quote
 
 import credentials
+import egress
 import objects
 import pulumi_linode as linode
 import relay
@@ -117,7 +118,7 @@ class Databases(pulumi.ComponentResource):
     def _relay(self, stack: Stack, server: linode.DatabasePostgresqlV2) -> pulumi.Output[str]:
         target = pulumi.Output.all(server.host_primary, server.port)
         config = target.apply(lambda to: relay.haproxy_config(to[0], int(to[1])))
-        for written in relay.written(stack, config, server.port):
+        for written in relay.written(stack, config, egress.database(stack), server.port):
             self._create(written)
         return pulumi.Output.all(server.root_username, server.root_password, server.ca_cert).apply(
             lambda given: database_url(*given)

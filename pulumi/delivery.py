@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import egress
 import objects
 import pulumi_kubernetes as k8s
 import versions
@@ -25,7 +26,7 @@ def application(stack: Stack) -> Object:
         "repoURL": stack.repository,
         "targetRevision": stack.revision,
         "path": f"knative/overlays/{stack.name}",
-        "kustomize": {"images": [f"sspp={stack.image}"]},
+        "kustomize": {"images": [f"sspp={stack.image}"], "patches": egress.patches(stack)},
     }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -92,6 +93,7 @@ def directory(stack: Stack, folder: Path) -> Path:
         "resources": [os.path.relpath(overlay, target)],
         "images": _images(stack, overlay),
         "patches": [
+            *egress.patches(stack),
             {"patch": yaml.safe_dump({**objects.namespace(stack.label), "$patch": "delete"})},
             {"target": {"kind": "Job"}, "patch": "- {op: remove, path: /spec/ttlSecondsAfterFinished}"},
             {

@@ -18,7 +18,7 @@ import pulumi
 #: What it is called inside the cluster.
 NAME, PORT = "sspp-database", 5432
 #: Those that speak to PostgreSQL.
-CLIENTS = ("process", "index", "notify", "api", "migrate", "backup")
+CLIENTS = ("process", "index", "notify", "api", "migrate", "tick", "backup")
 #: HAProxy's own in its image.
 USER = 99
 
@@ -45,11 +45,12 @@ listen postgres
 """
 
 
-def written(stack: Stack, config: pulumi.Output[str], port: pulumi.Input[int]) -> list[Object]:
+def written(stack: Stack, config: pulumi.Output[str], target: Object, port: pulumi.Input[int]) -> list[Object]:
     """Every object of the relay.
 
     Args:
         config: of HAProxy.
+        target: where the database is, as a NetworkPolicy has it.
         port: the database's own.
     """
     metadata = {"name": NAME, "namespace": stack.label, "labels": objects.labels("database")}
@@ -72,7 +73,7 @@ def written(stack: Stack, config: pulumi.Output[str], port: pulumi.Input[int]) -
             "spec": {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector},
         },
     ]
-    return [*({**spec, "metadata": metadata} for spec in specs), *openings(stack, port)]
+    return [*({**spec, "metadata": metadata} for spec in specs), *openings(stack, target, port)]
 
 
 def _pod(selector: Object) -> Object:
@@ -104,15 +105,12 @@ def _pod(selector: Object) -> Object:
     }
 
 
-def openings(stack: Stack, port: pulumi.Input[int]) -> list[Object]:
+def openings(stack: Stack, target: Object, port: pulumi.Input[int]) -> list[Object]:
     """The namespace is closed: the parts may reach the relay, the relay its database and names."""
     clients = objects.pods(*CLIENTS)
     itself = objects.pods("database")
     door = [{"protocol": "TCP", "port": PORT}]
-    outside = {
-        "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
-        "ports": [{"protocol": "TCP", "port": port}],
-    }
+    outside = {"to": [target], "ports": [{"protocol": "TCP", "port": port}]}
     names = {
         "to": [
             {

@@ -203,6 +203,24 @@ def plain(value: Any) -> Any:
     return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
+def opened(value: Any) -> Any:
+    """``value`` with its secrets laid open."""
+    if isinstance(value, dict):
+        if "$secret" in value:
+            return opened(value["$secret"])
+        return {key: opened(inner) for key, inner in value.items()}
+    return [opened(inner) for inner in value] if isinstance(value, list) else value
+
+
+def whole(value: Any) -> Any:
+    """Whole numbers as such: on their way through the engine all numbers become floating."""
+    if isinstance(value, dict):
+        return {key: whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def configuration(stack: str, **changes: str | None) -> dict[str, str]:
     """The committed file of a stack, what its deployer adds, and ``changes`` (None removes)."""
     committed = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text("utf-8"))["config"]

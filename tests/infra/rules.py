@@ -380,7 +380,7 @@ def ports_outside(found: list[Object], component: str) -> set[int]:
         for policy in of_kind(found, ("networking.k8s.io/v1", "NetworkPolicy"))
         if component in _components(policy["spec"]["podSelector"])
         for rule in policy["spec"].get("egress", [])
-        if {"ipBlock": {"cidr": "0.0.0.0/0"}} in rule.get("to", [])
+        if any("ipBlock" in peer for peer in rule.get("to", []))
         for port in rule["ports"]
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import ssl
 import subprocess
@@ -151,13 +150,6 @@ def kubernetes(certificate: tls.Certificate, there: dict[str, Object], refuses: 
         finally:
             server.shutdown()
             thread.join()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tls.Certificate:
-    if not shutil.which("openssl"):
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("openssl is needed to make certificates")
-    return tls.certificate(tmp_path_factory.mktemp("kubernetes"), "localhost")
 
 
 def performed(server: str, certificate: tls.Certificate, folder: Path) -> subprocess.CompletedProcess[str]:
