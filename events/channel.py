@@ -1,8 +1,9 @@
 """The Redis Streams that carry events. No other module speaks XADD, XREADGROUP, XACK or XAUTOCLAIM.
 
-A lane of a channel's partition is a stream with one consumer group and a sorted set of parked retries; a
-partition has one stream of dead letters. keyspace.py has their names.
-An entry leaves a stream only by being settled: ``XLEN`` is always exactly what is still to be done there.
+A lane of a channel's partition is a stream with one consumer group and a sorted set of parked retries; a slow lane has
+a fair queue before its stream; a partition has one stream of dead letters. keyspace.py has their names.
+An entry leaves a stream only by being settled: ``XLEN`` is always exactly what is still to be done there, beside what
+the fair queue holds.
 All durations are Redis' own clock's: a dispatcher whose clock jumps changes nothing.
 """
 
@@ -25,10 +26,12 @@ from events.keyspace import (
     FAST,
     GROUP,
     PASSING,
+    SLOW,
     buried_key,
     bury_key,
     bytes_key,
     dead_key,
+    fair_keys,
     parked_key,
     retry_key,
     script,
@@ -187,6 +190,7 @@ class Channel:
         self._redis: Any = client  # redis-py's answers are unions of everything; their types are read here
         self._consumer = consumer
         self._stream = stream_key(name, partition, lane)
+        self._fair = fair_keys(name, partition) if lane == SLOW else ()
         self._retry = retry_key(name, partition, lane)
         self._parked = parked_key(name, partition, lane)
         self._dead = dead_key(name, partition)
@@ -225,7 +229,8 @@ class Channel:
         return entries + self._read(count - 1) if entries and count > 1 else entries
 
     def _read(self, count: int) -> list[Entry]:
-        flat = iter(self._run("read", [self._stream], [GROUP, self._consumer, count, HANDED_BYTES, STEP]))
+        keys = [self._stream, *self._fair]
+        flat = iter(self._run("read", keys, [GROUP, self._consumer, count, HANDED_BYTES, STEP]))
         return [
             Entry(id_.decode(), event) if type(event) is bytes else _entry(id_, event)
             for id_, event in zip(flat, flat, strict=True)
@@ -286,7 +291,8 @@ class Channel:
     def depth(self) -> int:
         """How many entries are still to be done, delivered or not."""
         with translated():
-            return int(self._redis.xlen(self._stream))
+            queued = int(self._redis.zcard(self._fair[0])) if self._fair else 0
+            return int(self._redis.xlen(self._stream)) + queued
 
     def parked(self) -> int:
         """How many retries wait for their time."""

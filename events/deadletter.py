@@ -30,6 +30,7 @@ from events.keyspace import (
     bytes_key,
     dead_key,
     edited_key,
+    fair_keys,
     partition_of,
     stream_key,
 )
@@ -297,7 +298,8 @@ class DeadLetters:
             arguments: list[str | bytes] = []
             for letter in some:
                 arguments += [letter.place.entry, letter.version, redriven(letter.raw, nonce())]
-            moved += self._run("redrive", channel, partition, arguments, stream_key(channel, partition, SLOW))
+            lane = (stream_key(channel, partition, SLOW), *fair_keys(channel, partition))
+            moved += self._run("redrive", channel, partition, arguments, *lane)
         return moved
 
     def purge(self, letters: Sequence[Letter]) -> int:

@@ -92,6 +92,26 @@ def parked_key(channel: str, partition: int, lane: str = FAST) -> str:
     return f"{_prefix(channel, partition, lane)}:parked"
 
 
+def fair_key(channel: str, partition: int) -> str:
+    """The fair queue before the slow lane's stream, a sorted set; lua/shared/fair.lua has its form."""
+    return f"{_prefix(channel, partition, SLOW)}:fair"
+
+
+def queued_key(channel: str, partition: int) -> str:
+    """The events of the fair queue, a hash."""
+    return f"{_prefix(channel, partition, SLOW)}:queued"
+
+
+def finishes_key(channel: str, partition: int) -> str:
+    """The fair queue's time, and each tenant's last finish time in it, a hash."""
+    return f"{_prefix(channel, partition, SLOW)}:finishes"
+
+
+def fair_keys(channel: str, partition: int) -> tuple[str, str, str]:
+    """All three keys of a fair queue, in the order in which scripts take them."""
+    return fair_key(channel, partition), queued_key(channel, partition), finishes_key(channel, partition)
+
+
 def dead_key(channel: str, partition: int) -> str:
     """The dead letters of both lanes, a stream."""
     return f"{_prefix(channel, partition, FAST)}:dead"

@@ -9,7 +9,8 @@
 --       6          the tenant's fair rate, the same
 --       7          the generations of remembered identities, a hash; events/identities.py has their form
 --       8          the bytes that wait; lua/shared/bytes.lua has its form
---       9 ..       per event, for each generation the bucket where its identity may be, the newest generation's first
+--       9, 10, 11  the fair queue of the slow lane: the queue, its events, its finish times; lua/shared/fair.lua
+--       12 ..      per event, for each generation the bucket where its identity may be, the newest generation's first
 -- ARGV  1          the longest each stream may get
 --       2          seconds an identity is remembered
 --       3          the month's hard limit, or -1
@@ -27,6 +28,7 @@
 -- stream), 'share' (the tenant's bytes) or 'letters' (the same, and most of them are dead letters); then the month's
 -- count, and of the scarcer rate: events left, us until all are left again, us until one more fits.
 --include bytes
+--include fair
 local limit, window, hard = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local second = tonumber(clock[1])
@@ -62,7 +64,7 @@ if second >= began + span or count + events > buckets * FULL then
 end
 if generations ~= ARGV[13] then return {generations} end
 
-local per_event = (#KEYS - 8) / events
+local per_event = (#KEYS - 11) / events
 local oldest, stamp = second - window, struct.pack('>I4', second)
 
 -- The beginning of the content's hash where the event was accepted within the window.
@@ -110,9 +112,15 @@ local function within_rates()
   return true
 end
 
-local room = {}
+local room, slow = {}, nil
 local function has_room(stream)
-  room[stream] = room[stream] or limit - redis.call('XLEN', stream)
+  if not room[stream] then
+    room[stream] = limit - redis.call('XLEN', stream)
+    if stream == KEYS[2] then
+      slow = fair_lane(stream, KEYS[9], KEYS[10], KEYS[11])
+      room[stream] = room[stream] - slow.queued
+    end
+  end
   return room[stream] > 0
 end
 
@@ -130,7 +138,7 @@ local answers, stored, took = {}, 0, 0
 for i = 1, events do
   local field, hash, event = ARGV[i * 3 + 11], ARGV[i * 3 + 12], ARGV[i * 3 + 13]
   local bytes = #event + OVERHEAD
-  local bucket = 9 + (i - 1) * per_event
+  local bucket = 12 + (i - 1) * per_event
   local seen = remembered(bucket, field)
   local stream = (fair and not fits(fair)) and KEYS[2] or KEYS[1]
   if seen then
@@ -144,7 +152,7 @@ for i = 1, events do
   elseif own + took + bytes > left - took then
     answers[i] = over_share()
   else
-    redis.call('XADD', stream, '*', 'event', event)
+    if stream == KEYS[1] then redis.call('XADD', stream, '*', 'event', event) else append(slow, tenant, event) end
     remember(KEYS[bucket], field, hash)
     for _, rate in ipairs(rates) do rate.arrival = rate.arrival + rate.interval end
     if stream == KEYS[1] and fair then fair.arrival = fair.arrival + fair.interval end

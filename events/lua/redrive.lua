@@ -5,16 +5,18 @@
 --       2  the events of those that were edited, a hash by entry id
 --       3  which dead letter an event is, a sorted set of 'event id:entry id'
 --       4  the bytes that wait
---       5  the channel's stream
+--       5 ..  the channel's slow lane: its stream, then its fair queue as lua/shared/fair.lua has it
 -- ARGV  per letter: its entry id, the SHA-1 of the event it was edited to or '', the event to publish
 -- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
 --include bytes
 --include letters
+--include fair
+local lane = fair_lane(unpack(KEYS, 5))
 local redriven = 0
 for i = 1, #ARGV, 3 do
   local letter = letter_of(ARGV[i])
   if letter and letter.version == ARGV[i + 1] then
-    redis.call('XADD', KEYS[5], '*', 'event', ARGV[i + 2])
+    append(lane, letter.tenant, ARGV[i + 2])
     wait(letter.tenant, channel_of(KEYS[5]), #ARGV[i + 2] + OVERHEAD)
     remove(ARGV[i], letter)
     redriven = redriven + 1

@@ -172,12 +172,15 @@ class Admission:
         Raises:
             Unavailable: Redis could not be reached.
         """
-        streams = (
-            keyspace.stream_key(CHANNEL, partition, lane)
+        reads = [
+            read
             for partition in range(self._limits.partitions)
-            for lane in keyspace.LANES
-        )
-        return sum([await self._redis.execute("XLEN", stream) for stream in streams])
+            for read in (
+                *(("XLEN", keyspace.stream_key(CHANNEL, partition, lane)) for lane in keyspace.LANES),
+                ("ZCARD", keyspace.fair_key(CHANNEL, partition)),
+            )
+        ]
+        return sum([await self._redis.execute(*read) for read in reads])
 
     async def _publish(
         self, sender: Sender, offered: Sequence[tuple[str, Message]], arrival: Arrival
@@ -207,6 +210,7 @@ class Admission:
             keyspace.rate_key(f"{tenant}:fair", partition),
             generations_key(partition),
             keyspace.bytes_key(partition),
+            *keyspace.fair_keys(CHANNEL, partition),
         )
         limits = (
             self._limits.stream_length,

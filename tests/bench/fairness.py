@@ -38,7 +38,8 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
         with cores.on(cores.LOAD):
             database_url = stack.enter_context(postgres.running(folder))
             redis_url = stack.enter_context(valkey.running(folder))
-        told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        unbounded = {"SSPP_MAX_WAITING_BYTES": str(servers.UNBOUNDED)}  # signals are deleted, their bytes stay counted
+        told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **unbounded}
         migrate.run(settings.read(told))
         keys = {name: new_key(os.urandom(RANDOM_BYTES)) for name in ("noisy", "other")}
         for name, key in keys.items():

@@ -181,7 +181,11 @@ def door(folder: Path, *, fast: bool = False) -> Iterator[Door]:
             url = stack.enter_context(valkey.running(folder, fast=fast))
         with redis.Redis.from_url(url) as client:
             RedisKeyDirectory(client).complete()  # without it ingest is not ready
-        env = {"REDIS_URL": url, "SSPP_DURABILITY": "everysec" if fast else "always"}
+        env = {
+            "REDIS_URL": url,
+            "SSPP_MAX_WAITING_BYTES": str(servers.UNBOUNDED),
+            "SSPP_DURABILITY": "everysec" if fast else "always",
+        }
         key = new_key(os.urandom(RANDOM_BYTES))
         _empty(url, key)  # without a directory of keys it would not get ready
         server = stack.enter_context(servers.function("ingest", env).running(folder / "ingest.log"))
@@ -236,9 +240,11 @@ def _calls() -> Iterator[bytes]:
         keyspace.rate_key(f"{_TENANT}:key", 0),
         keyspace.rate_key(f"{_TENANT}:fair", 0),
         generations_key(0),
+        keyspace.bytes_key(0),
+        *keyspace.fair_keys("events", 0),
         *Generations(0, _GENERATIONS).buckets_of(Identity(b"", _BUCKET)),
     ]
-    limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR]
+    limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR, _TENANT, servers.UNBOUNDED]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
     content = content_hash(cloudevent.parse(_event()).event)[:CONTENT_BYTES]
     arguments = [*limits, _GENERATIONS, _NUMBER, content, cloudevent.stamp(_event(), **stamps)]

@@ -16,6 +16,8 @@ from tests.bench import cores
 from tests.bench.load import Address
 
 TOKEN = "delivery-token-of-the-bench-0123456789"
+#: SSPP_MAX_WAITING_BYTES where nobody takes what is sent.
+UNBOUNDED = 10**15
 _HELLO = Path(__file__).parent / "hello.py"
 
 

@@ -11,6 +11,8 @@ from functions.adapters.elasticsearch.search import ElasticsearchIndex
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.ports import SearchIndex
+from tests.contract import partition
+from tests.contract.partition import SERVERS, Partition
 from tests.servers import redis_server
 from tests.servers.elasticsearch import elasticsearch_url  # noqa: F401 - a fixture
 
@@ -27,6 +29,18 @@ def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """Three nodes of one."""
     with redis_server.cluster(redis_server.oldest(), tmp_path_factory.mktemp("cluster")) as url:
         yield url
+
+
+@pytest.fixture(params=SERVERS)
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue(SERVERS[request.param])
+    return found
+
+
+@pytest.fixture
+def place(url: str) -> Iterator[Partition]:
+    with partition.opened(url) as opened:
+        yield opened
 
 
 @pytest.fixture

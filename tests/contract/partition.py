@@ -23,6 +23,8 @@ from functions.ingest.admission import Admission, Arrival, Limits
 from functions.ingest.answer import Decision
 from functions.ingest.keys import KeyCache, Sender
 
+#: Where the channel must keep its contract -> the fixture with the URL.
+SERVERS = {"redis": "debian_redis_url", "valkey": "redis_url", "cluster": "redis_cluster_url"}
 #: What Redis takes beside an event, as lua/shared/bytes.lua counts it.
 OVERHEAD = 256
 LEASE_MS = 3_600_000
@@ -97,6 +99,8 @@ class Partition:
         for name, lane in product(keyspace.CHANNELS, keyspace.LANES):
             for _, fields in self.client.xrange(keyspace.stream_key(name, 0, lane)):
                 _add(found, name, fields[b"event"])
+            for waiting in self.client.hvals(keyspace.queued_key(name, 0)) if lane == keyspace.SLOW else ():
+                _add(found, name, waiting)
             for kept in self.client.hvals(keyspace.parked_key(name, 0, lane)):
                 _add(found, "retries", kept.split(b"\n", 3)[3])
         for name in keyspace.CHANNELS:

@@ -21,6 +21,7 @@ from events.errors import Unavailable
 from events.identities import Generations, generations_key, identity
 from events.keyspace import CHANNELS, GROUP
 from tests.contract.fakes import Broker, FakeChannel
+from tests.contract.partition import SERVERS
 from tests.servers.parts import until
 
 #: Far longer than any test takes.
@@ -112,10 +113,6 @@ class Redis:
 
     def flush(self) -> None:
         self.client.flushall()
-
-
-#: Where the channel must keep its contract -> the fixture with the URL.
-SERVERS = {"redis": "debian_redis_url", "valkey": "redis_url", "cluster": "redis_cluster_url"}
 
 
 @contextmanager
@@ -750,7 +747,7 @@ def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     keys += [
         key(name, 7) for name in CHANNELS for key in (keyspace.dead_key, keyspace.edited_key, keyspace.buried_key)
     ]
-    keys.append(keyspace.bytes_key(7))
+    keys += [keyspace.bytes_key(7), *(key for name in CHANNELS for key in keyspace.fair_keys(name, 7))]
     keys += [generations_key(7), *Generations(7, b"2:64:9 1:64:0").buckets_of(identity("acme", "1"))]
     assert len(set(keys)) == len(keys)
     assert {key[key.index("{") : key.index("}") + 1] for key in keys} == {"{7}"}

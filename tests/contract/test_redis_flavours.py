@@ -36,6 +36,7 @@ from functions.ingest.answer import Accepted, Decision
 from functions.ingest.keys import REMEMBERED_S, KeyCache
 from functions.local import ports
 from tests.servers import redis_server
+from tests.servers.lanes import waiting
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SCRIPTS = sorted(path.stem for path in (Path(keyspace.__file__).parent / "lua").glob("*.lua"))
@@ -281,8 +282,7 @@ async def taken(admission: Admission, tenant: str, number: int) -> bool:
 
 def numbers_in(client: Any, partition: int) -> list[int]:
     """Which events wait in a partition."""
-    streams = [keyspace.stream_key("events", partition, lane) for lane in keyspace.LANES]
-    return sorted(int(json.loads(fields[b"event"])["id"]) for stream in streams for _, fields in client.xrange(stream))
+    return sorted(int(event["id"]) for lane in keyspace.LANES for event in waiting(client, "events", partition, lane))
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,9 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "dead letters": ("dead_key", [keyspace.dead_key("notices", 12)]),
     "edited": ("edited_key", [keyspace.edited_key("events", 12)]),
     "buried": ("buried_key", [keyspace.buried_key("events", 12)]),
+    "fair queue": ("fair_key", [keyspace.fair_key(name, 12) for name in ("events", "notices")]),
+    "queued": ("queued_key", [keyspace.queued_key(name, 12) for name in ("events", "notices")]),
+    "finish times": ("finishes_key", [keyspace.finishes_key(name, 12) for name in ("events", "notices")]),
     "bytes": ("bytes_key", [keyspace.bytes_key(12)]),
     "allowed burials": ("bury_key", [keyspace.bury_key("events")]),
     "rates": ("rate_key", [keyspace.rate_key(who, 12) for who in ("tenant", "tenant:0123", "tenant:fair")]),
@@ -230,22 +233,26 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "directory": ("key_of", [KEY, TERMS, directory.COMPLETE, directory.FILLED]),
     "others'": ("", ["another:key", "sspp", "sspp:x", "sspp:{x}:events:x"]),
 }
-_SEE = "GET MGET HGET HMGET XRANGE XREVRANGE ZSCORE ZREVRANGEBYLEX"
+_SEE = "GET MGET HGET HMGET XRANGE XREVRANGE ZRANGE ZSCORE ZREVRANGEBYLEX"
 _CHANGE = "SET MSET INCRBY EXPIRE DEL XADD XDEL HSET HDEL ZADD ZREM"
+_QUEUE = ("fair queue", "queued", "finish times")
 #: User -> what it may read the content of, and what it may change. Lengths do not count.
 RIGHTS: Mapping[str, tuple[set[str], set[str]]] = {
     "ingest": (
-        {"directory", "rates", "counts", "identities", "bytes"},
-        {"events", "rates", "counts", "identities", "bytes"},
+        {"directory", "rates", "counts", "identities", "finish times", "bytes"},
+        {"events", *_QUEUE, "rates", "counts", "identities", "bytes"},
     ),
     "dispatcher": (
-        {"events", "other streams", "other slow streams", "retries", "parked", "dead letters"},
-        {"events", "other streams", "other slow streams", "retries", "parked", "dead letters", "buried", "bytes"},
+        {"events", "other streams", "other slow streams", "fair queue", "queued", "retries", "parked", "dead letters"},
+        {
+            *("events", "other streams", "other slow streams", *_QUEUE),
+            *("retries", "parked", "dead letters", "buried", "bytes"),
+        },
     ),
     "api": (
-        {"directory", "rates", "counts", "identities", "dead letters", "edited", "buried", "bytes"},
+        {"directory", "rates", "counts", "identities", "dead letters", "edited", "buried", "finish times", "bytes"},
         {
-            *("events", "other slow streams", "dead letters", "edited", "buried"),
+            *("events", "other slow streams", *_QUEUE, "dead letters", "edited", "buried"),
             *("rates", "counts", "identities", "bytes"),
         },
     ),
@@ -253,10 +260,10 @@ RIGHTS: Mapping[str, tuple[set[str], set[str]]] = {
         # XRANGE is how it finds out that a restart of Redis has hidden events.
         {
             *("events", "other streams", "other slow streams", "dead letters", "edited"),
-            *("counts", "partitions", "ticked", "directory"),
+            *("counts", "partitions", "ticked", "directory", "finish times"),
         },
         {
-            *("events", "other streams", "other slow streams", "dead letters", "edited", "buried"),
+            *("events", "other streams", "other slow streams", *_QUEUE, "dead letters", "edited", "buried"),
             *("counts", "partitions", "ticked", "directory", "bytes", "allowed burials"),
         },
     ),
@@ -269,6 +276,7 @@ _ARGUMENTS = {
     "HMGET": ["field"],
     "XRANGE": ["-", "+"],
     "XREVRANGE": ["+", "-"],
+    "ZRANGE": ["0", "-1"],
     "ZSCORE": ["member"],
     "ZREVRANGEBYLEX": ["+", "-"],
     "SET": ["1"],

@@ -26,6 +26,7 @@ from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DE
 from functions.domain.plan import OwnEventType
 from functions.tenants import Tenants
 from tests.e2e.conftest import OPERATOR_KEY, Installation, Platform, event
+from tests.servers.lanes import waiting
 from tests.servers.parts import until
 
 PATH = "/api/v1/dead-letters"
@@ -80,7 +81,7 @@ class World:
     def settled(self) -> None:
         """Wait until every event there is has been settled."""
         until(
-            lambda: not any(self.redis.xlen(stream_key(name, 0, lane)) for name in CHANNELS for lane in LANES),
+            lambda: not any(waiting(self.redis, name, 0, lane) for name in CHANNELS for lane in LANES),
             within_s=WITHIN_S,
             what="everything is settled",
         )

@@ -217,13 +217,18 @@ class Stage:
                 for name in keyspace.CHANNELS
                 for lane in keyspace.LANES
             ]
+            left += [client.zcard(keyspace.fair_key(name, 0)) for name in keyspace.CHANNELS]
         return not any(left)
 
     def rest(self) -> list[str]:
         """What a drained channel must not have; a sentence for each thing that is there."""
         found = []
         with self.client() as client:
+            if not self.dead_letters() and (counted := client.hgetall(keyspace.bytes_key(0))):
+                found.append(f"bytes are counted that are not there: {counted}")
             for name in keyspace.CHANNELS:
+                if held := client.exists(*keyspace.fair_keys(name, 0)):
+                    found.append(f"the fair queue of {name} has left {held} keys")
                 for lane in keyspace.LANES:
                     if held := client.hlen(keyspace.parked_key(name, 0, lane)):
                         found.append(f"{held} parked events of {name} are never due")
@@ -241,7 +246,7 @@ class Stage:
     def clear(self) -> None:
         """Forget dead letters, mails and search documents: the next run has other tenants."""
         with self.client() as client:
-            client.delete(*[keyspace.dead_key(name, 0) for name in keyspace.CHANNELS])
+            client.delete(*[keyspace.dead_key(name, 0) for name in keyspace.CHANNELS], keyspace.bytes_key(0))
         self.mailbox.messages.clear()
         if self.searching is not None:
             self.searching.documents.clear()

@@ -169,7 +169,7 @@ def test_a_stream_that_is_too_long_is_told_as_later(tmp_path: Path) -> None:
         accept(front_door, 5)
         assert refused(post(front_door))
         with channel.connect(front_door.redis_url) as client:
-            client.delete(*frontdoor.STREAMS)
+            client.delete(*frontdoor.WAITING)
         accept(front_door, 1)
 
 

@@ -393,6 +393,7 @@ def _triggers(scaled: Object, channel: str, partitions: int, namespace: str) -> 
     lanes = list(product(range(partitions), keyspace.LANES))
     expected = {("redis-streams", keyspace.stream_key(channel, *lane)) for lane in lanes}
     expected |= {("redis", keyspace.retry_key(channel, *lane)) for lane in lanes}
+    expected |= {("redis", keyspace.fair_key(channel, partition)) for partition in range(partitions)}
     for kind, key in sorted(expected - found):
         yield f"{named(scaled)}: no trigger of type {kind} watches {key}"
     for kind, key in sorted(found - expected):

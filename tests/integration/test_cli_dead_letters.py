@@ -15,8 +15,9 @@ import pytest
 import redis
 
 from events import deadletter, keyspace
-from events.keyspace import SLOW, dead_key, partition_of, stream_key
+from events.keyspace import SLOW, dead_key, partition_of
 from functions.cli.__main__ import main
+from tests.servers.lanes import waiting
 
 PARTITIONS = 3
 #: Unix ms of 2026-01-01T00:00:00Z.
@@ -87,8 +88,7 @@ class Shell:
         return [row["id"] for row in json.loads(self.good("list", "--json", *argv))]
 
     def published(self, channel: str = "events") -> list[dict[str, Any]]:
-        entries = [self.redis.xrange(stream_key(channel, partition, SLOW)) for partition in range(PARTITIONS)]
-        return [json.loads(fields[b"event"]) for each in entries for _, fields in each]
+        return [event for each in range(PARTITIONS) for event in waiting(self.redis, channel, each, SLOW)]
 
 
 @pytest.fixture

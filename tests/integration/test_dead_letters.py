@@ -29,6 +29,7 @@ from events.keyspace import CHANNELS, SLOW, buried_key, dead_key, edited_key, pa
 from events.retry import Verdict
 from events.subscription import SUBSCRIPTIONS
 from functions.api.dead_letters import DeadLetterDesk
+from tests.servers.lanes import waiting
 
 PARTITIONS = 4
 ALL = Wanted()
@@ -61,10 +62,7 @@ class Graveyard:
 
     def published(self, tenant: str = "acme", name: str = "events") -> list[dict[str, Any]]:
         """What was put back for the dispatcher."""
-        key = stream_key(name, partition_of(tenant, PARTITIONS), SLOW)
-        entries = self.redis.xrange(key)
-        assert all(set(fields) == {b"event"} for _, fields in entries), "an entry says nothing of earlier attempts"
-        return [json.loads(fields[b"event"]) for _, fields in entries]
+        return waiting(self.redis, name, partition_of(tenant, PARTITIONS), SLOW)
 
     def left(self, wanted: Wanted = ALL) -> list[str]:
         return [letter.id for letter in self.letters.page(wanted, limit=10_000).letters]

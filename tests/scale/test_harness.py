@@ -70,6 +70,14 @@ def test_whatever_is_still_to_be_done_in_a_lane_keeps_its_dispatcher_awake(clien
     assert seen == [False, True, True, True, True, False]
 
 
+@pytest.mark.parametrize("channel", SUBSCRIPTIONS)
+def test_what_waits_for_its_turn_in_the_fair_queue_keeps_its_dispatcher_awake_and_counts_as_waiting(client, channel):
+    client.zadd(keyspace.fair_key(channel, 0), {str(number): number for number in range(250)})
+    readings = [keda.read(client, trigger) for trigger in deployed.triggers(channel)]
+    assert [(reading.value, reading.active) for reading in readings if reading.value] == [(250, True)]
+    assert keda.wanted(readings, 1, 5) == 3
+
+
 def test_the_triggers_are_what_keda_takes():
     for channel in SUBSCRIPTIONS:
         triggers = deployed.triggers(channel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +18,13 @@ from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_
 from functions.domain.plan import OwnEventType, Terms
 from functions.local import valkey
 from tests.servers import parts
+from tests.servers.lanes import waiting
 from tests.servers.parts import Part
 
 TENANT = "tenant"
 STREAMS = [keyspace.stream_key("events", 0, lane) for lane in keyspace.LANES]
+#: Everything that holds or counts what waits.
+WAITING = [*STREAMS, *keyspace.fair_keys("events", 0), keyspace.bytes_key(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,17 @@ class FrontDoor:
 
     def stored(self) -> list[dict[str, Any]]:
         """The events of both lanes, each in its order."""
+        return [event for lane in self.lanes() for event in lane]
+
+    def lanes(self) -> list[list[dict[str, Any]]]:
+        """The events of each lane."""
         with redis.Redis.from_url(self.redis_url) as client:
-            entries: list[Any] = [entry for stream in STREAMS for entry in client.xrange(stream)]
-        return [json.loads(fields[b"event"]) for _, fields in entries]
+            return [waiting(client, "events", 0, lane) for lane in keyspace.LANES]
 
     def forget(self) -> None:
         """Empty the streams, and let every identity be new again."""
         with redis.Redis.from_url(self.redis_url) as client:
-            client.delete(*STREAMS, *client.scan_iter("sspp:{0}:ids*"))
+            client.delete(*WAITING, *client.scan_iter("sspp:{0}:ids*"))
 
 
 @contextmanager

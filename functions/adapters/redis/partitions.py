@@ -9,7 +9,7 @@ import redis
 
 from events.channel import translated
 from events.errors import ConfigError
-from events.keyspace import CHANNELS, LANES, PARTITIONS_KEY, dead_key, retry_key, stream_key
+from events.keyspace import CHANNELS, LANES, PARTITIONS_KEY, dead_key, fair_key, retry_key, stream_key
 
 
 def settle_on(client: redis.Redis, partitions: int) -> None:
@@ -35,6 +35,6 @@ def _empty(client: Any, partitions: int) -> bool:
     everywhere = list(product(CHANNELS, range(partitions)))
     lanes = [(channel, partition, lane) for channel, partition in everywhere for lane in LANES]
     return not (
-        any(client.xlen(dead_key(*where)) for where in everywhere)
+        any(client.xlen(dead_key(*where)) or client.zcard(fair_key(*where)) for where in everywhere)
         or any(client.xlen(stream_key(*where)) or client.zcard(retry_key(*where)) for where in lanes)
     )
