@@ -14,6 +14,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from events import cloudevent
 from events.answer import Result
@@ -29,6 +31,8 @@ from functions.ports import DueNotice, SendAnswer, Sender
 from functions.process.handler import due
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
+from tests.unit.test_email import anything
+from tests.unit.test_email import due as message_due
 
 TENANT = "acme-inc"
 FROM = "s@sspp.example"
@@ -202,7 +206,7 @@ def test_a_notice_there_is_not_is_refused_and_the_rest_of_its_batch_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("says", "expected"),
     [
         ({}, Result(status=200)),
         ({"answer": "451 try later"}, Result(status=202, again_s=60)),
@@ -214,12 +218,36 @@ def test_a_notice_there_is_not_is_refused_and_the_rest_of_its_batch_is_sent(
     ],
 )
 def test_what_the_mail_server_says_is_what_counts(
-    database: Database, notice: UUID, settings: dict[str, Any], expected: Result
+    database: Database, notice: UUID, says: dict[str, Any], expected: Result
 ) -> None:
     with smtp.running() as mailbox:
-        vars(mailbox).update(settings)
+        vars(mailbox).update(says)
         assert deliver(outbox(database), [notice], SmtpSender(mailbox.url, FROM)) == [expected]
         assert len(mailbox.messages) == (expected.status == 200)
+
+
+@pytest.fixture
+def mailbox() -> Iterator[smtp.Mailbox]:
+    with smtp.running() as mailbox:
+        yield mailbox
+
+
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
+@given(anything, st.none() | anything)
+def test_any_text_in_any_name_arrives_as_one_mail_at_one_recipient(
+    mailbox: smtp.Mailbox, title: str, account: str | None
+) -> None:
+    mailbox.messages.clear()
+    mailbox.recipients.clear()
+    [answer] = SmtpSender(mailbox.url, FROM).send([message_due(title, account)], within_s=60)
+    assert answer.delivered
+    assert mailbox.recipients == [["jo@example.com"]]
+    [mail] = mailbox.messages
+    assert (mail.get_all("To"), mail.get_all("Bcc"), mail.get_content_type()) == (
+        ["jo@example.com"],
+        None,
+        "text/plain",
+    )
 
 
 @pytest.mark.parametrize("farewell", ["421 4.7.0 too many connections", "nonsense", None])
