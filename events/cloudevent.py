@@ -253,11 +253,6 @@ def tenant_of(raw: bytes) -> str:
     return raw[start : start + _LONGEST_TENANT].split(b'"', 1)[0].decode("utf-8", "replace")
 
 
-def serialise(event: CloudEvent) -> bytes:
-    """Write an event of our own making as structured JSON."""
-    return to_json(event.model_dump(exclude_none=True))
-
-
 def json_data(event: CloudEvent) -> Any:
     """Give an event's data as JSON, whether it came as ``data`` or in ``data_base64``; None where there is none.
 

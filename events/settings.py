@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from events import retry
@@ -126,7 +127,21 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 
-#: URL -> its schemes, and what such a one goes on with; a port is needed where it is written here.
+#: Setting -> the least it may be.
+LEAST: Mapping[str, int] = {
+    "SSPP_PARTITIONS": 1,
+    "SSPP_IDEMPOTENCY_DAYS": 1,
+    "SSPP_MAX_BODY_BYTES": 1024,
+    "SSPP_MAX_BATCH_EVENTS": 1,
+    "SSPP_MAX_STREAM_LENGTH": 1,
+    "SSPP_FAIR_EVENTS_PER_SECOND": 0,
+    "SSPP_MAILS_PER_HOUR": 0,
+}
+PORTS = ("PORT", "INGEST_PORT", "API_PORT", "SSPP_METRICS_PORT")
+#: Lists of the waits between retries.
+SCHEDULES = ("SSPP_RETRY_SCHEDULE", "SSPP_MAIL_RETRY_SCHEDULE")
+#: Setting -> accepted schemes, and the form expected after them, shown in the error. A port is mandatory where the
+#: form has one.
 URLS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "REDIS_URL": (("redis", "rediss"), "user:password@host"),
     "DATABASE_URL": (("postgresql", "postgres"), "user:password@host/database"),
@@ -187,54 +202,48 @@ def _weak(settings: Settings) -> list[str]:
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    faults = [
-        f"{name} must be at least {least}"
-        for name, value, least in (
-            ("SSPP_PARTITIONS", settings.partitions, 1),
-            ("SSPP_IDEMPOTENCY_DAYS", settings.idempotency_days, 1),
-            ("SSPP_MAX_BODY_BYTES", settings.max_body_bytes, 1024),
-            ("SSPP_MAX_BATCH_EVENTS", settings.max_batch_events, 1),
-            ("SSPP_MAX_STREAM_LENGTH", settings.max_stream_length, 1),
-            ("SSPP_MAX_WAITING_BYTES", settings.max_waiting_bytes, 2 * settings.max_body_bytes),
-            ("SSPP_FAIR_EVENTS_PER_SECOND", settings.fair_per_s, 0),
-            ("SSPP_MAILS_PER_HOUR", settings.mails_per_hour, 0),
-        )
-        if value < least
-    ]
-    faults += [
-        f"{name} must be a port, 1-65535"
-        for name, port in (
-            ("PORT", settings.port),
-            ("INGEST_PORT", settings.ingest_port),
-            ("API_PORT", settings.api_port),
-            ("SSPP_METRICS_PORT", settings.metrics_port),
-        )
-        if not 0 < port < 65_536
-    ]
+    """Return a sentence for each value that cannot be meant, alone or beside another."""
+    faults = [f"{name} must be at least {least}" for name, least in _least(settings) if _value(settings, name) < least]
+    faults += [f"{name} must be a port, 1-65535" for name in PORTS if not 0 < _value(settings, name) < 65_536]
     faults += [
         f"{name} must be like {' or '.join(f'{scheme}://' for scheme in schemes)}{rest}"
         for name, (schemes, rest) in URLS.items()
-        if (url := getattr(settings, NAMES[name])) and not _is_like(schemes, rest, url)
+        if (url := _value(settings, name)) and not _is_like(schemes, rest, url)
     ]
-    faults += _weak(settings)
-    if settings.log_level.lower() not in LOG_LEVELS:
-        faults.append("LOG_LEVEL must be one of " + ", ".join(sorted(LOG_LEVELS)))
-    if settings.durability not in DURABILITIES:
-        faults.append("SSPP_DURABILITY must be one of " + ", ".join(DURABILITIES))
-    for name in ("SSPP_RETRY_SCHEDULE", "SSPP_MAIL_RETRY_SCHEDULE"):
-        try:
-            retry.schedule(getattr(settings, NAMES[name]))
-        except ValueError as exc:
-            faults.append(f"{name}: {exc}")
-    if any(not _LOGIN.fullmatch(pair) for pair in settings.database_logins.split(",") if pair):
-        faults.append(f"SSPP_DATABASE_LOGINS must be like part:password,part:password; parts are {', '.join(LOGINS)}")
-    # An entry may only be claimed from a consumer that has certainly given up on it (invariant 14).
-    if not settings.claim_idle_s - SETTLED_IN_S >= settings.delivery_timeout_s > settings.function_timeout_s > 0:
-        faults.append(
-            f"SSPP_CLAIM_IDLE_SECONDS - {SETTLED_IN_S} >= SSPP_DELIVERY_TIMEOUT_SECONDS > "
-            "SSPP_FUNCTION_TIMEOUT_SECONDS > 0 must hold"
-        )
-    return faults
+    faults += [f"{name}: {why}" for name in SCHEDULES if (why := _no_schedule(_value(settings, name)))]
+    return faults + _weak(settings) + [says for says, holds in _MUST.items() if not holds(settings)]
+
+
+def _value(settings: Settings, name: str) -> Any:
+    """Return the value of an environment variable."""
+    return getattr(settings, NAMES[name])
+
+
+def _least(settings: Settings) -> Iterator[tuple[str, int]]:
+    """Yield each number that has a least value. What waits must hold two of the largest requests."""
+    yield from LEAST.items()
+    yield "SSPP_MAX_WAITING_BYTES", 2 * settings.max_body_bytes
+
+
+def _no_schedule(text: str) -> str:
+    """Return why a text is no schedule of retries; empty where it is one."""
+    try:
+        retry.schedule(text)
+    except ValueError as exc:
+        return str(exc)
+    return ""
+
+
+#: What must hold -> whether it does. An entry may only be claimed from a consumer that has certainly given up on it.
+_MUST: Mapping[str, Callable[[Settings], bool]] = {
+    f"LOG_LEVEL must be one of {', '.join(sorted(LOG_LEVELS))}": lambda s: s.log_level.lower() in LOG_LEVELS,
+    f"SSPP_DURABILITY must be one of {', '.join(DURABILITIES)}": lambda s: s.durability in DURABILITIES,
+    f"SSPP_DATABASE_LOGINS must be like part:password,part:password; parts are {', '.join(LOGINS)}": lambda s: all(
+        _LOGIN.fullmatch(pair) for pair in s.database_logins.split(",") if pair
+    ),
+    f"SSPP_CLAIM_IDLE_SECONDS - {SETTLED_IN_S} >= SSPP_DELIVERY_TIMEOUT_SECONDS > SSPP_FUNCTION_TIMEOUT_SECONDS > 0"
+    " must hold": lambda s: s.claim_idle_s - SETTLED_IN_S >= s.delivery_timeout_s > s.function_timeout_s > 0,
+}
 
 
 def _is_like(schemes: tuple[str, ...], rest: str, url: str) -> bool:

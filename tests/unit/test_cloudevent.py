@@ -31,7 +31,6 @@ from events.cloudevent import (
     parse_events,
     parse_request,
     pointer,
-    serialise,
     stamp,
     tenant_of,
 )
@@ -341,7 +340,7 @@ def with_bytes(body: bytes, **attributes: object) -> CloudEvent:
 def test_bytes_that_are_json_are_as_good_as_the_json_itself(data, attributes):
     event = with_bytes(json.dumps(data).encode(), **attributes)
     assert json_data(event) == data == json_data(parse(document(data=data)).event)
-    assert (event.data, parse(serialise(event)).event) == (None, event)
+    assert event.data is None
 
 
 def test_no_bytes_are_no_json():
@@ -622,9 +621,8 @@ def test_an_events_identity_never_changes_between_versions():
     )
 )
 def test_what_is_written_is_read_as_the_same_event(attributes):
-    event = CloudEvent.model_validate(attributes)
-    message = parse(serialise(event))
-    assert message.event == event
+    message = parse(json.dumps(attributes).encode())
+    assert message.event == CloudEvent.model_validate(attributes)
     assert parse(message.raw) == message
 
 
@@ -661,19 +659,18 @@ def test_what_the_sdk_writes_is_read_with_equal_attributes_and_data(attributes, 
 @given(SDK_ATTRIBUTES, st.binary(min_size=1, max_size=50))
 def test_bytes_the_sdk_writes_are_read_alike_in_both_modes(attributes, data):
     sdk = SdkEvent({**attributes, "datacontenttype": "application/octet-stream"}, data)
-    read = [
-        parse_request(h["content-type"], h.items(), body).event for h, body in (to_binary(sdk), to_structured(sdk))
-    ]
-    assert read[0] == read[1]
-    sdk = from_http({"content-type": STRUCTURED}, serialise(read[0]), data_unmarshaller=lambda data: data)
+    read = [parse_request(h["content-type"], h.items(), body) for h, body in (to_binary(sdk), to_structured(sdk))]
+    assert read[0].event == read[1].event
+    sdk = from_http({"content-type": STRUCTURED}, read[0].raw, data_unmarshaller=lambda data: data)
     assert sdk.data == data
 
 
 @given(SDK_ATTRIBUTES, SDK_DATA)
 def test_what_is_written_the_sdk_reads_with_equal_attributes_and_data(attributes, data):
-    event = CloudEvent.model_validate({**REQUIRED, **attributes, "data": data})
-    sdk = from_http({"content-type": STRUCTURED}, serialise(event))
-    assert sdk.get_attributes() == attributes_of(event)
+    headers, body = to_binary(SdkEvent(attributes, data))
+    message = parse_request(headers.get("content-type", ""), headers.items(), body)
+    sdk = from_http({"content-type": STRUCTURED}, message.raw)
+    assert sdk.get_attributes() == attributes_of(message.event)
     assert sdk.data == data
 
 
