@@ -135,6 +135,9 @@ def test_an_operator_fills_redis_and_works_on_dead_letters(as_user):
     known.complete()
     known.filled()
     assert known.is_filled()
+    for filled_at in (NOW, None):
+        known.put_follow_up(filled_at)
+        assert known.follow_up() == filled_at
     Channel(client, "events", 0, "tick").publish(tick.event(NOW))
     client.set(keyspace.TICKED_KEY, NOW.isoformat(), ex=tick.TICKED_KEPT_S)
     assert client.get(keyspace.TICKED_KEY) == NOW.isoformat().encode()
@@ -230,7 +233,7 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "partitions": ("PARTITIONS_KEY", [keyspace.PARTITIONS_KEY]),
     "ticked": ("TICKED_KEY", [keyspace.TICKED_KEY]),
     "identities": ("generations_key", [identities.generations_key(12), f"{identities.generations_key(12)}:1:63"]),
-    "directory": ("key_of", [KEY, TERMS, directory.COMPLETE, directory.FILLED]),
+    "directory": ("key_of", [KEY, TERMS, directory.COMPLETE, directory.FILLED, directory.FOLLOW_UP]),
     "others'": ("", ["another:key", "sspp", "sspp:x", "sspp:{x}:events:x"]),
 }
 _SEE = "GET MGET HGET HMGET XRANGE XREVRANGE ZRANGE ZSCORE ZREVRANGEBYLEX"
