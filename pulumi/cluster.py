@@ -28,7 +28,8 @@ ADVICE = (
 class Cluster(pulumi.ComponentResource):
     """An LKE cluster with one fixed and one autoscaled pool.
 
-    ``kubernetes`` is the provider for everything in it, and can be used once the nodes are Ready.
+    ``kubernetes`` is the provider for everything in it and can be used once the nodes are Ready. ``replaced`` is known
+    once a change of its version has replaced them all.
     """
 
     def __init__(self, stack: Stack, network: Network, opts: pulumi.ResourceOptions) -> None:
@@ -41,6 +42,7 @@ class Cluster(pulumi.ComponentResource):
             pulumi.Output.all(decoded, workers.id).apply(lambda both: self._when_ready(both[0]))
         )
         self._lke = cluster
+        self.replaced = cluster.k8s_version
         self.kubernetes = self._connected("kubernetes", cluster.id)
         if stack.tier == "standard":
             self._node_firewall()
@@ -99,9 +101,11 @@ class Cluster(pulumi.ComponentResource):
         finalizer that only the controller clears, so that its definition could not be deleted after the controller.
         """
         child = pulumi.ResourceOptions(parent=self, provider=self.kubernetes, deleted_with=self._lke)
-        definitions = objects.install("node-firewall-crd", versions.NODE_FIREWALL_CRD, "kube-system", {}, child)
+        definitions = objects.install(
+            "node-firewall-crd", self.stack.source(versions.NODE_FIREWALL_CRD), "kube-system", {}, child
+        )
         after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[definitions]))
-        objects.install("node-firewall", versions.NODE_FIREWALL, "kube-system", {}, after)
+        objects.install("node-firewall", self.stack.source(versions.NODE_FIREWALL), "kube-system", {}, after)
 
     async def _when_ready(self, kubeconfig: str) -> str:
         """Hand on the kubeconfig once every node that is there from the start is Ready."""

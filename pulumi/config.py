@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import versions
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
+from versions import Chart
 
 
 class ConfigError(Exception):
@@ -84,6 +85,7 @@ class Stack(Told):
 
     name: Literal["dev", "staging", "prod"]
     region: str
+    charts: dict[str, Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]] = {}
     kubernetes_version: Annotated[str, Field(pattern=r"^1\.\d\d$")] = "1.35"
     knative_version: Annotated[str, Field(pattern=r"^1\.\d+\.\d+$")] = "1.23.0"
     keda_version: Annotated[str, Field(pattern=r"^2\.\d+\.\d+$")] = "2.20.2"
@@ -125,6 +127,10 @@ class Stack(Told):
     def replicas(self) -> int:
         """How many of each part of the platform run: more than one where a node may be lost unseen."""
         return 1 if self.name == "dev" else 2
+
+    def source(self, chart: Chart) -> Chart:
+        """Return ``chart`` from where this stack takes it."""
+        return versions.mirrored(chart, self.charts)
 
 
 #: How to give what has no default, and what stands for it while the other rules are looked at.
@@ -211,6 +217,7 @@ def _contradictions(stack: Stack) -> Iterator[tuple[str, str]]:
     """What is wrong with settings that are well formed, as (setting, what to change)."""
     for fault in versions.faults(stack.kubernetes_version, stack.knative_version, stack.keda_version):
         yield "kubernetesVersion", fault
+    yield from _mirrors(stack)
     if stack.worker_pool.min > stack.worker_pool.max:
         yield "workerPool", "sspp:workerPool.min is above max: lower it"
     if stack.tier == "enterprise" and stack.api_version != "v4beta":
@@ -228,6 +235,14 @@ def _contradictions(stack: Stack) -> Iterator[tuple[str, str]]:
         yield from _managed(stack)
     if stack.name == "prod":
         yield from _production(stack)
+
+
+def _mirrors(stack: Stack) -> Iterator[tuple[str, str]]:
+    for name, place in sorted(stack.charts.items()):
+        if name not in versions.CHARTS:
+            yield "charts", f"sspp:charts.{name} is no chart that is installed: one of {', '.join(versions.CHARTS)}"
+        elif versions.CHARTS[name] == versions.LINODE_DNS and not place.endswith(".tgz"):
+            yield "charts", f"sspp:charts.{name} must be the address of a .tgz: its maker has no repository"
 
 
 def _tls(stack: Stack) -> Iterator[tuple[str, str]]:

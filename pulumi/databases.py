@@ -130,7 +130,7 @@ class Databases(pulumi.ComponentResource):
         values: Object = {"managedNamespaces": [stack.label], "telemetry": {"disabled": True}}
         operator = objects.install(
             "eck",
-            versions.ECK,
+            stack.source(versions.ECK),
             "elastic-system",
             values,
             # It is given rights in the application's namespace, so that has to be there.

@@ -145,7 +145,7 @@ class Delivery(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         own = objects.create("argocd", objects.namespace("argocd"), child)
         inside = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[own]))
-        chart = objects.install("argocd", versions.ARGO_CD, "argocd", argocd_values(stack), inside)
+        chart = objects.install("argocd", stack.source(versions.ARGO_CD), "argocd", argocd_values(stack), inside)
         needed: list[pulumi.Resource] = [chart]
         if stack.repository_token:
             token = stack.repository_token.get_secret_value()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import os
+import threading
 from collections.abc import Mapping
 from functools import partial
 
+import account
 import config
 import cost
 import credentials
@@ -15,7 +19,7 @@ import pulumi_linode as linode
 import serving
 import versions
 from backups import Backups
-from cluster import Cluster
+from cluster import POOL_LABEL, Cluster
 from config import Stack
 from databases import Databases, Managed
 from delivery import Delivery
@@ -27,8 +31,7 @@ import pulumi
 
 UPGRADE = (
     "{} goes from Kubernetes {} to {}: Linode replaces every node within this `up`, one pool after the other, minutes "
-    "a node. New nodes have new addresses; a managed PostgreSQL lets them in at the end of this `up` and may be out "
-    "of reach until then. Events wait meanwhile."
+    "a node. New nodes have new addresses; a managed PostgreSQL is told of each as it comes. Events wait meanwhile."
 )
 
 
@@ -63,12 +66,15 @@ def build(stack: Stack) -> None:
         api_version=stack.api_version,
         obj_use_temp_keys=True,  # a bucket's rules are set by a key of its own, made for the moment
     )
-    refuse_unoffered(stack, cloud)
+    upgraded = refuse_unoffered(stack, cloud)
+    account.refuse_narrow(stack)
     in_cloud = pulumi.ResourceOptions(providers=[cloud])
     network = Network(stack, in_cloud)
     storage = Storage(stack, in_cloud)
     managed = Managed(stack, stack.database, network, in_cloud) if stack.database else None
     cluster = Cluster(stack, network, in_cloud)
+    if upgraded is not None and managed and stack.tier == "standard" and not pulumi.runtime.is_dry_run():
+        keep_admitted(stack, upgraded, cluster)
     inside = pulumi.ResourceOptions(providers=[cloud, cluster.kubernetes])
     of_cluster = pulumi.ResourceOptions(provider=cluster.kubernetes)
     home = objects.create(
@@ -92,10 +98,33 @@ def build(stack: Stack) -> None:
     outputs(stack, cluster, platform)
 
 
-def refuse_unoffered(stack: Stack, cloud: linode.Provider) -> None:
+def keep_admitted(stack: Stack, cluster_id: int, cluster: Cluster) -> pulumi.Output[None]:
+    """Keep PostgreSQL's list of addresses right while an upgrade replaces the nodes that are in it.
+
+    Returns:
+        Known when that is over.
+    """
+    done = threading.Event()
+    label = f"{POOL_LABEL}=system"
+    # In this context, which the SDK's log needs; not waited for where the program fails.
+    run, what = contextvars.copy_context().run, account.keep_admitted
+    thread = threading.Thread(target=run, args=(what, stack, cluster_id, label, done), daemon=True)
+    thread.start()
+
+    async def end() -> None:
+        done.set()
+        await asyncio.to_thread(thread.join)
+
+    return cluster.replaced.apply(lambda _: end())
+
+
+def refuse_unoffered(stack: Stack, cloud: linode.Provider) -> int | None:
     """Refuse a token that does not work and a version of Kubernetes that LKE does not offer; nothing is created yet.
 
     Warn where the cluster is about to be upgraded, in the preview as well: the change itself looks harmless there.
+
+    Returns:
+        The id of the cluster that is about to be upgraded.
     """
     asked = pulumi.InvokeOptions(provider=cloud)
     try:
@@ -104,8 +133,10 @@ def refuse_unoffered(stack: Stack, cloud: linode.Provider) -> None:
     except Exception as exc:  # noqa: BLE001 - the SDK has no class for what a provider refuses
         reason = str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__
         raise pulumi.RunError(f"Linode cannot be asked; are linode:token and linode:url right? {reason}") from None
+    upgraded = None
     for cluster in here.lke_clusters or []:
         if cluster.k8s_version != stack.kubernetes_version:
+            upgraded = cluster.id
             pulumi.log.warn(UPGRADE.format(cluster.label, cluster.k8s_version, stack.kubernetes_version))
     fault = versions.offer_fault(
         stack.kubernetes_version,
@@ -115,6 +146,7 @@ def refuse_unoffered(stack: Stack, cloud: linode.Provider) -> None:
     )
     if fault:
         raise pulumi.RunError(fault)
+    return upgraded
 
 
 def outputs(stack: Stack, cluster: Cluster, platform: Serving) -> None:

@@ -132,14 +132,14 @@ class Serving(pulumi.ComponentResource):
         }
         operator = objects.install(
             "knative-operator",
-            versions.KNATIVE_OPERATOR._replace(version=f"v{stack.knative_version}"),
+            stack.source(versions.KNATIVE_OPERATOR)._replace(version=f"v{stack.knative_version}"),
             "knative-operator",
             {},
             _after(child, own["knative-operator"]),
         )
         keda = objects.install(
             "keda",
-            versions.KEDA._replace(version=stack.keda_version),
+            stack.source(versions.KEDA)._replace(version=stack.keda_version),
             "keda",
             keda_values(stack),
             _after(child, own["keda"]),
@@ -164,7 +164,9 @@ class Serving(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         own = objects.create("cert-manager", objects.namespace("cert-manager"), child)
         values: Object = {"crds": {"enabled": True}, "replicaCount": stack.replicas}
-        manager = objects.install("cert-manager", versions.CERT_MANAGER, "cert-manager", values, _after(child, own))
+        manager = objects.install(
+            "cert-manager", stack.source(versions.CERT_MANAGER), "cert-manager", values, _after(child, own)
+        )
         before: list[pulumi.Resource] = [manager]
         if not stack.dns_solver and stack.dns_token:
             token = {"token": stack.dns_token.get_secret_value()}
@@ -173,7 +175,9 @@ class Serving(pulumi.ComponentResource):
             )
             solver: Object = {"image": versions.LINODE_DNS_IMAGE, "deployment": {"logLevel": 2}}
             before.append(
-                objects.install("linode-dns", versions.LINODE_DNS, "cert-manager", solver, _after(child, manager))
+                objects.install(
+                    "linode-dns", stack.source(versions.LINODE_DNS), "cert-manager", solver, _after(child, manager)
+                )
             )
         signer = objects.create("letsencrypt", issuer(stack), _after(child, *before))
         # Kourier takes no request at all while the Secret it is told of is not there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -28,6 +28,18 @@ LINODE_DNS = Chart(
     "https://github.com/slicen/cert-manager-webhook-linode/releases/download/v0.2.0/cert-manager-webhook-linode-v0.2.0.tgz",
     "",
 )
+
+#: Every chart by its name, as sspp:charts calls it.
+CHARTS = {
+    "knative-operator": KNATIVE_OPERATOR,
+    "keda": KEDA,
+    "cert-manager": CERT_MANAGER,
+    "eck-operator": ECK,
+    "argo-cd": ARGO_CD,
+    "cloud-firewall-crd": NODE_FIREWALL_CRD,
+    "cloud-firewall-controller": NODE_FIREWALL,
+    "cert-manager-webhook-linode": LINODE_DNS,
+}
 
 #: The chart is the community's and no more released; the image is the one Linode keeps of the same solver.
 #: Source: github.com/linode/cert-manager-webhook-linode/releases/tag/v0.3.0.
@@ -67,6 +79,16 @@ def faults(kubernetes: str, knative: str, keda: str) -> list[str]:
                 f"{kubernetes}: set sspp:kubernetesVersion to {_newest(knative, keda)}, or sspp:{setting}"
             )
     return found
+
+
+def mirrored(chart: Chart, mirrors: Mapping[str, str]) -> Chart:
+    """Return ``chart`` from its mirror: a repository, or the chart's own address (``oci://...``, ``....tgz``)."""
+    place = next((mirrors[name] for name, known in CHARTS.items() if known == chart and name in mirrors), None)
+    if place is None:
+        return chart
+    if place.endswith(".tgz"):
+        return Chart("", place, "")
+    return Chart("", place, chart.version) if place.startswith("oci://") else chart._replace(repository=place)
 
 
 def offer_fault(wanted: str, offered: Iterable[str], knative: str, keda: str) -> str | None:

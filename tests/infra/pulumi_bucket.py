@@ -6,13 +6,14 @@ What is set on the bucket itself (``PUT /bucket?object-lock=``) is written down,
 from __future__ import annotations
 
 import hashlib
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.infra.loopback import served
 
 KEY, SECRET, NAME = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "sspp-test-backups"
 
@@ -102,12 +103,6 @@ def running(certificate: str, key: str) -> Iterator[Bucket]:
         key: PEM; what is read there is decrypted with.
     """
     bucket = Bucket(certificate=certificate, key=key)
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("OfThis", (Handler,), {"bucket": bucket})) as server:
-        bucket.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield bucket
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), type("OfThis", (Handler,), {"bucket": bucket}))) as port:
+        bucket.url = f"http://127.0.0.1:{port}"
+        yield bucket

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.infra.loopback import served
 from tests.servers import tls
 
 TOKEN = "kube-token"
@@ -108,16 +108,10 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def running(api: Api) -> Iterator[Api]:
     """Serve ``api`` on the loopback address for the length of the block."""
-    with Server(("127.0.0.1", 0), type("OfThis", (Handler,), {"api": api})) as server:
-        if api.certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(api.certificate.pem, api.certificate.key)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        api.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Server(("127.0.0.1", 0), type("OfThis", (Handler,), {"api": api}))
+    if api.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(api.certificate.pem, api.certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    with served(server) as api.port:
+        yield api

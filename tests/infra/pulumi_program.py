@@ -17,7 +17,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,10 +31,11 @@ from pulumi.runtime import mocks, rpc, settings
 from typing_extensions import override
 
 import pulumi
+from tests.infra import pulumi_linode_api
 
 PROGRAM = Path(__file__).parents[2] / "pulumi"
 SECRETS = {
-    "linode:token": "linode-token",
+    "linode:token": pulumi_linode_api.TOKEN,
     "sspp:seed": "s" * 64,
     "sspp:smtpUrl": "smtps://user:smtp-password@mail.example.com:465",
     "sspp:dnsToken": "dns-token",
@@ -93,6 +94,7 @@ class Run:
     refused: str = ""
     crashed: str = ""
     warnings: list[str] = field(default_factory=list)
+    admitted: list[list[str]] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Registered]:
         """Every resource whose type ends with ``kind``."""
@@ -254,8 +256,9 @@ def run(
     preview: bool = False,
     unknown: bool = False,
     offered: tuple[str, ...] = ("1.33", "1.34", "1.35"),
-    here: Sequence[Mapping[str, str]] = (),
+    here: Sequence[Mapping[str, Any]] = (),
     linode_says: str = "",
+    scopes: str | None = "*",
 ) -> Run:
     """Run the whole program as ``pulumi up`` (or ``preview``) does, against mocks.
 
@@ -265,6 +268,7 @@ def run(
         offered: the versions of Kubernetes LKE has.
         here: the clusters of the stack that Linode lists.
         linode_says: what every question to Linode ends with; empty where it answers.
+        scopes: what Linode says the token may; None where it does not say.
     """
     scenario = {
         "stack": stack,
@@ -275,6 +279,7 @@ def run(
         "offered": offered,
         "here": list(here),
         "linode_says": linode_says,
+        "scopes": scopes,
     }
     stdin, stdout = _engine()
     stdin.write(json.dumps(scenario) + "\n")
@@ -320,12 +325,13 @@ def serve() -> None:
 
 def perform(scenario: Mapping[str, Any]) -> NoReturn:
     """Run one scenario; what it waits for looks every 0.1 s, and a minute passes with each look."""
-    done = Run()
+    done, serving = Run(), ExitStack()
     cloud = Cloud(done, scenario)
     pulumi.log.warn = lambda text, *_, **__: done.warnings.append(text)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    pulumi.runtime.set_all_config(scenario["told"])
+    linode = serving.enter_context(pulumi_linode_api.running(pulumi_linode_api.Api(scopes=scenario["scopes"])))
+    pulumi.runtime.set_all_config({"linode:url": linode.url, **scenario["told"]})
     mocks.set_mocks(
         cloud, project="sspp", stack=scenario["stack"], preview=scenario["preview"], monitor=Monitor(cloud)
     )
@@ -340,6 +346,8 @@ def perform(scenario: Mapping[str, Any]) -> NoReturn:
         done.refused = str(exc)
     except Exception as exc:  # noqa: BLE001 - tests look at it
         done.crashed = repr(exc)
+    serving.close()
+    done.admitted = linode.puts
     answer(done)
     os._exit(0)  # the SDK's threads have nothing more to say
 

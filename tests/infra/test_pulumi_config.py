@@ -80,6 +80,9 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("staging", {"search": None}, "sspp:search is missing"),
         ("prod", {"dnsToken": None}, "sspp:dnsToken is missing"),
         ("prod", {"email": None}, "sspp:email is missing"),
+        ("dev", {"charts": '{"kedaa": "https://x.example"}'}, "sspp:charts.kedaa is no chart that is installed"),
+        ("dev", {"charts": '{"keda": "x.example"}'}, "sspp:charts.keda is wrong"),
+        ("dev", {"charts": '{"cert-manager-webhook-linode": "https://x.example"}'}, "must be the address of a .tgz"),
         # versions that do not go together
         ("dev", {"kubernetesVersion": "1.33"}, "Knative 1.23.0 needs Kubernetes 1.34 or newer, not 1.33"),
         ("dev", {"kubernetesVersion": "1.36"}, "KEDA 2.20.2 needs Kubernetes 1.33 to 1.35, not 1.36: set "

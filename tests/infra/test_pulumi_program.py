@@ -7,8 +7,10 @@ import hashlib
 import importlib
 import json
 import os
+import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,11 +22,12 @@ import pulumi
 from events import settings
 from events.settings import LOGINS
 from functions.local.postgres import as_login
-from tests.infra import manifests, pulumi_kubernetes_api, pulumi_program, schemas
+from tests.infra import manifests, pulumi_kubernetes_api, pulumi_linode_api, pulumi_program, schemas
 from tests.infra.conftest import five_nodes
 from tests.infra.pulumi_kubernetes_api import Api, node
 from tests.infra.pulumi_program import PROGRAM, SECRETS, Run, configuration, opened, whole
 from tests.servers import tls
+from tests.servers.parts import until
 from tests.servers.redis_server import DEPLOYED_USERS
 
 STACKS = ("dev", "staging", "prod")
@@ -163,10 +166,43 @@ def test_an_enterprise_cluster_meets_its_database_in_the_vpc(cluster: Api) -> No
 
 
 def test_the_api_may_be_another(cluster: Api) -> None:
+    with pulumi_linode_api.running(pulumi_linode_api.Api()) as other:
+        told = configuration("dev") | {"linode:url": other.url}
+        run = pulumi_program.run("dev", told, cluster.kubeconfig)
+    assert run.one("providers:linode").inputs["url"] == other.url
+
+
+NARROW = "lke:read_write object_storage:read_write events:read_only"
+
+
+@pytest.mark.parametrize(
+    ("stack", "scopes", "says"),
+    [
+        ("dev", "lke:read_write", "may not read Events, which `pulumi up` waits by: [401] Your OAuth token is not"),
+        ("dev", NARROW, "linode:token lacks firewall:read_write: make"),
+        ("dev", f"{NARROW} firewall:read_only", "linode:token lacks firewall:read_write: make"),
+        ("dev", f"{NARROW} firewall:read_write", ""),
+        ("staging", f"{NARROW} firewall:read_write", "lacks databases:read_write, linodes:read_only: make"),
+        ("prod", f"{NARROW} firewall:read_write databases:read_write linodes:read_write", "lacks domains:read_write:"),
+        ("prod", "*", ""),
+        ("prod", None, ""),  # Linode does not say what the token may
+    ],
+)
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_a_token_that_lacks_a_scope_is_refused_before_anything_is_created(
+    stack: str, scopes: str | None, says: str, preview: bool, cluster: Api
+) -> None:
+    done = pulumi_program.run(stack, configuration(stack), cluster.kubeconfig, preview=preview, scopes=scopes)
+    assert done.crashed == ""
+    assert says in done.refused
+    assert bool(done.refused) is bool(says)
+    if says:
+        assert {one.type for one in done.resources} == {"pulumi:providers:linode"}
+
+
+def test_an_api_that_is_away_is_one_sentence() -> None:
     told = configuration("dev") | {"linode:url": "http://127.0.0.1:9/v4"}
-    assert (
-        pulumi_program.run("dev", told, cluster.kubeconfig).one("providers:linode").inputs["url"] == told["linode:url"]
-    )
+    assert "no answer from 127.0.0.1:9" in pulumi_program.run("dev", told).refused
 
 
 def test_a_version_lke_does_not_offer_is_refused_before_anything_is_created() -> None:
@@ -186,11 +222,52 @@ def test_a_linode_that_cannot_be_asked_is_one_sentence(said: str) -> None:
 
 @pytest.mark.parametrize(("version", "warned"), [("1.34", True), ("1.35", False)])
 def test_an_upgrade_says_what_happens_to_the_nodes_before_it_happens(version: str, warned: bool, cluster: Api) -> None:
-    here = [{"label": "sspp-dev", "k8sVersion": version}]
+    here = [{"id": pulumi_linode_api.CLUSTER, "label": "sspp-dev", "k8sVersion": version}]
     seen = pulumi_program.run("dev", configuration("dev"), cluster.kubeconfig, preview=True, here=here)
     assert [text for text in seen.warnings if "replaces every node" in text] == seen.warnings[: int(warned)]
     (asked,) = [args for token, args in seen.calls if token.endswith("getLkeClusters")]
     assert asked["filters"] == [{"name": "label", "values": ["sspp-dev"]}]
+
+
+@pytest.mark.parametrize(
+    ("stack", "version", "preview", "followed"),
+    [
+        ("staging", "1.34", False, True),
+        ("staging", "1.34", True, False),
+        ("staging", "1.35", False, False),
+        ("dev", "1.34", False, False),  # its PostgreSQL is in the cluster
+    ],
+)
+def test_an_upgrade_keeps_postgresqls_list_of_addresses_while_it_runs(
+    stack: str, version: str, preview: bool, followed: bool, cluster: Api
+) -> None:
+    here = [{"id": pulumi_linode_api.CLUSTER, "label": f"sspp-{stack}", "k8sVersion": version}]
+    done = pulumi_program.run(stack, configuration(stack), cluster.kubeconfig, preview=preview, here=here)
+    assert (done.refused, done.crashed) == ("", "")
+    assert done.admitted == ([["198.51.100.1/32"]] if followed else [])
+
+
+def test_every_node_that_comes_is_let_in_and_none_is_shut_out_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pulumi_program.on_path():
+        account, config = importlib.import_module("account"), importlib.import_module("config")
+    monkeypatch.setattr(account, "FOLLOW_S", 0.02)
+    monkeypatch.setattr(account.pulumi.log, "info", lambda *_, **__: None)
+    replaced = pulumi_linode_api.Api(nodes=[[1, 2], [3, 2], [3, 4]], allowed=["198.51.100.1/32"], failures=2)
+    with pulumi_linode_api.running(replaced) as api:
+        told = configuration("staging") | {"linode:apiUrl": api.url, "x:name": "staging"}
+        stack = config.parse({key.partition(":")[2]: value for key, value in told.items()})
+        done = threading.Event()
+        following = threading.Thread(
+            target=account.keep_admitted, args=(stack, pulumi_linode_api.CLUSTER, "sspp.io/pool=system", done)
+        )
+        following.start()
+        until(lambda: "198.51.100.4/32" in api.allowed, within_s=30, what="the last node is let in")
+        done.set()
+        following.join()
+    assert [sorted(set(before) - set(after)) for before, after in pairwise(api.puts)] == [[]] * (len(api.puts) - 1)
+    assert {"198.51.100.1/32", "198.51.100.3/32", "198.51.100.4/32"} <= set(api.allowed)
+    assert "198.51.100.9/32" not in api.allowed  # a node that comes and goes
+    assert not [each for each in api.allowed if each.startswith("192.168.")]
 
 
 def test_a_misspelt_setting_is_refused_with_the_one_it_resembles() -> None:
@@ -453,6 +530,28 @@ def test_charts_are_pinned_and_have_a_namespace_of_their_own(prod: Run) -> None:
         assert chart.get("version") or "/v0.2.0/" in chart["chart"], name
         # Linode's controller looks for its own Deployment in kube-system.
         assert chart["namespace"] == "kube-system" or prod.one(":Namespace", chart["namespace"]), name
+
+
+def test_charts_come_from_a_mirror_where_there_is_one(cluster: Api) -> None:
+    mirrors = {
+        "keda": "https://mirror.example.com/charts",
+        "argo-cd": "oci://mirror.example.com/argo-cd",
+        "cert-manager-webhook-linode": "https://mirror.example.com/linode-dns.tgz",
+    }
+    run = pulumi_program.run("prod", configuration("prod", charts=json.dumps(mirrors)), cluster.kubeconfig)
+    assert (run.refused, run.crashed) == ("", "")
+    charts = {one.inputs["name"]: one.inputs for one in run.of("helm.sh/v3:Release")}
+    assert (charts["keda"]["repositoryOpts"], charts["keda"]["version"]) == ({"repo": mirrors["keda"]}, "2.20.2")
+    assert (charts["argocd"]["chart"], charts["argocd"]["version"]) == (mirrors["argo-cd"], "10.1.1")
+    assert charts["linode-dns"]["chart"] == mirrors["cert-manager-webhook-linode"]
+    assert "repositoryOpts" not in charts["argocd"]
+    assert charts["cert-manager"]["repositoryOpts"] == {"repo": "https://charts.jetstack.io"}
+
+
+def test_every_chart_that_is_installed_can_be_mirrored(prod: Run) -> None:
+    with pulumi_program.on_path():
+        known = importlib.import_module("versions").CHARTS
+    assert {one.inputs["chart"] for one in prod.of("helm.sh/v3:Release")} == {chart.name for chart in known.values()}
 
 
 def test_the_gateway_has_its_certificate_before_it_is_told_of_it(prod: Run) -> None:
