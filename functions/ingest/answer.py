@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -132,6 +132,22 @@ def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str
 def refused(refusal: Refused, meter: Meter = UNLIMITED) -> Answer:
     """Say no to a whole request, and when it may be worth another try."""
     return problem_answer(problem.refused(refusal), _limit_headers({refusal}, meter))
+
+
+def above_rate(meter: Meter, next_s: float) -> Refused:
+    """Return the 429 of a batch that is not read, because of its events none would fit.
+
+    Args:
+        meter: of the answer by which that is known.
+        next_s: seconds until one more event fits, by now.
+    """
+    now = replace(meter, left=0, full_s=meter.full_s - meter.next_s + next_s, next_s=next_s)
+    return Refused(
+        RATE.title,
+        status=RATE.status,
+        detail="the rate limit is reached; this batch was not read, try again",
+        headers=_limit_headers({RATE}, now),
+    )
 
 
 def not_allowed(methods: str) -> Answer:

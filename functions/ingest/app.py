@@ -12,7 +12,7 @@ from importlib.resources import files
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from events import health, metrics
+from events import cloudevent, health, metrics
 from events.cloudevent import Message
 from events.errors import Refused, Unavailable
 from events.log import Log, Throttle
@@ -20,11 +20,12 @@ from functions.domain.key import WRITE_EVENTS, permitted
 from functions.ingest import answer
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Answer
+from functions.ingest.budget import Budget, cost, cost_of
 from functions.ingest.doors import DOORS, Door, Messages, Request, without_slash
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
-from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
+from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, lifespan, send_answer
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
 from functions.web.unhurried import unhurried
@@ -34,8 +35,6 @@ Read = Callable[[], Awaitable[bytes]]
 
 log = Log("ingest")
 
-#: Requests of one tenant whose events are read at a time: between two slices of them everybody else is served.
-READ_AT_ONCE = 2
 #: Refusals logged a second; the rest are counted in one line, so that a flood does not fill the disk.
 REFUSALS_LOGGED = 20
 
@@ -49,6 +48,7 @@ class FrontDoor:
         batch_events: the most events in a request.
         cors_origins: web origins whose pages may post; none unless configured.
         now: the clock, with zone.
+        clock: seconds, monotonic.
         random_bytes: for ids that nobody brought.
     """
 
@@ -57,10 +57,12 @@ class FrontDoor:
     batch_events: int
     cors_origins: frozenset[str]
     now: Callable[[], datetime]
+    clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]
     throttle: Throttle
-    #: Tenant -> its turns at reading events; gone with the last request that waits for one.
-    turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
+    budget: Budget = field(default_factory=Budget)
+    #: Tenant -> its turn at reading events, one request at a time; gone with the last request that waits for it.
+    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, method: str, path: str, headers: Mapping[str, str], read: Read) -> Answer:
         """Answer one request; whatever happens is an answer."""
@@ -116,27 +118,65 @@ class FrontDoor:
     ) -> Answer:
         """What do they bring, may it come in."""
         permitted(sender.grant, WRITE_EVENTS, now)
-        body = await read()
-        metrics.INGEST_BYTES.inc(len(body))
-        body = unpacked(body, headers, self.max_body_bytes)
-        request = Request(
-            headers=headers,
-            body=body,
-            batch_events=self.batch_events,
-            random_id=self._random_id,
-            type_of=sender.terms.event_type,
-        )
-        opened, render = door.open(request)
-        messages = opened if isinstance(opened, list) else await self._read_in_turn(sender.grant.tenant_id, opened)
+        self._check(sender, headers)
+        body = b""
+        messages: list[Message | Refused] = []
+        try:
+            body = await read()
+            metrics.INGEST_BYTES.inc(len(body))
+            body = unpacked(body, headers, self.max_body_bytes)
+            request = Request(
+                headers=headers,
+                body=body,
+                batch_events=self.batch_events,
+                random_id=self._random_id,
+                type_of=sender.terms.event_type,
+            )
+            opened, render = door.open(request)
+            if isinstance(opened, list):
+                messages = opened
+            else:
+                await self._read_in_turn(sender, headers, opened, messages)
+        except Refused as refusal:
+            if refusal.status != 429:  # it was not read, and must be let in when it comes again as it was told
+                self.budget.charge(sender, cost(len(messages) + 1, len(body)), self.clock())
+            raise
         trace = traceparent(headers.get("traceparent"))
         arrival = Arrival(now=now, traceparent=trace, any_type=door.any_type)
         decisions, meter = await self.admission.decide(sender, messages, arrival)
+        if meter.next_s:
+            sender.nothing_fits(meter, self.clock())
+        if units := cost_of(decisions, len(body)):
+            self.budget.charge(sender, units, self.clock())
         return render(decisions, meter)
 
-    async def _read_in_turn(self, tenant: str, messages: Messages) -> list[Message | Refused]:
-        turn = self.turns.setdefault(tenant, asyncio.Semaphore(READ_AT_ONCE))
+    async def _read_in_turn(
+        self, sender: Sender, headers: Mapping[str, str], opened: Messages, messages: list[Message | Refused]
+    ) -> None:
+        """Read a batch's events into ``messages``, one batch of a tenant at a time.
+
+        Raises:
+            Refused: the request as a whole is no good; or 429, because of the requests it had to wait for.
+        """
+        turn = self.turns.setdefault(sender.grant.tenant_id, asyncio.Lock())
+        waits = turn.locked()
         async with turn:
-            return await unhurried(messages)
+            if waits:
+                self._check(sender, headers)
+            await unhurried(opened, messages)
+
+    def _check(self, sender: Sender, headers: Mapping[str, str]) -> None:
+        """Refuse a request before it is read: because of the sender's debt, or a batch because nothing of it fits.
+
+        A single event above the rate is read nevertheless: it may be a duplicate.
+
+        Raises:
+            Refused: 429.
+        """
+        now = self.clock()
+        self.budget.check(sender, now)
+        if sender.full_until > now and cloudevent.media_type(headers.get("content-type", "")) == cloudevent.BATCH:
+            raise answer.above_rate(sender.last, sender.full_until - now)
 
     async def health(self) -> Answer:
         """Whether Redis is fit to accept events; nothing else is needed for it."""
@@ -217,6 +257,7 @@ class IngestApp:
 
     def __init__(self, front_door: FrontDoor) -> None:
         self._front_door = front_door
+        self._brake = Brake()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def ping(self) -> None:
@@ -246,6 +287,7 @@ class IngestApp:
         told = {"content-type": given.content_type, "content-length": str(len(given.body)), **given.headers}
         if door.cors_origins:
             told |= door.cors_headers(headers.get("origin"))
+        await self._brake.hold(given.status)
         if not await body.may_be_followed(given.status):
             # The server hangs up on a body that is not whole; who is not told would send the next request there.
             told["connection"] = "close"

@@ -14,7 +14,7 @@ from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
 from functions.domain.key import Grant, digest, well_formed
 from functions.domain.plan import Terms
-from functions.ingest.answer import Meter
+from functions.ingest.answer import UNLIMITED, Meter
 
 log = Log("ingest")
 
@@ -43,6 +43,8 @@ class Sender:
 
     Args:
         place: None until the first event comes.
+        last: how it stood with its rates when they last let in nothing.
+        full_until: seconds, monotonic: until then they let in nothing.
     """
 
     key_digest: str
@@ -50,6 +52,16 @@ class Sender:
     terms: Terms
     used: int
     place: Place | None = None
+    last: Meter = UNLIMITED
+    full_until: float = 0.0
+
+    def nothing_fits(self, meter: Meter, now: float) -> None:
+        """Remember that the rate lets in nothing for ``meter.next_s``.
+
+        Args:
+            now: seconds, monotonic.
+        """
+        self.last, self.full_until = meter, now + meter.next_s
 
     def meter(self, now: datetime) -> Meter:
         """How it stands with its month, for an answer that takes no script call; of its rates nothing is known."""

@@ -44,6 +44,7 @@ def front_door(told: Settings) -> FrontDoor:
         batch_events=told.max_batch_events,
         cors_origins=frozenset(told.cors_origins.split()),
         now=lambda: datetime.now(UTC),
+        clock=time.monotonic,
         random_bytes=os.urandom,
         throttle=Throttle(REFUSALS_LOGGED, time.monotonic),
     )

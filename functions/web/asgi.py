@@ -16,6 +16,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BODY_TIMEOUT_S = 20.0
 #: The same for a body that is not looked at, as its request is refused by its head.
 UNWANTED_TIMEOUT_S = 2.0
+#: Seconds that a 429 is held back. A connection that asks again at once gets five of them a second and not a thousand,
+#: each of which costs as much as an answer that somebody needs.
+HOLD_S = 0.2
+#: 429s held at a time: a third of what Knative lets into a pod of ingest at once. Further ones are answered at once.
+MOST_HELD = 32
 #: What says that more of the body is the last thing wanted.
 _UNWANTED = frozenset({408, 413})
 
@@ -122,6 +127,19 @@ class Body:
             raise TimeoutError
         async with asyncio.timeout_at(late):
             return await self._receive()
+
+
+class Brake:
+    """Slows down senders that ask again at once after a 429: their answers are held back."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(MOST_HELD)
+
+    async def hold(self, status: int) -> None:
+        """Wait before an answer with ``status`` is sent, if it is a 429 and not too many of them are held."""
+        if status == 429 and not self._free.locked():
+            async with self._free:
+                await asyncio.sleep(HOLD_S)
 
 
 def in_time(receive: Receive) -> Receive:

@@ -13,9 +13,13 @@ T = TypeVar("T")
 SLICE_S = 0.001
 
 
-async def unhurried(items: Iterable[T]) -> list[T]:
-    """Return what an iterator makes, as a list. Gives way to the event loop after each slice of work."""
-    made: list[T] = []
+async def unhurried(items: Iterable[T], made: list[T] | None = None) -> list[T]:
+    """Return what an iterator makes, as a list. Gives way to the event loop after each slice of work.
+
+    Args:
+        made: the list to append to, for callers that must know how far it came when the iterator raises.
+    """
+    made = [] if made is None else made
     slice_ends = perf_counter() + SLICE_S
     for item in items:
         made.append(item)

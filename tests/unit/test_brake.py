@@ -1,0 +1,26 @@
+"""A 429 is held back, so that who asks again at once asks seldom; but only so many of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from functions.web import asgi
+from functions.web.asgi import MOST_HELD, Brake
+
+
+@pytest.mark.parametrize(("status", "held"), [(429, MOST_HELD), (202, 0), (400, 0), (503, 0)])
+def test_a_429_waits_and_of_many_the_last_do_not(monkeypatch, status, held):
+    monkeypatch.setattr(asgi, "HOLD_S", 3600)
+
+    async def waiting() -> int:
+        brake = Brake()
+        answers = [asyncio.create_task(brake.hold(status)) for _ in range(MOST_HELD + 8)]
+        await asyncio.sleep(0)
+        waits = sum(not answer.done() for answer in answers)
+        for answer in answers:
+            answer.cancel()
+        return waits
+
+    assert asyncio.run(waiting()) == held
