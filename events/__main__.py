@@ -88,7 +88,7 @@ def _dispatchers(subscription: Subscription, told: settings.Settings, client: re
     found: list[Dispatcher] = []
     for partition, lane in product(range(told.partitions), keyspace.LANES):
         dispatcher = Dispatcher(
-            channel=channel.Channel(client, subscription.channel, partition, consumer, lane),
+            channel=channel.Channel(client, subscription.channel, partition, consumer, lane, ids_bytes=told.ids_bytes),
             target=target,
             breaker=breaker,
             line=line,

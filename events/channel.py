@@ -19,6 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from events import metrics
 from events.cloudevent import tenant_of
 from events.errors import Unavailable
 from events.keyspace import (
@@ -27,6 +28,7 @@ from events.keyspace import (
     GROUP,
     PASSING,
     SLOW,
+    behind_key,
     buried_key,
     bury_key,
     bytes_key,
@@ -45,6 +47,8 @@ CONSUMER_GONE_MS = 3_600_000
 HANDED_BYTES = 2 * 1024 * 1024
 #: How many events of the platform's own one script call publishes.
 AT_ONCE = 500
+#: Bytes: no bound.
+UNBOUNDED = 10**15
 #: How many entries are taken before their sizes are looked at.
 STEP = 10
 
@@ -181,9 +185,20 @@ class Channel:
         partition: which of its partitions.
         consumer: the name pending entries are held under; unique to the process.
         lane: one of :data:`events.keyspace.LANES`.
+        ids_bytes: the bytes of signals, and of notices, that may wait; what an event leads to beyond it is left out of
+            their channels until the clock makes up for it.
     """
 
-    def __init__(self, client: redis.Redis, name: str, partition: int, consumer: str, lane: str = FAST) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str,
+        partition: int,
+        consumer: str,
+        lane: str = FAST,
+        *,
+        ids_bytes: int = UNBOUNDED,
+    ) -> None:
         self.name = name
         self.partition = partition
         self.lane = lane
@@ -196,6 +211,8 @@ class Channel:
         self._dead = dead_key(name, partition)
         self._buried = buried_key(name, partition)
         self._bytes = bytes_key(partition)
+        self._ids_bytes = ids_bytes
+        self._behind = [behind_key(other, partition) for other in CHANNELS if other != name]
         self._replies = {other: stream_key(other, partition, lane) for other in CHANNELS if other != name}
         self._looked_until = "0-0"
 
@@ -281,12 +298,15 @@ class Channel:
         """
         keys = [self._stream, self._retry, self._parked, self._dead, self._buried, self._bytes]
         index = {name: len(keys) + position for position, name in enumerate(self._replies, start=1)}
-        arguments: list[Any] = [GROUP]
+        arguments: list[Any] = [GROUP, self._ids_bytes]
         if tenants is None:
             tenants = [tenant_of(entry.event) for entry, _ in outcomes]
         for (entry, outcome), tenant in zip(outcomes, tenants, strict=True):
             arguments += [entry.id, entry.lease_ms, tenant, len(entry.event), *_instructions(entry, outcome, index)]
-        return int(self._run("settle", [*keys, *self._replies.values()], arguments))
+        settled, left_out = self._run("settle", [*keys, *self._replies.values(), *self._behind], arguments)
+        if left_out:
+            metrics.LEFT_OUT.labels(self.name).inc(left_out)
+        return int(settled)
 
     def depth(self) -> int:
         """How many entries are still to be done, delivered or not."""

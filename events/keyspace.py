@@ -137,6 +137,11 @@ def buried_key(channel: str, partition: int) -> str:
     return f"{_prefix(channel, partition, FAST)}:buried"
 
 
+def behind_key(channel: str, partition: int) -> str:
+    """How far a channel of replies is behind, a hash; lua/settle.lua has its form. Absent: it is not."""
+    return f"{_prefix(channel, partition, FAST)}:behind"
+
+
 def bytes_key(partition: int) -> str:
     """How many bytes wait, a hash by tenant and by purpose; lua/shared/bytes.lua has its form."""
     return f"sspp:{{{partition}}}:bytes"

@@ -36,6 +36,10 @@ DEPTH = Gauge("sspp_channel_depth", "Entries in the stream, delivered or not.", 
 #: Retries waiting for their time. Growing: one dependency of the function fails; its log says which.
 PARKED = Gauge("sspp_channel_parked", "Retries waiting.", ["channel", "lane", "partition"])
 
+#: Replies that were left out of a channel because too many wait there. What they tell of is recorded, and the clock
+#: tells index and notify of it once they are back. Above 0: one of them is away or slow.
+LEFT_OUT = Counter("sspp_replies_left_out_total", "Replies left to the clock.", ["channel"])
+
 #: Entries whose event was gone when they were to be taken over. Above 0: somebody deletes from streams by hand.
 VANISHED = Counter("sspp_channel_vanished_total", "Entries that had lost their event.", ["channel"])
 

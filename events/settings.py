@@ -53,6 +53,11 @@ class Settings:
     database_logins: str = field(default="", repr=False)
 
     @property
+    def ids_bytes(self) -> int:
+        """The bytes of signals, and of notices, that may wait in a partition: ids that PostgreSQL could tell again."""
+        return self.max_waiting_bytes // 10
+
+    @property
     def passwords(self) -> Mapping[str, str]:
         """Part -> the password of its own login to PostgreSQL, where it has one."""
         pairs = (pair.partition(":") for pair in self.database_logins.split(",") if pair)

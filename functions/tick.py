@@ -1,6 +1,7 @@
 """``python -m functions.tick [--every SECONDS]``: the clock. Once an hour one CloudEvent tells process that time has
 passed; it goes the way of all events, so that what it leads to is retried and settled like theirs. Each time, a
-Redis that came back without its data is filled again from PostgreSQL, and who comes near a monthly limit is told.
+Redis that came back without its data is filled again from PostgreSQL, index and notify are told of what was left out
+while too much waited for them, and who comes near a monthly limit is told.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from argparse import ArgumentParser
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from pydantic_core import to_json
 from events import channel, keyspace, log, settings
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
-from functions import quota, restore
+from functions import catch_up, quota, restore
 from functions.domain.signal import instant
 from functions.process.handler import TICK
 
@@ -70,6 +72,8 @@ def look(told: settings.Settings, now: datetime) -> None:
     if entries := restore.follow_up(told, now):
         _LOG.info("told_again", entries=entries, reason="what was recorded last, before Redis lost its data")
     _tick(told, scheduled(now))
+    if entries := catch_up.catch_up(told, now, time.monotonic):
+        _LOG.info("caught_up", entries=entries, reason="what index and notify were not told of while too much waited")
     if new := quota.tell(told, now):
         _LOG.info("quota_reached", notices=new)
 

@@ -41,12 +41,14 @@ class Partition:
         client: of :func:`events.channel.connect`.
         loop: where the front door runs.
         admission: the front door.
+        ids_bytes: as much of signals, and of notices, may wait.
         held: what dispatchers have in hand, by channel and lane.
     """
 
     client: Any
     loop: asyncio.AbstractEventLoop
     admission: Admission
+    ids_bytes: int = channel.UNBOUNDED
     held: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
     ids: Iterator[int] = field(default_factory=count)
 
@@ -59,7 +61,7 @@ class Partition:
 
     def lane(self, name: str, lane: str) -> Channel:
         """One lane's consumer."""
-        return Channel(self.client, name, 0, "a", lane)
+        return Channel(self.client, name, 0, "a", lane, ids_bytes=self.ids_bytes)
 
     def read(self, name: str, lane: str, most: int) -> list[Entry]:
         """Take entries into the hand: due retries, or else new ones."""
@@ -102,7 +104,7 @@ class Partition:
             for waiting in self.client.hvals(keyspace.queued_key(name, 0)) if lane == keyspace.SLOW else ():
                 _add(found, name, waiting)
             for kept in self.client.hvals(keyspace.parked_key(name, 0, lane)):
-                _add(found, "retries", kept.split(b"\n", 3)[3])
+                _add(found, "retries" if name == "events" else name, kept.split(b"\n", 3)[3])
         for name in keyspace.CHANNELS:
             for _, fields in self.client.xrange(keyspace.dead_key(name, 0)):
                 _add(found, "dead", fields[b"event"], fields[b"tenant"].decode())

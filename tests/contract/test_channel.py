@@ -745,7 +745,9 @@ def test_all_keys_of_a_partition_share_a_hash_tag_and_no_two_are_one():
     per_lane = (keyspace.stream_key, keyspace.retry_key, keyspace.parked_key)
     keys = [key(name, 7, lane) for name in CHANNELS for lane in keyspace.LANES for key in per_lane]
     keys += [
-        key(name, 7) for name in CHANNELS for key in (keyspace.dead_key, keyspace.edited_key, keyspace.buried_key)
+        key(name, 7)
+        for name in CHANNELS
+        for key in (keyspace.dead_key, keyspace.edited_key, keyspace.buried_key, keyspace.behind_key)
     ]
     keys += [keyspace.bytes_key(7), *(key for name in CHANNELS for key in keyspace.fair_keys(name, 7))]
     keys += [generations_key(7), *Generations(7, b"2:64:9 1:64:0").buckets_of(identity("acme", "1"))]

@@ -176,7 +176,10 @@ SENDS: Mapping[str, Sends] = {
         ["ensure", "read", "claim", "lease", "release", "settle", "recent", "waiting"], "XREADGROUP XLEN ZCARD EXISTS"
     ),
     "api": Sends(["admit", *_LETTERS], f"{_FRONT_DOOR} ZREVRANGEBYLEX"),
-    "operator": Sends(["ensure", "publish", *_LETTERS], "MGET MSET SET GET DEL EXISTS INCRBY EXPIRE XLEN ZCARD"),
+    "operator": Sends(
+        ["ensure", "publish", "caught_up", *_LETTERS],
+        "MGET HGET HMGET MSET SET GET DEL EXISTS INCRBY EXPIRE XLEN ZCARD",
+    ),
     # Source: kedacore/keda v2.20.2, pkg/scalers/redis_scaler.go and redis_streams_scaler.go.
     "keda": Sends(commands="XLEN EVAL TYPE ZCARD LLEN"),
     "exporter": Sends(
@@ -226,6 +229,7 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "fair queue": ("fair_key", [keyspace.fair_key(name, 12) for name in ("events", "notices")]),
     "queued": ("queued_key", [keyspace.queued_key(name, 12) for name in ("events", "notices")]),
     "finish times": ("finishes_key", [keyspace.finishes_key(name, 12) for name in ("events", "notices")]),
+    "behind": ("behind_key", [keyspace.behind_key(name, 12) for name in ("signals", "notices")]),
     "bytes": ("bytes_key", [keyspace.bytes_key(12)]),
     "allowed burials": ("bury_key", [keyspace.bury_key("events")]),
     "rates": ("rate_key", [keyspace.rate_key(who, 12) for who in ("tenant", "tenant:0123", "tenant:fair")]),
@@ -246,10 +250,13 @@ RIGHTS: Mapping[str, tuple[set[str], set[str]]] = {
         {"events", *_QUEUE, "rates", "counts", "identities", "bytes"},
     ),
     "dispatcher": (
-        {"events", "other streams", "other slow streams", "fair queue", "queued", "retries", "parked", "dead letters"},
+        {
+            *("events", "other streams", "other slow streams", "fair queue", "queued"),
+            *("retries", "parked", "dead letters", "bytes", "behind"),
+        },
         {
             *("events", "other streams", "other slow streams", *_QUEUE),
-            *("retries", "parked", "dead letters", "buried", "bytes"),
+            *("retries", "parked", "dead letters", "buried", "bytes", "behind"),
         },
     ),
     "api": (
@@ -263,11 +270,11 @@ RIGHTS: Mapping[str, tuple[set[str], set[str]]] = {
         # XRANGE is how it finds out that a restart of Redis has hidden events.
         {
             *("events", "other streams", "other slow streams", "dead letters", "edited"),
-            *("counts", "partitions", "ticked", "directory", "finish times"),
+            *("counts", "partitions", "ticked", "directory", "finish times", "bytes", "behind"),
         },
         {
             *("events", "other streams", "other slow streams", *_QUEUE, "dead letters", "edited", "buried"),
-            *("counts", "partitions", "ticked", "directory", "bytes", "allowed burials"),
+            *("counts", "partitions", "ticked", "directory", "bytes", "behind", "allowed burials"),
         },
     ),
     "keda": (set(), set()),

@@ -134,7 +134,7 @@ def test_one_tenant_takes_half_two_a_third_each_and_there_is_always_room_for_ano
     with partition.opened(url, waiting_bytes=LIMIT) as place:
         assert set(fill(place, "acme")) == {SHARE}
         alone = place.bytes()["acme"]
-        assert LIMIT * 0.47 < alone <= LIMIT / 2
+        assert LIMIT * 0.47 < alone < LIMIT * 0.51  # the last one may end above it
         fill(place, "bravo")
         while place.bytes()["acme"] > LIMIT / 3:  # what it has above its share is carried
             lane = keyspace.SLOW if place.lane("events", keyspace.FAST).depth() == 0 else keyspace.FAST

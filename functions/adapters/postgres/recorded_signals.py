@@ -36,6 +36,18 @@ class PostgresRecordedSignals:
             yield [_recorded(row) for row in rows]
             left = [asked for asked in left if asked["number"] > rows[-1]["number"]]
 
+    def processed(self, since: datetime, until: datetime, most: int) -> list[tuple[str, UUID, datetime]]:
+        """Return the first signals processed after ``since`` and by ``until`` as (tenant, id, processed at).
+
+        About ``most``: all of one moment come together.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached.
+        """
+        with self._database.transaction() as tx:
+            rows = tx.rows("signals_processed", since=since, until=until, most=most)
+        return [(row["tenant_id"], row["id"], row["processed_at"]) for row in rows]
+
     def latest(self, since: datetime, until: datetime, most: int) -> list[tuple[str, UUID]]:
         """Return the signals processed in a stretch of time as (tenant, id), the latest first, ``most`` at most.
 

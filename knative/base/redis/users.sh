@@ -34,9 +34,9 @@ letters="($of:*:dead +xdel +xrange +xrevrange) ($of:*:edited +hget +hset +hdel) 
 cat > /run/redis/users.acl <<END
 user default off ~* &* +@all
 user ingest on $(hashes ingest) $own $admits
-user dispatcher on $(hashes dispatcher) $own +time $scripts ($of:*:stream $ensures +type +xadd +xlen +xreadgroup +xautoclaim +xclaim +xack +xdel) ($of:*:retry +type +zadd +zcard +zrangebyscore +zrem +zscore) ($of:*:parked +type +hget +hset +hdel +hstrlen) ($of:*:dead +type +xadd +xlen +xrange +xrevrange) ($of:*:buried +type +zadd) ($of:*:slow:fair +zcard +zrange +zrem) ($of:*:slow:queued +hget +hdel) ($of:*:slow:finishes +hset +del) ($of:bytes +type) $counts (%R~sspp:bury:* +exists)
+user dispatcher on $(hashes dispatcher) $own +time $scripts ($of:*:stream $ensures +type +xadd +xlen +xreadgroup +xautoclaim +xclaim +xack +xdel) ($of:*:retry +type +zadd +zcard +zrangebyscore +zrem +zscore) ($of:*:parked +type +hget +hset +hdel +hstrlen) ($of:*:dead +type +xadd +xlen +xrange +xrevrange) ($of:*:buried +type +zadd) ($of:*:slow:fair +zcard +zrange +zrem) ($of:*:slow:queued +hget +hdel) ($of:*:slow:finishes +hset +del) ($of:bytes +type +hmget) ($of:*:behind +type +hget +hset +hincrby) $counts (%R~sspp:bury:* +exists)
 user api on $(hashes api) $own $admits $letters ($of:*:buried +zrevrangebylex) ($of:*:slow:stream +xadd +xlen)
-user operator on $(hashes operator) $own $scripts (~sspp:{keys}:* +get +mget +mset +set +del +exists) (~sspp:partitions ~sspp:ticked +get +set) (~sspp:bury:* +set) ($of:usage:* +get +incrby +expire) ($of:*:stream $ensures +xadd) ($of:*:stream $of:*:dead +xlen) ($of:*:retry +zcard) $letters $counts
+user operator on $(hashes operator) $own $scripts (~sspp:{keys}:* +get +mget +mset +set +del +exists) (~sspp:partitions ~sspp:ticked +get +set) (~sspp:bury:* +set) ($of:usage:* +get +incrby +expire) ($of:*:stream $ensures +xadd) ($of:*:stream $of:*:dead +xlen) ($of:*:retry +zcard) ($of:*:behind +hget +hmget +hset +del) ($of:bytes +hget) $letters $counts
 user keda on $(hashes keda) $own (%R$of:*:stream +xlen) ($of:*:retry $of:*:fair +eval +type +zcard +llen)
 user exporter on $(hashes exporter) $own +info +slowlog|get +slowlog|len +latency|latest +latency|histogram (%R$of:*:stream %R$of:*:retry %R$of:*:fair %R$of:*:dead +type +xlen +zcard)
 user backup on $(hashes backup) resetchannels -@all +auth +replconf +sync

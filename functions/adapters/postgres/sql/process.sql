@@ -61,6 +61,14 @@ FROM (
 WHERE bytes_before < CAST(:most AS integer)
 ORDER BY number;
 
+-- signals_processed --
+-- The signals processed in a stretch of time, the first ones first: :most, and those of the same moment as the last one.
+SELECT tenant_id, id, processed_at
+FROM signals
+WHERE processed_at > :since AND processed_at <= :until
+ORDER BY processed_at
+FETCH FIRST (CAST(:most AS integer)) ROWS WITH TIES;
+
 -- latest_signals --
 -- The signals processed in a stretch of time, the latest first, :most at most.
 SELECT tenant_id, id

@@ -1,0 +1,77 @@
+"""How far channels of ids are behind: what settle left out while too many waited, and what is made up for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis
+
+from events.channel import Channel, run_script, translated
+from events.keyspace import SLOW, behind_key, bytes_key
+
+#: Bytes that an id takes while it waits, a little more than it does.
+ID_BYTES = 512
+#: How far the clocks of ingest, Redis and PostgreSQL may be apart.
+MARGIN = timedelta(minutes=5)
+#: So far back is looked where it is not known since when a channel is behind.
+FARTHEST = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What was left out was recorded in this stretch of time.
+
+    Args:
+        left_out: how many entries were; tells whether more were since.
+    """
+
+    since: datetime
+    until: datetime
+    left_out: bytes
+
+
+class BehindChannel:
+    """One channel of ids in one partition, ``signals`` or ``notices``.
+
+    Every method raises :class:`events.errors.Unavailable` when Redis cannot be reached.
+    """
+
+    def __init__(self, client: redis.Redis, channel: str, partition: int) -> None:
+        self._redis: Any = client  # redis-py's answers are unions of everything
+        self._bytes_field = f":{channel}"
+        self._bytes_key = bytes_key(partition)
+        self._key = behind_key(channel, partition)
+        # The slow lane: what is new must not wait for what is made up for.
+        self._lane = Channel(client, channel, partition, "clock", SLOW)
+
+    def stretch(self) -> Stretch | None:
+        """Return what is to be looked through; None where nothing was left out."""
+        with translated():
+            since, last, left_out = self._redis.hmget(self._key, "since", "last", "left_out")
+        if left_out is None:
+            return None
+        until = datetime.fromtimestamp(int(last) / 1000, UTC) + MARGIN
+        begun = datetime.fromisoformat(since.decode()) - MARGIN if since else until - FARTHEST
+        return Stretch(begun, until, left_out)
+
+    def room(self, ids_bytes: int) -> int:
+        """Return how many entries may be published: until half of ``ids_bytes`` wait."""
+        with translated():
+            waiting = int(self._redis.hget(self._bytes_key, self._bytes_field) or 0)
+        return max(0, ids_bytes // 2 - waiting) // ID_BYTES
+
+    def publish(self, events: Sequence[bytes]) -> None:
+        """Append entries."""
+        self._lane.publish(*events)
+
+    def caught_up(self, stretch: Stretch, at: datetime | None) -> bool:
+        """Note that everything until ``at`` was published; None: everything.
+
+        Returns:
+            False where more was left out since ``stretch`` was read, so that nothing was noted.
+        """
+        since = (at + MARGIN).isoformat() if at else ""
+        return bool(run_script(self._redis, "caught_up", [self._key], [stretch.left_out, since]))
