@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,11 +15,11 @@ import httpx
 import redis
 
 from events import keyspace, settings
-from functions import migrate, tenants
-from functions.domain.key import RANDOM_BYTES, new_key
+from functions import migrate
 from functions.local import postgres, valkey
 from tests.bench import cores, servers
 from tests.bench.figure import Figure
+from tests.servers import tenant
 
 #: Events a second of all the others, and how much more the noisy tenant sends.
 OTHERS, TIMES = 5, 100
@@ -41,9 +40,7 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
         unbounded = {"SSPP_MAX_WAITING_BYTES": str(servers.UNBOUNDED)}  # signals are deleted, their bytes stay counted
         told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **unbounded}
         migrate.run(settings.read(told))
-        keys = {name: new_key(os.urandom(RANDOM_BYTES)) for name in ("noisy", "other")}
-        for name, key in keys.items():
-            tenants.ensure_tenant(name, name=name, key=key, rules={}, database_url=database_url, redis_url=redis_url)
+        keys = {name: tenant.make(name, database_url=database_url, redis_url=redis_url) for name in ("noisy", "other")}
         ingest = stack.enter_context(servers.function("ingest", told).running(folder / "ingest.log"))
         process = stack.enter_context(servers.function("process", told).running(folder / "process.log"))
         stack.enter_context(servers.dispatcher("events", process, told).running(folder / "dispatcher.log"))

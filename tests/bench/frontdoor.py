@@ -23,14 +23,14 @@ from events.content import content_hash
 from events.identities import CONTENT_BYTES, Generations, Identity, generations_key
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import sales
-from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
-from functions.domain.plan import Terms
+from functions.domain.key import RANDOM_BYTES, new_key
 from functions.domain.signal import instant
 from functions.local import valkey
 from tests.bench import cores, load, servers
 from tests.bench.figure import Figure
 from tests.bench.load import HttpAnswers, ScriptAnswers
 from tests.bench.servers import Server
+from tests.servers import tenant
 
 CONNECTIONS = 32
 SCRIPT_CONNECTIONS = 50
@@ -67,9 +67,7 @@ def _empty(redis_url: str, key: str) -> None:
         # A rewrite of its log in the background would hit some rounds and not others.
         client.config_set("auto-aof-rewrite-percentage", 0)
         client.script_load(keyspace.script("admit").text)
-        directory = RedisKeyDirectory(client)
-        directory.put({digest(key): Grant(_TENANT, frozenset({WRITE_EVENTS}))}, {_TENANT: Terms()})
-        directory.complete()
+        tenant.let_in(client, _TENANT, key)
         channel.Channel(client, "events", 0, "bench").ensure()
 
 

@@ -17,12 +17,10 @@ from events.settings import Settings
 from functions.adapters.redis import pipe
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.durability import shortfall
-from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
-from functions.domain.plan import Terms
+from functions.domain.key import RANDOM_BYTES, new_key
 from functions.ingest.app import FrontDoor
 from functions.ingest.main import front_door
-from tests.servers import redis_server
+from tests.servers import redis_server, tenant
 
 KEPT = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 KEY = new_key(bytes(RANDOM_BYTES))
@@ -59,19 +57,13 @@ def url(server: str) -> str:
         set_options(client, KEPT | {"no-appendfsync-on-rewrite": "no"})
         client.flushall()
         client.acl_deluser("guest")
-        let_in(client)
+        tenant.let_in(client, "acme", KEY)
     return server
 
 
 def set_options(client: Any, options: dict[str, str]) -> None:
     for name, value in options.items():
         client.config_set(name, value)
-
-
-def let_in(client: Any) -> None:
-    directory = RedisKeyDirectory(client)
-    directory.put({digest(KEY): Grant("acme", frozenset({WRITE_EVENTS}))}, {"acme": Terms()})
-    directory.complete()
 
 
 def at_the_door(url: str, act: Callable[[FrontDoor], Awaitable[Result]], promised: str = "always") -> Result:
@@ -161,7 +153,7 @@ def test_without_the_key_directory_nobody_is_ready_and_one_line_says_why(url, ca
         with redis.Redis.from_url(url) as client:
             client.delete(COMPLETE, *client.scan_iter("sspp:{keys}:*"))
             seen = [await both(door), await both(door)]
-            let_in(client)
+            tenant.let_in(client, "acme", KEY)
         return [*seen, await both(door)]
 
     lost, still, found = at_the_door(url, lose)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -13,12 +12,11 @@ import httpx
 import pytest
 
 from events import settings
-from functions import migrate, tenants
-from functions.domain.key import RANDOM_BYTES, new_key
+from functions import migrate
 from functions.domain.rule import RuleDefinition
 from functions.local import valkey
 from tests.conftest import cloned
-from tests.servers import parts, smtp
+from tests.servers import parts, smtp, tenant
 from tests.servers.parts import Parts
 from tests.servers.smtp import Mailbox
 
@@ -58,6 +56,10 @@ class Installation:
     database_url: str
     redis_url: str
 
+    def tenant(self, name: str, *rules: RuleDefinition) -> str:
+        """Set one more tenant up; returns its key."""
+        return tenant.make(name, *rules, database_url=self.database_url, redis_url=self.redis_url)
+
 
 @pytest.fixture(scope="session")
 def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
@@ -79,23 +81,9 @@ def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def platform(installation: Installation) -> Iterator[Platform]:
     """The installation as a new tenant sees it."""
-    key, tenant = new_key(os.urandom(RANDOM_BYTES)), f"tenant-{uuid4().hex[:12]}"
-    recipient = f"sales@{tenant}.example"
-    rule = RuleDefinition.model_validate(
-        {
-            "name": "engagement crossed 50",
-            "when": "account.engagement >= 50",
-            "then": [{"channel": "email", "to": recipient}],
-        }
-    )
-    tenants.ensure_tenant(
-        tenant,
-        name=tenant,
-        key=key,
-        rules={uuid4(): rule},
-        database_url=installation.database_url,
-        redis_url=installation.redis_url,
-    )
+    name = f"tenant-{uuid4().hex[:12]}"
+    recipient = f"sales@{name}.example"
+    key = installation.tenant(name, tenant.rule("engagement crossed 50", "account.engagement >= 50", recipient))
     parts, headers = installation.parts, {"x-api-key": key}
     with (
         httpx.Client(base_url=parts["ingest"].url, headers=headers, timeout=30) as ingest,

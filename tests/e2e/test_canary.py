@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from uuid import uuid4
@@ -10,8 +9,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from functions import tenants
-from functions.domain.key import RANDOM_BYTES, new_key
 from tests.e2e.conftest import OPERATOR_KEY, Installation, Platform, event
 from tests.servers import parts, raw
 from tests.servers.parts import FUNCTIONS, until
@@ -56,15 +53,7 @@ def canary() -> str:
 @pytest.fixture
 def stranger(installation: Installation) -> Iterator[httpx.Client]:
     """Another tenant, asking the API."""
-    key, tenant = new_key(os.urandom(RANDOM_BYTES)), f"stranger-{uuid4().hex[:12]}"
-    tenants.ensure_tenant(
-        tenant,
-        name=tenant,
-        key=key,
-        rules={},
-        database_url=installation.database_url,
-        redis_url=installation.redis_url,
-    )
+    key = installation.tenant(f"stranger-{uuid4().hex[:12]}")
     with httpx.Client(base_url=installation.parts["api"].url, headers={"x-api-key": key}, timeout=30) as client:
         yield client
 

@@ -14,11 +14,10 @@ import httpx
 import pytest
 
 from events import settings
-from functions import migrate, tenants
+from functions import migrate
 from functions.adapters.postgres.database import connect
-from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import valkey
-from tests.servers import parts
+from tests.servers import parts, tenant
 from tests.servers.parts import Parts, until
 
 LOUD, QUIET = ("loud-one", "loud-two"), "quiet"
@@ -34,9 +33,7 @@ def running(database_url: str, tmp_path: Path) -> Iterator[tuple[Parts, dict[str
     with valkey.running(tmp_path) as redis_url:
         told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SSPP_FAIR_EVENTS_PER_SECOND": str(BURST // 10)}
         migrate.run(settings.read(told))
-        keys = {name: new_key(os.urandom(RANDOM_BYTES)) for name in (*LOUD, QUIET)}
-        for name, key in keys.items():
-            tenants.ensure_tenant(name, name=name, key=key, rules={}, database_url=database_url, redis_url=redis_url)
+        keys = {name: tenant.make(name, database_url=database_url, redis_url=redis_url) for name in (*LOUD, QUIET)}
         with parts.running(tmp_path, env=told, names=("ingest", "process", "events")) as started:
             yield started, keys
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +11,8 @@ from uuid import uuid4
 import pytest
 
 from events.size import MOST_VALUES
-from functions import tenants
-from functions.domain.key import RANDOM_BYTES, new_key
-from functions.domain.rule import RuleDefinition
 from tests.e2e.conftest import Installation, Platform, event
+from tests.servers import tenant
 from tests.servers.parts import until
 
 #: Bytes a function's pod may have. Source: knative/base/patches/pod.yaml.
@@ -83,19 +80,7 @@ SLOWEST = " || ".join(f"event.metadata.l.exists(x, x.contains('{'a' * 50}{n}'))"
 def test_the_slowest_rule_that_may_be_saved_costs_another_tenants_events_little(
     platform: Platform, installation: Installation
 ) -> None:
-    slow = f"slow-{uuid4().hex[:8]}"
-    key = new_key(os.urandom(RANDOM_BYTES))
-    rule = RuleDefinition.model_validate(
-        {"name": "slow", "when": SLOWEST, "then": [{"channel": "email", "to": "a@slow.example"}]}
-    )
-    tenants.ensure_tenant(
-        slow,
-        name=slow,
-        key=key,
-        rules={uuid4(): rule},
-        database_url=installation.database_url,
-        redis_url=installation.redis_url,
-    )
+    key = installation.tenant(f"slow-{uuid4().hex[:8]}", tenant.rule("slow", SLOWEST, "a@slow.example"))
     heavy = {"l": ["a" * SHARE] * (MOST_VALUES - 300)}
     quiet = [_took_s(platform) for _ in range(10)]
     headers = {"x-api-key": key}

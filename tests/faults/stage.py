@@ -21,11 +21,11 @@ import redis
 
 from events import keyspace, settings
 from events.subscription import SUBSCRIPTIONS
-from functions import migrate, tenants
+from functions import migrate
 from functions.adapters.postgres.database import connect
-from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import ports, postgres, process, valkey
-from tests.servers import parts, proxy, searching, smtp
+from functions.tenants import DEMO_RULE_DEFINITION
+from tests.servers import parts, proxy, searching, smtp, tenant
 from tests.servers.parts import TOKEN, Part, until
 from tests.servers.proxy import Proxies, Weather
 from tests.servers.searching import Searching
@@ -110,13 +110,8 @@ class Stage:
 
     def tenants(self, names: Sequence[str]) -> dict[str, str]:
         """Set tenants up, with a rule each; tenant -> key."""
-        keys = {name: new_key(os.urandom(RANDOM_BYTES)) for name in names}
-        rules = {tenants.DEMO_RULE: tenants.DEMO_RULE_DEFINITION}
-        for name, key in keys.items():
-            tenants.ensure_tenant(
-                name, name=name, key=key, rules=rules, database_url=self.database_url, redis_url=self.redis_url
-            )
-        return keys
+        urls = {"database_url": self.database_url, "redis_url": self.redis_url}
+        return {name: tenant.make(name, DEMO_RULE_DEFINITION, **urls) for name in names}
 
     def restart(self, *names: str) -> None:
         """Kill parts and start them again; wait until they are ready."""

@@ -13,11 +13,8 @@ from typing import Any
 import httpx
 import redis
 
-from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.domain.key import WRITE_EVENTS, Grant, digest
-from functions.domain.plan import Terms
 from functions.local import process, valkey
-from tests.servers import frontdoor
+from tests.servers import frontdoor, tenant
 from tests.servers.frontdoor import TENANT, FrontDoor
 from tests.servers.parts import until
 
@@ -87,9 +84,7 @@ def test_a_redis_that_forgot_everything_is_no_reason_to_store_it_twice_under_two
         def forget() -> None:
             client.flushall()
             until(lambda: post(front_door).status_code == 503, within_s=5, what="nobody is known any more")
-            directory = RedisKeyDirectory(client)
-            directory.put({digest(front_door.key): Grant(TENANT, frozenset({WRITE_EVENTS}))}, {TENANT: Terms()})
-            directory.complete()
+            tenant.let_in(client, TENANT, front_door.key)
 
         answers = all_at_once(front_door, forget)
         # What Redis lost it does not know again; PostgreSQL knows the id, which is the same.

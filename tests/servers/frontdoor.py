@@ -13,11 +13,10 @@ import httpx
 import redis
 
 from events import keyspace
-from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
-from functions.domain.plan import OwnEventType, Terms
+from functions.domain.key import RANDOM_BYTES, new_key
+from functions.domain.plan import OwnEventType
 from functions.local import valkey
-from tests.servers import parts
+from tests.servers import parts, tenant
 from tests.servers.lanes import waiting
 from tests.servers.parts import Part
 
@@ -65,9 +64,7 @@ def running(
     key = new_key(os.urandom(RANDOM_BYTES))
     with valkey.running(folder) as redis_url:
         with redis.Redis.from_url(redis_url) as client:
-            directory = RedisKeyDirectory(client)
-            directory.put({digest(key): Grant(TENANT, frozenset({WRITE_EVENTS}))}, {TENANT: Terms(types=types or {})})
-            directory.complete()
+            tenant.let_in(client, TENANT, key, {"types": types or {}})
         with (
             parts.running(folder, env={**told, "REDIS_URL": redis_url}, names=("ingest",)) as started,
             httpx.Client(base_url=started["ingest"].url, headers={"x-api-key": key}, timeout=30) as http,
