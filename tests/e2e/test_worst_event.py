@@ -14,14 +14,12 @@ from events.size import MOST_VALUES
 from tests.e2e.conftest import Installation, Platform, event
 from tests.servers import tenant
 from tests.servers.parts import until
+from tests.servers.worst import HEAVY, MEGABYTE, SHARE, SLOWEST_RULE
 
 #: Bytes a function's pod may have. Source: knative/base/patches/pod.yaml.
 LIMIT = 256 * 1024 * 1024
-MEGABYTE = 1_000_000
 PARTS = ("ingest", "process", "index", "api")
 
-#: Characters of each of so many texts or names that all of them fit into a megabyte.
-SHARE = MEGABYTE // MOST_VALUES - 25
 #: Within a megabyte and the most values: what becomes most in memory. One character beyond the BMP makes a text four
 #: bytes a character.
 EMPTY = {"x": [[]] * (MOST_VALUES // 2 - 100), "text": "😀" + "a" * (MEGABYTE - 4 * MOST_VALUES)}
@@ -73,19 +71,14 @@ def _signal(platform: Platform, event_id: str) -> bool:
     return bool(answer["status"] == "processed" and answer["indexed"])
 
 
-#: As slow as a rule may be: every part that goes through the data does so in the worst way there is for it.
-SLOWEST = " || ".join(f"event.metadata.l.exists(x, x.contains('{'a' * 50}{n}'))" for n in range(10))
-
-
 def test_the_slowest_rule_that_may_be_saved_costs_another_tenants_events_little(
     platform: Platform, installation: Installation
 ) -> None:
-    key = installation.tenant(f"slow-{uuid4().hex[:8]}", tenant.rule("slow", SLOWEST, "a@slow.example"))
-    heavy = {"l": ["a" * SHARE] * (MOST_VALUES - 300)}
+    key = installation.tenant(f"slow-{uuid4().hex[:8]}", tenant.rule("slow", SLOWEST_RULE, "a@slow.example"))
     quiet = [_took_s(platform) for _ in range(10)]
     headers = {"x-api-key": key}
     for number in range(24):
-        sent = event(data={"accountId": f"slow-{number}", "metadata": heavy})
+        sent = event(data={"accountId": f"slow-{number}", "metadata": HEAVY})
         assert platform.ingest.post("/", json=sent, headers=headers | STRUCTURED).status_code == 202
     beside = [_took_s(platform) for _ in range(10)]
     assert max(beside) < max(5.0, 4 * max(quiet)), (quiet, beside)
