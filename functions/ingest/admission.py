@@ -146,8 +146,8 @@ class Admission:
         Raises:
             Unavailable: nothing was stored, unless ``sent`` says that it may have been.
         """
-        ids = [_identity(sender.grant.tenant_id, message) for message in messages]
-        checked = await unhurried(_checked(message, sender.terms, any_type=arrival.any_type) for message in messages)
+        judged = await unhurried(_judged(messages, sender, any_type=arrival.any_type))
+        ids, checked = [id_ for id_, _ in judged], [message for _, message in judged]
         if sender.terms.types:
             checked = await self._schemas.checked(checked, sender.terms)
         offered = [(id_, message) for id_, message in zip(ids, checked, strict=True) if isinstance(message, Message)]
@@ -267,6 +267,13 @@ class Admission:
                 raise
             answers = await self._redis.execute("EVAL", script.text, len(keys), *keys, *arguments)
         return list(answers)
+
+
+def _judged(
+    messages: Iterable[Message | Refused], sender: Sender, *, any_type: bool
+) -> Iterator[tuple[str, Message | Refused]]:
+    for message in messages:
+        yield _identity(sender.grant.tenant_id, message), _checked(message, sender.terms, any_type=any_type)
 
 
 def _identity(tenant: str, message: Message | Refused) -> str:

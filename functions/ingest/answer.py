@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from events.errors import Refused
 from functions.domain.plan import Monthly
 from functions.web import problem
+from functions.web.unhurried import unhurried
 
 #: Seconds after which a full queue is worth another try.
 FULL_RETRY_S = 5
@@ -156,7 +157,7 @@ def not_allowed(methods: str) -> Answer:
     return problem_answer(problem.refused(refusal), {"allow": methods})
 
 
-def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
+async def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
     """Say what became of the only event of a request."""
     (decision,) = decisions
     if isinstance(decision, Declined):
@@ -166,7 +167,7 @@ def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
     return Answer(202, body, headers=meter.headers())
 
 
-def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
+async def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
     """Say of each event of a batch what became of it; 207 where some were refused, no 2xx where all were."""
     accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
     reasons = {decision.why for decision in decisions if isinstance(decision, Declined)}
@@ -175,7 +176,7 @@ def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
         "accepted": len(accepted),
         "duplicates": sum(decision.duplicate for decision in accepted),
         "rejected": len(decisions) - len(accepted),
-        "results": [_result(index, decision) for index, decision in enumerate(decisions)],
+        "results": await unhurried(_result(index, decision) for index, decision in enumerate(decisions)),
     }
     return Answer(_batch_status(len(accepted), reasons), to_json(body), headers=_limit_headers(reasons, meter))
 

@@ -148,7 +148,7 @@ class FrontDoor:
             sender.nothing_fits(meter, self.clock())
         if units := cost_of(decisions, len(body)):
             self.budget.charge(sender, units, self.clock())
-        return render(decisions, meter)
+        return await render(decisions, meter)
 
     async def _read_in_turn(
         self, sender: Sender, headers: Mapping[str, str], opened: Messages, messages: list[Message | Refused]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 Model = TypeVar("Model", bound=BaseModel)
 #: A list where they are read, else of a batch, whose events are read as they are taken, which may raise Refused.
 Messages = list[Message | Refused] | Iterator[Message | Refused]
-Render = Callable[[Sequence[Decision], Meter], Answer]
+Render = Callable[[Sequence[Decision], Meter], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +250,7 @@ def _content_id(body: BaseModel) -> str:
     return sha256(canonical(body.model_dump())).hexdigest()
 
 
-def _render(
+async def _render(
     accepted: Callable[[Accepted], tuple[int, dict[str, str]]],
     names: Names,
     decisions: Sequence[Decision],
