@@ -1,4 +1,4 @@
-"""``python -m functions.server <function>``: a function's target under gunicorn with settings of ours.
+"""``python -m functions.server <function>``: a function's target under uvicorn with settings of ours.
 
 The Functions Framework's own server has no limit on bodies, no deadline for headers and no drain; this one
 serves the same targets, all of them from an event loop, so that nobody who is slow holds up anybody else. What
@@ -7,13 +7,14 @@ each setting is for stands beside it.
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from gunicorn.app.base import BaseApplication
 
 from events import failpoint, health, settings
 from events.errors import ConfigError, Refused
@@ -35,56 +36,51 @@ EARLY_BYTES, EARLY_DELIVERY_BYTES = 65_536, 1_048_576
 DELIVERY_BYTES = 10_485_760
 #: ...which may be so many times its sender's body: what is no JSON travels as a JSON text, a NUL as six characters.
 ENVELOPE = 7
+#: Connections that may wait to be taken in: a burst of senders, above the system's own default.
+BACKLOG = 2048
+#: Seconds that a drain may take.
+DRAIN_S = 30
+#: Containers made and not yet let go of, before Python looks for cycles among them. Its own 700 is less than what
+#: thirty requests hold at once, so that it searched all the time, for an eighth of what a request costs.
+GARBAGE_THRESHOLD = 10_000
 
 
-class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
-    """One arbiter, one worker: Knative scales by pods, not by processes within one."""
+def application(function: str, told: settings.Settings) -> Any:
+    """Return a function's target as an ASGI application; its health in detail is exposed from then on."""
+    if function in ASYNCHRONOUS:
+        from functions.ingest.main import app as ingest
 
-    def __init__(self, function: str, told: settings.Settings) -> None:
-        self._function = function
-        self._told = told
-        super().__init__()
+        _expose(told, {"redis": ingest().ping})
+        return ingest()
+    import functions_framework
+    from werkzeug.exceptions import HTTPException
 
-    def load_config(self) -> None:
-        """Give gunicorn its settings."""
-        for name, value in _options(self._function, self._told).items():
-            self.cfg.set(name, value)
+    from functions.web.threaded import ThreadedApp
 
-    def load(self) -> Any:
-        """Import the function, in the worker, so that an import that fails fails there and is logged."""
-        if self._function in ASYNCHRONOUS:
-            from functions.ingest.main import app as ingest
+    source = Path(__file__).parent / function / "main.py"
+    app: Any = functions_framework.create_app(function, str(source))  # type: ignore[no-untyped-call]
+    # Under this name the framework has loaded the source: importing it would put the function together twice.
+    _expose(told, sys.modules["main"]._function().pings)
+    app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
+    app.register_error_handler(HTTPException, _refused)
+    most = _most_bytes(function, told)
+    if function != "api":
+        return ThreadedApp(app, threads=THREADS, early=EARLY_DELIVERY_BYTES, most=most, reserved=PROBES)
+    from functions.ingest.doors import DOORS
+    from functions.web.turns import Turns
 
-            self._expose({"redis": ingest().ping})
-            return ingest()
-        import functions_framework
-        from werkzeug.exceptions import HTTPException
+    return ThreadedApp(
+        app,
+        threads=THREADS,
+        early=EARLY_BYTES,
+        most=most,
+        turns=Turns(each=THREADS // 2, waiting=READS_WAITING),
+        reserved=PROBES | DOORS.keys(),
+    )
 
-        from functions.web.threaded import ThreadedApp
 
-        source = Path(__file__).parent / self._function / "main.py"
-        app: Any = functions_framework.create_app(self._function, str(source))  # type: ignore[no-untyped-call]
-        # Under this name the framework has loaded the source: importing it would put the function together twice.
-        self._expose(sys.modules["main"]._function().pings)
-        app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
-        app.register_error_handler(HTTPException, _refused)
-        most = _most_bytes(self._function, self._told)
-        if self._function != "api":
-            return ThreadedApp(app, threads=THREADS, early=EARLY_DELIVERY_BYTES, most=most, reserved=PROBES)
-        from functions.ingest.doors import DOORS
-        from functions.web.turns import Turns
-
-        return ThreadedApp(
-            app,
-            threads=THREADS,
-            early=EARLY_BYTES,
-            most=most,
-            turns=Turns(each=THREADS // 2, waiting=READS_WAITING),
-            reserved=PROBES | DOORS.keys(),
-        )
-
-    def _expose(self, pings: Mapping[str, health.Ping]) -> None:
-        health.expose(self._told.host, self._told.metrics_port, pings)
+def _expose(told: settings.Settings, pings: Mapping[str, health.Ping]) -> None:
+    health.expose(told.host, told.metrics_port, pings)
 
 
 def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:
@@ -100,22 +96,35 @@ def _most_bytes(function: str, told: settings.Settings) -> int:
     return told.max_body_bytes if function == "api" else max(DELIVERY_BYTES, ENVELOPE * told.max_body_bytes)
 
 
-def _options(function: str, told: settings.Settings) -> dict[str, Any]:
-    return {
-        "bind": f"{told.host}:{told.port}",
-        "workers": 1,
-        "worker_class": "functions.web.worker.Worker",
-        "keepalive": 120,  # above the 90 s of Knative's proxy, so that it is never the one surprised
-        "timeout": int(told.function_timeout_s),  # a worker stuck for longer is replaced
-        "graceful_timeout": 30,  # what a drain may take
-        "limit_request_line": 8190,
-        "limit_request_fields": 100,
-        "limit_request_field_size": 16380,
-        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - heartbeats only
-        "control_socket_disable": True,  # nothing of ours speaks to it, and it wants a writable home
-        "loglevel": "warning",
-        "proc_name": f"sspp-{function}",
-    }
+def serve(app: Any, told: settings.Settings) -> None:
+    """Serve ``app`` until SIGTERM or SIGINT, then drain."""
+    import uvicorn
+
+    from functions.web.connection import Connection
+
+    config = uvicorn.Config(
+        app,
+        host=told.host,
+        port=told.port,
+        http=Connection,
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        backlog=BACKLOG,
+        timeout_keep_alive=120,  # above the 90 s of Knative's proxy, so that it is never the one surprised
+        timeout_graceful_shutdown=DRAIN_S,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, it tells of every request that is none
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it once more when it has drained: that is no failure
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    uvicorn.Server(config).run()
 
 
 def main() -> None:
@@ -125,13 +134,12 @@ def main() -> None:
     function = sys.argv[1]
     # pydantic would search every installed package for plugins of its own: a tenth of the start-up.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
-    sys.argv[1:] = []  # gunicorn would read them
     try:
         told = settings.read(os.environ, require=settings.REQUIRED[function])
-        failpoint.arm(told.failpoints)  # the workers are forked from here
+        failpoint.arm(told.failpoints)
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
-    Server(function, told).run()
+    serve(application(function, told), told)
 
 
 if __name__ == "__main__":

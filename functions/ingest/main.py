@@ -18,7 +18,7 @@ from functions.domain.plan import Rate
 from functions.ingest.admission import Admission, Limits
 from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
 from functions.ingest.keys import KeyCache
-from functions.web.asgi import Receive, Scope, Send, in_time
+from functions.web.asgi import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -68,4 +68,4 @@ async def ingest(request: Request) -> Callable[[Scope, Receive, Send], Awaitable
 
 
 async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
-    await app()(scope, in_time(receive), send)
+    await app()(scope, receive, send)

@@ -15,7 +15,7 @@ from events.errors import SsppError
 from functions.local.console import Console
 from functions.local.process import StartError, dies_with_us, end_of, kill_group
 
-#: Seconds a part may drain before it is killed: above the 30 s that gunicorn gives its workers.
+#: Seconds a part may drain before it is killed: above the 30 s that functions/server.py drains for.
 GRACE_S = 35.0
 #: Seconds a part has to become ready.
 PATIENCE_S = 90.0
@@ -224,7 +224,7 @@ class _Kept:
             self._signal()  # asked while it was being born
         returncode = await process.wait()
         self._process = None
-        kill_group(process.pid)  # workers whose parent was killed still hold its port
+        kill_group(process.pid)  # children whose parent was killed still hold its port
         await asyncio.wait({copying}, timeout=_LAST_WORDS_S)
         copying.cancel()
         return end_of(returncode) if returncode else ""

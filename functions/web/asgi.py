@@ -61,8 +61,6 @@ class Body:
         if self._declared > self._most:
             raise too_large(self._most)
         late = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-        if not self.whole:
-            self._take(await self._receive())  # nearly always: all of it came with the head
         try:
             while not self.whole:
                 self._take(await self._receive_by(late))
@@ -105,7 +103,7 @@ class Body:
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "http.disconnect":
-            raise _incomplete()  # the server says the same of a connection that is gone and of one that is silent
+            raise _incomplete()
         chunk = bytes(message.get("body", b""))
         self._chunks.append(chunk)
         self._size += len(chunk)
@@ -116,9 +114,7 @@ class Body:
     async def _receive_by(self, late: float) -> MutableMapping[str, Any]:
         """Receive one message before ``late``, the loop's time.
 
-        The clock is asked as well: the server waits with asyncio.wait_for, which forgets a cancellation that comes
-        together with what it waits for (python/cpython#86296), so that a sender who drips in step would never be
-        late.
+        The clock is asked as well: a deadline that has passed ends nothing where the next message is there already.
 
         Raises:
             TimeoutError: none came.
@@ -140,19 +136,6 @@ class Brake:
         if status == 429 and not self._free.locked():
             async with self._free:
                 await asyncio.sleep(HOLD_S)
-
-
-def in_time(receive: Receive) -> Receive:
-    """Give up on a sender that is silent, for servers that never do; ours does, without a timer for each request."""
-
-    async def received() -> MutableMapping[str, Any]:
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await receive()
-        except TimeoutError:
-            return {"type": "http.disconnect"}
-
-    return received
 
 
 #: No cache may keep what is one tenant's: it would not know ``x-api-key`` for a credential (RFC 9111, section 3.5).

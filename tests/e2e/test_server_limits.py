@@ -9,15 +9,14 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from functions.web.asgi import UNWANTED_TIMEOUT_S
+from functions.web.connection import HEAD_TIMEOUT_S
 from functions.web.threaded import EARLY_S
-from functions.web.worker import FIRST_HEAD_TIMEOUT_S
 from tests.e2e.conftest import OPERATOR_KEY, Platform, event
 from tests.servers import raw as http
 from tests.servers.parts import FUNCTIONS, TOKEN, until
@@ -59,11 +58,14 @@ def test_a_connection_that_does_not_bring_a_request_is_closed(platform: Platform
     with ExitStack() as stack:
         started = time.monotonic()
         connections = [stack.enter_context(http.connected(platform.parts[name].url)) for name in FUNCTIONS]
+        for raw in connections[1:]:  # a connection that brought one before has no more time for the next
+            raw.sendall(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert getattr(http.reply(raw), "status", None) == 200
         for raw in connections:
             raw.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-slow:")
         for raw in connections:
             assert raw.recv(1) == b""
-            assert FIRST_HEAD_TIMEOUT_S - 1 < time.monotonic() - started < FIRST_HEAD_TIMEOUT_S + 5
+            assert HEAD_TIMEOUT_S - 1 < time.monotonic() - started < HEAD_TIMEOUT_S + 5
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -157,17 +159,37 @@ def test_a_connection_is_only_closed_after_it_was_said(platform: Platform, heade
         assert http.reply(connection) is None
 
 
+@pytest.mark.parametrize("function", ["ingest", "api"])
+def test_what_follows_a_request_and_is_none_takes_its_answer_from_nobody(platform: Platform, function: str) -> None:
+    with http.connected(platform.parts[function].url) as connection:
+        connection.sendall(http.request(json.dumps(event()).encode(), key=platform.key) + b"no request\r\n\r\n")
+        reply = http.reply(connection)
+        assert reply is not None
+        assert reply.status == 202
+        assert http.reply(connection) is None
+
+
+def test_who_asks_for_another_protocol_is_answered_in_this_one(platform: Platform) -> None:
+    upgrade = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABk")
+    with http.connected(platform.parts["ingest"].url) as connection:
+        for body in (b"", json.dumps(event()).encode(), b""):
+            posted = http.request(body, *upgrade, key=platform.key)
+            connection.sendall(posted if body else http.head(*upgrade, method="GET", path="/live"))
+            reply = http.reply(connection)
+            assert reply is not None
+            assert reply.status == (202 if body else 200)
+
+
 def test_a_burst_of_senders_is_let_in_however_busy_the_server_is(platform: Platform) -> None:
     process = platform.parts["ingest"].process
     assert process is not None
-    (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
     with ExitStack() as stack:
-        os.kill(int(worker), signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGSTOP)
         try:
             for _ in range(500):  # let in too late, it raises
                 stack.enter_context(http.connected(platform.parts["ingest"].url, timeout_s=0.5))
         finally:
-            os.kill(int(worker), signal.SIGCONT)
+            os.kill(process.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("function", ["ingest", "api"])
