@@ -1,38 +1,29 @@
 """What Redis must hold before events are taken, written from PostgreSQL: consumer groups, counts, key directory.
 
 A Redis that came back without its data has also lost the entries that tell index and notify of what was recorded just
-before. They are told again, once every request from before the loss has ended.
+before. Once every request from before the loss has ended, the two are noted as behind, and the clock tells them again.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import product
 
-import redis
-
 from events import channel, keyspace
-from events.answer import Reply
 from events.settings import Settings
 from functions import tenants
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
-from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.redis import partitions, usage
+from functions.adapters.redis.behind import BehindChannel
 from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.process.handler import FORGOTTEN_UNTIL, due, signal_recorded
 
 #: How far back the last recorded signals are looked for: nothing is recorded while Redis is away. The nearest stretch
 #: that has some is taken, so that a short outage costs a short look.
 REACH = tuple(timedelta(minutes=minutes) for minutes in (10, 60, 24 * 60, 7 * 24 * 60))
-#: The most signals that are told again, the latest first: a minute and a half at 200 events a second.
-MOST_SIGNALS = 20_000
-
-#: A tenant, and the entry that tells of something of its.
-Told = tuple[str, Reply]
+#: Entries of signals that were recorded so long before the last one may still have waited.
+WAITED = timedelta(minutes=5)
 
 
 def fill(settings: Settings, now: datetime) -> None:
@@ -72,13 +63,11 @@ def heal(settings: Settings, now: datetime) -> bool:
     return True
 
 
-def follow_up(settings: Settings, now: datetime) -> int:
-    """Tell index and notify again of what was recorded last, if Redis was filled and it is time.
-
-    Repeating it is harmless: documents and notices have fixed ids, and a notice is claimed before it is sent.
+def follow_up(settings: Settings, now: datetime) -> bool:
+    """Note that index and notify are behind since shortly before Redis lost its data, if it did and it is time.
 
     Returns:
-        How many entries were published.
+        Whether it was noted; functions/catch_up.py tells them.
     Raises:
         Unavailable: PostgreSQL or Redis could not be reached; the next call does it.
     """
@@ -87,33 +76,17 @@ def follow_up(settings: Settings, now: datetime) -> int:
         filled_at = directory.follow_up()
         # A dispatcher waits no longer than this for an answer: what it delivered before the loss is recorded then.
         if filled_at is None or now < filled_at + timedelta(seconds=settings.claim_idle_s):
-            return 0
+            return False
         with closing(Database(settings.database_url)) as database:
-            replies = [*_signals(database, filled_at, now), *_notices(database, now)]
-        _publish(client, replies, settings.partitions)
+            since = _last_recorded(database, filled_at) - WAITED
+        for name, partition in product(("signals", "notices"), range(settings.partitions)):
+            BehindChannel(client, name, partition).note(since, now)
         directory.put_follow_up(None)
-        return len(replies)
+        return True
 
 
-def _signals(database: Database, filled_at: datetime, now: datetime) -> Iterator[Told]:
-    """Yield the signals that were recorded last before Redis was filled, and all since."""
+def _last_recorded(database: Database, filled_at: datetime) -> datetime:
+    """Return when the last signal before Redis was filled was processed; ``filled_at`` where none is known."""
     recorded = PostgresRecordedSignals(database)
-    nearest = (recorded.latest(filled_at - reach, filled_at, MOST_SIGNALS) for reach in REACH)
-    before = next(filter(None, nearest), [])
-    for tenant, id_ in recorded.latest(filled_at, now, MOST_SIGNALS) + before:
-        yield tenant, signal_recorded(tenant, id_)
-
-
-def _notices(database: Database, now: datetime) -> Iterator[Told]:
-    """Yield the notices that are overdue."""
-    for tenant, id_ in PostgresSignalStore(database).forgotten_notices(now - FORGOTTEN_UNTIL, now):
-        yield tenant, due(tenant, id_)
-
-
-def _publish(client: redis.Redis, told: Iterable[Told], count: int) -> None:
-    """Publish each in its tenant's partition."""
-    entries: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-    for tenant, reply in told:
-        entries[reply.channel, keyspace.partition_of(tenant, count)].append(reply.event.encode())
-    for (name, partition), events in entries.items():
-        channel.Channel(client, name, partition, "restore").publish(*events)
+    found = (recorded.last_processed(filled_at - reach, filled_at) for reach in REACH)
+    return next(filter(None, found), filled_at)

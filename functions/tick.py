@@ -69,8 +69,8 @@ def look(told: settings.Settings, now: datetime) -> None:
     """
     if restore.heal(told, now):
         _LOG.warning("redis_filled", reason="Redis had come back without its data; what waited in it is lost")
-    if entries := restore.follow_up(told, now):
-        _LOG.info("told_again", entries=entries, reason="what was recorded last, before Redis lost its data")
+    if restore.follow_up(told, now):
+        _LOG.info("behind", reason="what was recorded last, before Redis lost its data, is told again")
     _tick(told, scheduled(now))
     if entries := catch_up.catch_up(told, now, time.monotonic):
         _LOG.info("caught_up", entries=entries, reason="what index and notify were not told of while too much waited")

@@ -14,14 +14,19 @@ from events.errors import ConfigError
 _OURS = range(20_000, 32_768)
 
 
+#: Ports that this process was given before: somebody may be about to listen on one.
+_given: set[int] = set()
+
+
 def free(count: int) -> list[int]:
-    """Give ``count`` different ports of the loopback address that nobody listens on."""
-    candidates = iter(random.sample(_OURS, len(_OURS)))
+    """Return ``count`` ports of the loopback address that nobody listens on, before all those never returned yet."""
+    candidates = iter(sorted(random.sample(_OURS, len(_OURS)), key=_given.__contains__))
     found: list[int] = []
     while len(found) < count:
         port = next(candidates)
         if _trouble("127.0.0.1", port) is None:
             found.append(port)
+    _given.update(found)
     return found
 
 

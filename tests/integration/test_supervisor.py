@@ -349,6 +349,12 @@ def test_a_part_keeps_its_port_from_start_to_start_until_somebody_else_takes_it(
     assert Home(tmp_path).ports(["mailbox"]) == {"mailbox": moved["mailbox"]}
 
 
+def test_no_port_is_given_twice():
+    given = [port for count in (1, 5, 1) for port in ports.free(count)]
+    assert len(set(given)) == len(given)
+    assert set(given).isdisjoint(ports.free(100))
+
+
 def test_no_part_is_given_a_port_that_a_door_was_told_to_take(tmp_path, monkeypatch):
     doors = ports.free(2)
     monkeypatch.setattr(ports, "_OURS", (*doors, *ports.free(2)))

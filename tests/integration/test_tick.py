@@ -10,7 +10,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -32,6 +31,7 @@ from functions.local.postgres import as_login
 from functions.process.handler import NOTICE_DUE, SIGNAL_RECORDED, TICK
 from tests.integration.test_signal_store import NOW as SIGNALS_NOW
 from tests.integration.test_signal_store import signal
+from tests.servers.lanes import waiting
 from tests.servers.parts import PASSWORD, until
 
 ROOT = Path(__file__).parents[2]
@@ -76,9 +76,10 @@ def test_a_redis_that_came_back_empty_is_filled(told):
 
 def told_again(client: redis.Redis) -> Counter[str]:
     """How many entries tell of what, by type."""
-    streams = [keyspace.stream_key(name, 0) for name in ("signals", "notices")]
-    entries: list[Any] = [entry for stream in streams for entry in cast("Any", client).xrange(stream)]
-    return Counter(cloudevent.parse(fields[b"event"]).event.type for _, fields in entries)
+    found = [
+        event for name in ("signals", "notices") for lane in keyspace.LANES for event in waiting(client, name, 0, lane)
+    ]
+    return Counter(event["type"] for event in found)
 
 
 @pytest.mark.parametrize("away", [timedelta(), timedelta(minutes=30), timedelta(hours=5), timedelta(days=6)])

@@ -48,15 +48,16 @@ class PostgresRecordedSignals:
             rows = tx.rows("signals_processed", since=since, until=until, most=most)
         return [(row["tenant_id"], row["id"], row["processed_at"]) for row in rows]
 
-    def latest(self, since: datetime, until: datetime, most: int) -> list[tuple[str, UUID]]:
-        """Return the signals processed in a stretch of time as (tenant, id), the latest first, ``most`` at most.
+    def last_processed(self, since: datetime, until: datetime) -> datetime | None:
+        """Return when the last signal of a stretch of time was processed; None where there is none.
 
         Raises:
             Unavailable: PostgreSQL could not be reached.
         """
         with self._database.transaction() as tx:
-            rows = tx.rows("latest_signals", since=since, until=until, most=most)
-        return [(row["tenant_id"], row["id"]) for row in rows]
+            [row] = tx.rows("last_processed", since=since, until=until)
+        found: datetime | None = row["at"]
+        return found
 
     def ping(self) -> None:
         """See RecordedSignals."""

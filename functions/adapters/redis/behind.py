@@ -57,6 +57,15 @@ class BehindChannel:
         begun = datetime.fromisoformat(since.decode()) - MARGIN if since else until - FARTHEST
         return Stretch(begun, until, left_out)
 
+    def note(self, since: datetime, until: datetime) -> None:
+        """Note that entries of that stretch of time may be missing."""
+        with translated():
+            known, left_out = self._redis.hmget(self._key, "since", "left_out")
+            first = min(since, datetime.fromisoformat(known.decode())) if known else since
+            last = int(until.timestamp() * 1000)
+            noted = {"since": first.isoformat(), "last": last, "left_out": int(left_out or 0) + 1}
+            self._redis.hset(self._key, mapping=noted)
+
     def room(self, ids_bytes: int) -> int:
         """Return how many entries may be published: until half of ``ids_bytes`` wait."""
         with translated():

@@ -69,13 +69,9 @@ WHERE processed_at > :since AND processed_at <= :until
 ORDER BY processed_at
 FETCH FIRST (CAST(:most AS integer)) ROWS WITH TIES;
 
--- latest_signals --
--- The signals processed in a stretch of time, the latest first, :most at most.
-SELECT tenant_id, id
-FROM signals
-WHERE processed_at >= :since AND processed_at < :until
-ORDER BY processed_at DESC
-LIMIT :most;
+-- last_processed --
+-- When the last signal of a stretch of time was processed.
+SELECT max(processed_at) AS at FROM signals WHERE processed_at >= :since AND processed_at < :until;
 
 -- notices_of_events --
 -- The notices that events of an earlier delivery led to, as far as somebody is to be told.
