@@ -8,8 +8,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,7 +21,8 @@ from events.log import Log
 
 log = Log("health")
 
-Ping = Callable[[], None]
+#: Raises Unavailable, or returns what else is to be said of a dependency that answers.
+Ping = Callable[[], Mapping[str, Any] | None]
 #: Takes a path and the dependencies' pings; returns status, content type and body, or None for an unknown path.
 Answers = Callable[[str, Mapping[str, Ping]], tuple[int, str, bytes] | None]
 
@@ -48,11 +50,11 @@ def check(pings: Mapping[str, Ping]) -> tuple[int, dict[str, Any]]:
     for name, ping in pings.items():
         started = time.perf_counter()
         try:
-            ping()
+            more = ping()
         except Unavailable as exc:
             lines[name] = service(False, time.perf_counter() - started, exc.reason)
         else:
-            lines[name] = service(True, time.perf_counter() - started)
+            lines[name] = {**service(True, time.perf_counter() - started), **(more or {})}
     return report(lines)
 
 
@@ -77,12 +79,19 @@ def answer(path: str, pings: Mapping[str, Ping]) -> tuple[int, str, bytes] | Non
     return None
 
 
-def details(path: str, pings: Mapping[str, Ping]) -> tuple[int, str, bytes] | None:
-    """Answer what operators may ask, on a port of their own: the same with each dependency, and ``/metrics``."""
+def details(path: str, pings: Mapping[str, Ping], measure: Ping | None = None) -> tuple[int, str, bytes] | None:
+    """Answer what operators may ask, on a port of their own: the same with each dependency, and ``/metrics``.
+
+    Args:
+        measure: called before ``/metrics`` is answered; where it fails, the metrics are those of before.
+    """
     if path in {"/health", "/ready"}:
         status, body = check(pings)
         return status, "application/json", json.dumps(body).encode()
     if path == "/metrics":
+        if measure:
+            with suppress(Unavailable):
+                measure()
         return 200, CONTENT_TYPE_LATEST, generate_latest()
     return answer(path, pings)
 
@@ -105,13 +114,13 @@ def served(host: str, port: int, pings: Mapping[str, Ping], answers: Answers = a
         thread.join()
 
 
-def expose(host: str, port: int, pings: Mapping[str, Ping]) -> None:
+def expose(host: str, port: int, pings: Mapping[str, Ping], measure: Ping | None = None) -> None:
     """Answer :func:`details` on ``host:port`` for as long as the process lives.
 
     A port that is taken costs the metrics and no event: the log says so.
     """
     try:
-        server = _server(host, port, pings, details)
+        server = _server(host, port, pings, partial(details, measure=measure))
     except OSError as exc:
         log.error("metrics_port_unusable", port=port, reason=exc.strerror)
         return

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 #: Bytes of an identity that name its entry in its bucket; the other four choose the bucket.
 FIELD_BYTES = 12
+#: Bytes of Redis that an identity takes (docs/channel.md).
+IDENTITY_BYTES = 30
 #: Bytes of the content's hash that are kept: enough to tell two contents of one identity apart.
 CONTENT_BYTES = 4
 
@@ -52,6 +54,10 @@ class Generations:
         parts = (one.split(":") for one in self.text.decode().split())
         found = tuple((f"{generations_key(self.partition)}:{number}:", int(buckets)) for number, buckets, _ in parts)
         object.__setattr__(self, "_prefixes", found)
+
+    def sampled(self, most: int) -> list[tuple[int, list[str]]]:
+        """Return how many buckets each generation has, and the keys of up to ``most`` of them."""
+        return [(count, [f"{prefix}{at}" for at in range(min(count, most))]) for prefix, count in self._prefixes]
 
     def buckets_of(self, known: Identity) -> list[str]:
         """Return the keys of the buckets where ``known`` may be, one a generation; a new one goes into the first."""

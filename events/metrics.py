@@ -64,9 +64,11 @@ BATCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0),
 )
 
-#: Redis' memory in bytes, as it said last: "used", and its "limit" (maxmemory; 0 for none). Used near the limit: the
-#: front door soon refuses everybody; raise maxmemory, purge dead letters, or see which function is away.
-REDIS_MEMORY = Gauge("sspp_redis_memory_bytes", "Redis' memory, used and its limit.", ["kind"])
+#: Redis' memory in bytes: "used" and its "limit" (maxmemory; 0 for none) as it said last, and what is used by purpose.
+#: Used near the limit: the front door soon refuses everybody. "events", "signals" or "notices" large: their function
+#: is away or slow; "retries": it fails; "dead": redrive or purge dead letters; "identities": lower
+#: SSPP_IDEMPOTENCY_DAYS; "directory" and "rest" alone: raise maxmemory.
+REDIS_MEMORY = Gauge("sspp_redis_memory_bytes", "Redis' memory, by purpose.", ["kind"])
 
 #: Batches a function worked through, by outcome. "unavailable" rising: its database or index is away.
 HANDLED = Counter("sspp_function_batches_total", "Batches handled, by outcome.", ["function", "outcome"])

@@ -50,8 +50,9 @@ def application(function: str, told: settings.Settings) -> Any:
     if function in ASYNCHRONOUS:
         from functions.ingest.main import app as ingest
 
-        _expose(told, {"redis": ingest().ping})
-        return ingest()
+        front_door = ingest()
+        _expose(told, {"redis": front_door.ping}, front_door.ping)
+        return front_door
     import functions_framework
     from werkzeug.exceptions import HTTPException
 
@@ -79,8 +80,8 @@ def application(function: str, told: settings.Settings) -> Any:
     )
 
 
-def _expose(told: settings.Settings, pings: Mapping[str, health.Ping]) -> None:
-    health.expose(told.host, told.metrics_port, pings)
+def _expose(told: settings.Settings, pings: Mapping[str, health.Ping], measure: health.Ping | None = None) -> None:
+    health.expose(told.host, told.metrics_port, pings, measure)
 
 
 def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:

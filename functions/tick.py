@@ -22,6 +22,7 @@ from events import channel, keyspace, log, settings
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
 from functions import catch_up, quota, restore
+from functions.adapters.redis import partitions
 from functions.domain.signal import instant
 from functions.process.handler import TICK
 
@@ -72,6 +73,11 @@ def look(told: settings.Settings, now: datetime) -> None:
     if restore.follow_up(told, now):
         _LOG.info("behind", reason="what was recorded last, before Redis lost its data, is told again")
     _tick(told, scheduled(now))
+    with closing(channel.connect(told.redis_url)) as client:
+        if partitions.forget_bytes(client, told.partitions):
+            _LOG.warning(
+                "bytes_forgotten", reason="bytes were counted where nothing waits: entries were deleted by hand"
+            )
     if entries := catch_up.catch_up(told, now, time.monotonic):
         _LOG.info("caught_up", entries=entries, reason="what index and notify were not told of while too much waited")
     if new := quota.tell(told, now):

@@ -18,6 +18,7 @@ from events.errors import Fault, Refused, Unavailable
 from events.failpoint import reach
 from events.identities import CONTENT_BYTES, Generations, Identity, Remembered, generations_key, identity
 from functions.adapters.redis.cluster import Pipe
+from functions.adapters.redis.memory import by_purpose
 from functions.adapters.sandbox import Sandbox
 from functions.domain import sales
 from functions.domain.key import unknown_key, working
@@ -181,6 +182,10 @@ class Admission:
             )
         ]
         return sum([await self._redis.execute(*read) for read in reads])
+
+    async def memory(self) -> dict[str, int]:
+        """Return Redis' memory in bytes by purpose; see :func:`functions.adapters.redis.memory.by_purpose`."""
+        return await by_purpose(self._redis.execute, self._limits.partitions)
 
     async def _publish(
         self, sender: Sender, offered: Sequence[tuple[str, Message]], arrival: Arrival

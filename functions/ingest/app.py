@@ -190,14 +190,17 @@ class FrontDoor:
         """That this process works, whatever is away."""
         return Answer(200, json.dumps(health.brief(200)).encode())
 
-    async def look(self) -> None:
+    async def look(self) -> dict[str, dict[str, int]]:
         """Measure the queue's depth, and see whether Redis is fit to accept events.
 
+        Returns:
+            ``memory``: Redis' memory in bytes by purpose.
         Raises:
             Unavailable: it is not.
         """
         metrics.DEPTH.labels("events", "all", "all").set(await self.admission.depth())
         await self.admission.ping()
+        return {"memory": await self.admission.memory()}
 
     async def openapi(self) -> Answer:
         """The description of these doors."""
@@ -260,8 +263,8 @@ class IngestApp:
         self._brake = Brake()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def ping(self) -> None:
-        """See whether Redis is fit to accept events, from another thread than the loop's.
+    def ping(self) -> dict[str, dict[str, int]]:
+        """See whether Redis is fit to accept events, from another thread than the loop's; see :meth:`FrontDoor.look`.
 
         Raises:
             Unavailable: it is not, or the loop does not answer.
@@ -270,7 +273,7 @@ class IngestApp:
             raise Unavailable("ingest", how="has not started")
         looking = asyncio.run_coroutine_threadsafe(self._front_door.look(), self._loop)
         try:
-            looking.result(LOOK_S)
+            return looking.result(LOOK_S)
         except TimeoutError as exc:
             looking.cancel()
             raise Unavailable("ingest", how="took too long") from exc

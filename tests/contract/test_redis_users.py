@@ -177,7 +177,7 @@ SENDS: Mapping[str, Sends] = {
     ),
     "api": Sends(["admit", *_LETTERS], f"{_FRONT_DOOR} ZREVRANGEBYLEX"),
     "operator": Sends(
-        ["ensure", "publish", "caught_up", *_LETTERS],
+        ["ensure", "publish", "caught_up", "level", *_LETTERS],
         "MGET HGET HMGET MSET SET GET DEL EXISTS INCRBY EXPIRE XLEN ZCARD",
     ),
     # Source: kedacore/keda v2.20.2, pkg/scalers/redis_scaler.go and redis_streams_scaler.go.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from events import keyspace
 from events.errors import Refused
+from functions.adapters.redis import partitions
 from functions.ingest.answer import FULL, LETTERS, SHARE, Accepted, Declined
 from tests.contract import partition
 from tests.contract.partition import OVERHEAD, Partition, outcome, reply
@@ -112,6 +113,21 @@ def test_an_edited_dead_letter_counts_with_both_of_its_events_until_it_leaves(pl
     look_after(place, end, 0, 0)
     assert place.bytes() == place.counted()
     assert place.bytes().keys() == ({"acme", ":events"} if end == "redrive" else set())
+
+
+def test_bytes_of_entries_that_were_deleted_by_hand_are_forgotten_once_nothing_waits(place):
+    place.admit("acme", [10, 10])
+    place.client.delete(keyspace.stream_key("events", 0, keyspace.SLOW))
+    place.read("events", keyspace.FAST, 1)
+    assert partitions.forget_bytes(place.client, 1) == 0
+    place.settle("events", keyspace.FAST, [(e, outcome("park", e)) for e in place.held["events", keyspace.FAST]])
+    assert partitions.forget_bytes(place.client, 1) == 0
+    [retry] = place.read("events", keyspace.FAST, 1)
+    place.settle("events", keyspace.FAST, [(retry, outcome("done", retry))])
+    assert place.bytes()
+    assert partitions.forget_bytes(place.client, 1) == 1
+    assert place.bytes() == {}
+    assert partitions.forget_bytes(place.client, 1) == 0
 
 
 # --- a tenant's share

@@ -114,7 +114,11 @@ def test_what_a_part_depends_on_and_its_metrics_are_on_a_port_of_their_own(platf
             services = httpx.get(part.metrics_url + path).json()["services"]
             assert services, part.name
             assert all(line["status"] == "up" for line in services.values()), part.name
-    assert "sspp_channel_depth" in httpx.get(f"{platform.parts['ingest'].metrics_url}/metrics").text
+    ingest = platform.parts["ingest"].metrics_url
+    assert httpx.get(f"{ingest}/ready").json()["services"]["redis"]["memory"]["identities"] > 0
+    measured = httpx.get(f"{ingest}/metrics").text
+    assert 'sspp_channel_depth{channel="events"' in measured
+    assert 'sspp_redis_memory_bytes{kind="dead"}' in measured
 
 
 def _total(platform: Platform) -> int:

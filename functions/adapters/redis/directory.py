@@ -9,7 +9,8 @@ from events.errors import Unavailable
 from functions.domain.key import Grant
 from functions.domain.plan import Terms
 
-#: Present once the directory was written. Without it an unknown key may be one that Redis has lost.
+#: Present once the directory was written: about how many bytes it takes. Without it an unknown key may be one that
+#: Redis has lost.
 COMPLETE = "sspp:{keys}:complete"
 #: Present once Redis was filled from PostgreSQL. Redis has lost its data where it is missing, even if somebody has
 #: written the directory since.

@@ -15,6 +15,8 @@ from functions.domain.plan import Terms
 
 #: Keys one command names, so that none keeps Redis from others for long.
 MOST_AT_ONCE = 500
+#: Bytes that Redis adds to a name and a text.
+ENTRY_BYTES = 100
 
 
 class RedisKeyDirectory:
@@ -22,6 +24,7 @@ class RedisKeyDirectory:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._bytes = 0
 
     def put(self, grants: Mapping[str, Grant], terms: Mapping[str, Terms]) -> None:
         """Write the keys, by digest, and the tenants, by id, that are new or changed.
@@ -32,9 +35,12 @@ class RedisKeyDirectory:
         Raises:
             Unavailable: Redis could not be reached; the same call again is safe.
         """
+        tenants = {terms_of(tenant_id): known.model_dump_json() for tenant_id, known in terms.items()}
+        keys = {key_of(digest): encode(grant) for digest, grant in grants.items()}
+        self._bytes = sum(len(name) + len(value) + ENTRY_BYTES for name, value in (tenants | keys).items())
         with translated():
-            self._write({terms_of(tenant_id): known.model_dump_json() for tenant_id, known in terms.items()})
-            self._write({key_of(digest): encode(grant) for digest, grant in grants.items()})
+            self._write(tenants)
+            self._write(keys)
 
     def _write(self, wanted: Mapping[str, str]) -> None:
         new: dict[str, str] = {}
@@ -92,9 +98,9 @@ class RedisKeyDirectory:
         return datetime.fromisoformat(found.decode()) if found else None
 
     def complete(self) -> None:
-        """Mark the directory as holding every key there is."""
+        """Mark the directory as holding every key there is, and note about how many bytes it takes."""
         with translated():
-            self._redis.set(COMPLETE, "1")
+            self._redis.set(COMPLETE, str(self._bytes))
 
 
 def _slices(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import redis
 
-from events.channel import translated
+from events.channel import run_script, translated
 from events.errors import ConfigError
-from events.keyspace import CHANNELS, LANES, PARTITIONS_KEY, dead_key, fair_key, retry_key, stream_key
+from events.keyspace import CHANNELS, LANES, PARTITIONS_KEY, bytes_key, dead_key, fair_key, retry_key, stream_key
 
 
 def settle_on(client: redis.Redis, partitions: int) -> None:
@@ -28,6 +28,24 @@ def settle_on(client: redis.Redis, partitions: int) -> None:
                 " that would be out of sight: set it back, let the channels drain, redrive or purge the dead letters"
             )
         any_client.set(PARTITIONS_KEY, partitions)
+
+
+def forget_bytes(client: redis.Redis, partitions: int) -> int:
+    """Forget the bytes that are counted in partitions where nothing waits; return how many partitions had some.
+
+    Entries that somebody deleted by hand stay counted, and their tenant would never get its share back.
+
+    Raises:
+        Unavailable: Redis could not be reached; the same call again is safe.
+    """
+    forgotten = 0
+    for partition in range(partitions):
+        lanes = list(product(CHANNELS, [partition], LANES))
+        streams = [stream_key(*lane) for lane in lanes] + [dead_key(name, partition) for name in CHANNELS]
+        queues = [retry_key(*lane) for lane in lanes] + [fair_key(name, partition) for name in CHANNELS]
+        keys = [bytes_key(partition), *streams, *queues]
+        forgotten += int(run_script(client, "level", keys, [len(streams)]))
+    return forgotten
 
 
 def _empty(client: Any, partitions: int) -> bool:
