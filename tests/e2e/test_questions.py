@@ -117,7 +117,8 @@ def test_a_parameter_nobody_knows_is_refused_everywhere(platform: Platform, path
 def test_past_the_last_page_the_total_is_still_what_it_is(platform: Platform, path: str) -> None:
     for _ in range(2):
         platform.post(event())
-    until(lambda: platform.api.get(path).json()["pagination"]["total"] > 0, within_s=10, what="there is something")
+    signals = "/api/v1/signals"
+    until(lambda: platform.api.get(signals).json()["pagination"]["total"] == 2, within_s=10, what="both are processed")
     first = platform.api.get(path).json()["pagination"]
     last = platform.api.get(path, params={"page": 9999}).json()
     assert last["data"] == []
