@@ -27,7 +27,7 @@ ASYNCHRONOUS = frozenset({"ingest"})
 THREADS = 4
 #: Paths that a probe asks, which must not wait for work.
 PROBES = frozenset({"/health", "/ready", "/live"})
-#: Reads of one API key that wait for their turn, beside those that have half of the threads; one more is 429.
+#: Reads of one tenant that wait for their turn, beside those that have half of the threads; one more is 429.
 READS_WAITING = 50
 #: Bytes of a body that are taken in whoever sends it: of anybody, and where only the dispatcher gets through, whose
 #: requests are asked about once then and not twice.
@@ -61,21 +61,21 @@ def application(function: str, told: settings.Settings) -> Any:
     source = Path(__file__).parent / function / "main.py"
     app: Any = functions_framework.create_app(function, str(source))  # type: ignore[no-untyped-call]
     # Under this name the framework has loaded the source: importing it would put the function together twice.
-    _expose(told, sys.modules["main"]._function().pings)
+    put_together = sys.modules["main"]._function()
+    _expose(told, put_together.pings)
     app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
     app.register_error_handler(HTTPException, _refused)
     most = _most_bytes(function, told)
     if function != "api":
         return ThreadedApp(app, threads=THREADS, early=EARLY_DELIVERY_BYTES, most=most, reserved=PROBES)
     from functions.ingest.doors import DOORS
-    from functions.web.turns import Turns
 
     return ThreadedApp(
         app,
         threads=THREADS,
         early=EARLY_BYTES,
         most=most,
-        turns=Turns(each=THREADS // 2, waiting=READS_WAITING),
+        gate=put_together.gate(threads=THREADS, each=THREADS // 2, waiting=READS_WAITING),
         reserved=PROBES | DOORS.keys(),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ from events.log import Log
 from functions.adapters.postgres.reader import Page, Reader
 from functions.api.dead_letters import DeadLetterDesk
 from functions.api.front_door import FrontDoorBridge
+from functions.api.gate import ReadGate
+from functions.api.keys import RememberedKeys
 from functions.api.parameters import (
     AccountAt,
     Nothing,
@@ -50,10 +53,11 @@ from functions.domain.name import tidy
 from functions.domain.search import FILTERS, SearchQuery, words
 from functions.domain.signal import instant
 from functions.ingest.doors import DOORS, without_slash
-from functions.ports import KeyDirectory, SearchIndex
+from functions.ports import SearchIndex
 from functions.web import problem
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
+from functions.web.turns import Turns
 
 log = Log("api")
 
@@ -63,7 +67,7 @@ class Api:
     """Everything the API answers with.
 
     Args:
-        keys: whose key it is.
+        keys: whose key it is, as remembered for two seconds.
         reader: signals, accounts and notices.
         search: full text.
         front_door: takes events, as ingest does.
@@ -74,7 +78,7 @@ class Api:
         now: the clock, with zone.
     """
 
-    keys: KeyDirectory
+    keys: RememberedKeys
     reader: Reader
     search: SearchIndex
     front_door: FrontDoorBridge
@@ -83,6 +87,11 @@ class Api:
     operator_keys: Collection[str]
     pings: Mapping[str, Ping]
     now: Callable[[], datetime]
+
+    def gate(self, *, threads: int, each: int, waiting: int) -> ReadGate:
+        """Return the gate for a server that works on ``threads`` requests at a time: see :class:`Turns`."""
+        turns = Turns(threads=threads, each=each, waiting=waiting)
+        return ReadGate(self.keys, self.operator_keys, turns, lambda: time.monotonic_ns() // 1000)
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer one request."""

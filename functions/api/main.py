@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from datetime import UTC, datetime
 from functools import cache
 
@@ -19,6 +20,7 @@ from functions.adapters.search import search_index
 from functions.api.app import Api
 from functions.api.dead_letters import DeadLetterDesk
 from functions.api.front_door import FrontDoorBridge
+from functions.api.keys import RememberedKeys
 from functions.ingest.main import front_door
 
 
@@ -33,7 +35,7 @@ def _function() -> Api:
     seen = SeenEvents(client, told.partitions)
     letters = DeadLetters(client, told.partitions)
     return Api(
-        keys=PostgresTenants(database),
+        keys=RememberedKeys(PostgresTenants(database), time.monotonic),
         reader=reader,
         search=search,
         front_door=FrontDoorBridge(front_door(told)),

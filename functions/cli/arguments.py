@@ -128,7 +128,7 @@ def _moment(text: str) -> datetime:
 
 
 def rate(text: str) -> Rate:
-    """A rate, ``100/s`` or ``100/s:200``: so many events a second (``/m``, ``/h``), so many at once."""
+    """A rate, ``100/s`` or ``100/s:200``: so many events or requests a second (``/m``, ``/h``), so many at once."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)/([smh])(?::(\d{1,9}))?", text, re.ASCII)
     if match is None:
         raise ArgumentTypeError("takes 100/s or 100/s:200, events a second (/m, /h) and how many at once")

@@ -7,10 +7,10 @@ from argparse import Namespace
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, plan_option
 from functions.cli.installation import Installation, require_tenant, unless_away
-from functions.domain.plan import Monthly, Plan, Rate
+from functions.domain.plan import READ_RATE, Monthly, Plan, Rate
 
 _AGAIN = "the same command again finishes it"
-_LIMITS = ("rate", "key_rate", "soft", "hard")
+_LIMITS = ("rate", "key_rate", "read_rate", "soft", "hard")
 
 
 def add(commands: Commands) -> None:
@@ -49,12 +49,16 @@ def _add_plan(tenants: Commands) -> None:
         "sspp tenants plan acme",
     )
     plan.add_argument("tenant", metavar="ID", help="the tenant's id")
-    for name, whose in (("--rate", "the tenant"), ("--key-rate", "each of its keys")):
+    for name, what in (
+        ("--rate", "events a second (/m, /h) for the tenant"),
+        ("--key-rate", "events a second (/m, /h) for each of its keys"),
+        ("--read-rate", f"requests a second (/m, /h) to each API process; without it, {plan_option(READ_RATE)}"),
+    ):
         plan.add_argument(
             name,
             type=arguments.rate,
             metavar="N/s[:BURST]",
-            help=f"events a second (/m, /h) for {whose}; BURST (default: one second's) at once",
+            help=f"{what}; BURST (default: one second's) at once",
         )
     plan.add_argument("--soft", type=arguments.count, metavar="N", help="warn senders above N events a month (UTC)")
     plan.add_argument("--hard", type=arguments.count, metavar="N", help="refuse events above N a month (UTC)")
@@ -93,10 +97,17 @@ def _plan(options: Namespace, installation: Installation) -> None:
         require_tenant(known, options.tenant)
         if given or options.unlimited:
             monthly = Monthly(soft=options.soft, hard=options.hard)
-            known.put_plan(options.tenant, Plan(rate=options.rate, keyRate=options.key_rate, monthly=monthly))
+            rates = {"rate": options.rate, "keyRate": options.key_rate, "readRate": options.read_rate}
+            known.put_plan(options.tenant, Plan(**rates, monthly=monthly))
         plan = known.record.terms()[options.tenant].plan
     for name, value in _limits(plan):
-        output.result(f"{name:<10}{plan_option(value) if value is not None else 'not limited'}")
+        output.result(f"{name:<11}{_said(name, value)}")
+
+
+def _said(name: str, value: Rate | int | None) -> str:
+    if value is not None:
+        return plan_option(value)
+    return f"{plan_option(READ_RATE)}, as where a plan names none" if name == "read-rate" else "not limited"
 
 
 def _in_short(plan: Plan) -> str:
@@ -107,6 +118,7 @@ def _limits(plan: Plan) -> list[tuple[str, Rate | int | None]]:
     return [
         ("rate", plan.rate),
         ("key-rate", plan.keyRate),
+        ("read-rate", plan.readRate),
         ("soft", plan.monthly.soft),
         ("hard", plan.monthly.hard),
     ]

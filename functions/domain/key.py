@@ -11,6 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from events.errors import Refused
+from functions.domain.plan import Rate
 
 #: Tells a leaked key apart from other secrets; scanners look for it.
 PREFIX = "sspp_"
@@ -25,12 +26,17 @@ WRITE_DEAD_LETTERS = "dead-letters:write"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whom a key belongs to, what it may do and until when, and whether that tenant is suspended."""
+    """Whom a key belongs to, what it may do and until when; and of that tenant, whether it is suspended and may read.
+
+    Args:
+        read_rate: of its tenant's plan; None where that names none, or is not known.
+    """
 
     tenant_id: str
     scopes: frozenset[str]
     expires_at: datetime | None = None
     suspended: bool = False
+    read_rate: Rate | None = None
 
 
 def permitted(grant: Grant | None, scope: str, now: datetime) -> Grant:

@@ -1,4 +1,4 @@
-"""What a tenant may send: rates, monthly limits, and event types of its own."""
+"""What a tenant may send and read: rates, monthly limits, and event types of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONFIG = ConfigDict(frozen=True, extra="forbid")
 
 
 class Rate(BaseModel):
-    """So many events a second on average, and so many at once."""
+    """So many events or requests a second on average, and so many at once."""
 
     model_config = _CONFIG
 
@@ -22,8 +22,12 @@ class Rate(BaseModel):
 
     @property
     def interval_us(self) -> int:
-        """Microseconds one event takes up."""
+        """Microseconds one of them takes up."""
         return max(1, round(1_000_000 / self.perSecond))
+
+
+#: How often a tenant may ask one API process where its plan does not say: far more than people and dashboards do.
+READ_RATE = Rate(perSecond=50, burst=200)
 
 
 class Monthly(BaseModel):
@@ -36,17 +40,23 @@ class Monthly(BaseModel):
 
 
 class Plan(BaseModel):
-    """A tenant's limits; what is not named is not limited."""
+    """A tenant's limits; what is not named is not limited, but reads are by :data:`READ_RATE`.
+
+    Args:
+        rate, keyRate: events, of the tenant and of each of its keys.
+        readRate: requests to one API process other than those that bring events.
+    """
 
     model_config = _CONFIG
 
     rate: Rate | None = None
     keyRate: Rate | None = None  # noqa: N815 - the wire's name
+    readRate: Rate | None = None  # noqa: N815 - the wire's name
     monthly: Monthly = Monthly()
 
     @property
     def unlimited(self) -> bool:
-        """Whether it limits nothing and warns of nothing."""
+        """Whether it limits no events and warns of nothing."""
         monthly = self.monthly
         return self.rate is None and self.keyRate is None and monthly.soft is None and monthly.hard is None
 

@@ -7,15 +7,14 @@ import io
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from events.errors import Refused
 from functions.web import problem
 from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, lifespan, send_answer
-from functions.web.credentials import api_key
-from functions.web.turns import Turns
+from functions.web.turns import Admitted, Gate
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -47,7 +46,7 @@ class ThreadedApp:
         early: bytes of a body that is taken in before the function is asked. With one that is longer or late it
             first sees the head alone, so that whom it refuses makes us keep no more.
         most: bytes of a body that are taken in at all.
-        turns: shares the threads out among callers; None where only the dispatcher calls.
+        gate: shares the threads out among callers; None where only the dispatcher calls.
         reserved: paths with threads of their own: probes, and what must not wait for reads.
     """
 
@@ -58,14 +57,14 @@ class ThreadedApp:
         threads: int,
         early: int,
         most: int,
-        turns: Turns | None = None,
+        gate: Gate | None = None,
         reserved: Collection[str] = (),
     ) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self._reserved_threads = ThreadPoolExecutor(RESERVED, thread_name_prefix="reserved")
         self._reserved = frozenset(reserved)
-        self._turns = turns
+        self._gate = gate
         self._brake = Brake()
         self._early = early
         self._most = most
@@ -77,11 +76,8 @@ class ThreadedApp:
             return
         headers = headers_of(scope)
         body = Body(receive, headers, self._most)
-        await body.wait(self._early, EARLY_S)
-        content = await _read(body) if body.whole else _BodyWanted()
         try:
-            while (answer := await self._work(scope, headers, content)) is None:
-                content = await _read(body)
+            answer = await self._answer(scope, headers, body)
         except Refused as refusal:
             status, told, text = problem.refused(refusal)
             answer = _Answer(status, list(told.items()), text)
@@ -91,20 +87,36 @@ class ThreadedApp:
             answer_headers = [*answer_headers, ("connection", "close")]
         await send_answer(send, answer.status, answer_headers, answer.body)
 
-    async def _work(self, scope: Scope, headers: Mapping[str, str], body: bytes | BaseException) -> _Answer | None:
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], body: Body) -> _Answer:
+        """Have a thread answer, with the head alone first where the body is long or late.
+
+        Raises:
+            Refused: the gate does not admit the request.
+        """
+        gated = self._gate is not None and scope["path"] not in self._reserved
+        admitted = self._gate.admit(headers) if self._gate and gated else None
+        await body.wait(self._early, EARLY_S)
+        content = await _read(body) if body.whole else _BodyWanted()
+        while (answer := await self._work(scope, headers, content, admitted)) is None:
+            content = await _read(body)
+        return replace(answer, headers=[*answer.headers, *admitted.headers.items()]) if admitted else answer
+
+    async def _work(
+        self, scope: Scope, headers: Mapping[str, str], body: bytes | BaseException, admitted: Admitted | None
+    ) -> _Answer | None:
         """Have a thread answer; None where it wants a body and there is none yet.
 
         Raises:
-            Refused: 429, too many requests of this caller are under way.
+            Refused: 429, too many requests of this caller wait.
         """
         given = io.BytesIO(body) if isinstance(body, bytes) else _Withheld(body)
         call = partial(self._call, _environ(scope, headers) | {"wsgi.input": given})
         loop = asyncio.get_running_loop()
         if scope["path"] in self._reserved:
             return await loop.run_in_executor(self._reserved_threads, call)
-        if self._turns is None:
+        if self._gate is None or admitted is None:
             return await loop.run_in_executor(self._threads, call)
-        async with self._turns.taken(api_key(headers.get("x-api-key"), headers.get("authorization"))):
+        async with self._gate.turns.taken(admitted.caller):
             return await loop.run_in_executor(self._threads, call)
 
     def _call(self, environ: dict[str, Any]) -> _Answer | None:

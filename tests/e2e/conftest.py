@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from events import settings
-from functions import migrate
+from functions import migrate, tenants
+from functions.domain.key import digest
 from functions.domain.rule import RuleDefinition
 from functions.local import valkey
+from functions.tenants import Tenants
 from tests.conftest import cloned
 from tests.servers import parts, smtp, tenant
 from tests.servers.parts import Parts
@@ -90,6 +92,21 @@ def platform(installation: Installation) -> Iterator[Platform]:
         httpx.Client(base_url=parts["api"].url, headers=headers, timeout=30) as api,
     ):
         yield Platform(parts, installation.mailbox, recipient, key, ingest, api)
+
+
+@pytest.fixture
+def operator(installation: Installation) -> Iterator[Tenants]:
+    """The operator's hands on the installation."""
+    with tenants.opened(installation.database_url, installation.redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture(name="tenant")
+def tenant_id(platform: Platform, operator: Tenants) -> str:
+    """The id of the platform's tenant."""
+    grant = operator.record.find(digest(platform.key))
+    assert grant is not None
+    return grant.tenant_id
 
 
 def event(**attributes: Any) -> dict[str, Any]:

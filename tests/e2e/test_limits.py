@@ -6,7 +6,7 @@ import json
 import os
 import resource
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -18,7 +18,7 @@ import pytest
 import redis
 
 from events import settings
-from functions import tenants, tick
+from functions import tick
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan
 from functions.local.postgres import as_login
@@ -32,19 +32,6 @@ STRUCTURED = {"content-type": "application/cloudevents+json"}
 TAKES_EFFECT_S = 2 + 0.5
 #: Seconds a rotated key goes on working, long enough for two requests on a busy machine.
 OVERLAP_S = 3
-
-
-@pytest.fixture
-def operator(installation: Installation) -> Iterator[Tenants]:
-    with tenants.opened(installation.database_url, installation.redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def tenant(platform: Platform, operator: Tenants) -> str:
-    grant = operator.record.find(digest(platform.key))
-    assert grant is not None
-    return grant.tenant_id
 
 
 def plan(operator: Tenants, tenant: str, **limits: Any) -> None:
@@ -244,8 +231,13 @@ def test_a_revoked_key_is_refused_everywhere_within_two_seconds(
     platform: Platform, operator: Tenants, tenant: str
 ) -> None:
     assert platform.post(event()).status_code == 202
+    assert platform.api.get("/api/v1/signals").status_code == 200
     operator.revoke_key(digest(platform.key))
-    assert platform.api.get("/api/v1/signals").status_code == 401
+    until(
+        lambda: platform.api.get("/api/v1/signals").status_code == 401,
+        within_s=TAKES_EFFECT_S,
+        what="the key reads nothing",
+    )
     for door in (platform.ingest, platform.api):
         until(
             lambda door=door: door.post("/", json=event(), headers=STRUCTURED).status_code == 401,

@@ -260,21 +260,26 @@ def test_tenants_are_put_suspended_resumed_and_listed(acme: Shell, directory: Di
 
 
 def test_a_plan_is_set_as_a_whole_and_shown(acme: Shell, directory: Directory) -> None:
-    shown = acme.good("tenants", "plan", "acme", "--rate", "100/s:200", "--key-rate", "90/m", "--hard", "1000")
+    rates = ("--rate", "100/s:200", "--key-rate", "90/m", "--read-rate", "5/s:20")
+    shown = acme.good("tenants", "plan", "acme", *rates, "--hard", "1000")
     assert shown.splitlines() == [
-        "rate      100/s:200",
-        "key-rate  1.5/s:2",
-        "soft      not limited",
-        "hard      1000",
+        "rate       100/s:200",
+        "key-rate   1.5/s:2",
+        "read-rate  5/s:20",
+        "soft       not limited",
+        "hard       1000",
     ]
     limits = {"rate": {"perSecond": 100, "burst": 200}, "keyRate": {"perSecond": 1.5, "burst": 2}}
+    limits["readRate"] = {"perSecond": 5, "burst": 20}
     assert directory.terms("acme").plan == Plan.model_validate({**limits, "monthly": {"hard": 1000}})
     assert acme.good("tenants", "plan", "acme") == shown
     assert acme.listed("tenants", "list")[0]["plan"]["keyRate"] == {"perSecond": 1.5, "burst": 2}
     acme.good("tenants", "plan", "acme", "--soft", "7")
     assert directory.terms("acme").plan == Plan.model_validate({"monthly": {"soft": 7}})
-    acme.good("tenants", "plan", "acme", "--unlimited")
+    bare = acme.good("tenants", "plan", "acme", "--unlimited")
+    assert "read-rate  50/s:200, as where a plan names none" in bare.splitlines()
     assert directory.terms("acme").plan == Plan()
+    assert b"readRate" not in directory.redis.get(terms_of("acme")), "the release before refuses what it does not know"
 
 
 def test_lists_keep_to_a_hundred_columns_and_escape_what_steers_a_terminal(acme: Shell, database_url: str) -> None:

@@ -18,6 +18,7 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.postgres.trouble import sqlstate
 from functions.domain.key import READ, Grant
+from functions.domain.plan import READ_RATE, Plan
 from functions.local.postgres import as_login
 from tests.integration.test_signal_store import signal
 from tests.servers.parts import PASSWORD
@@ -168,8 +169,11 @@ def test_reset_role_gives_the_api_nothing(filled: str) -> None:
         assert login.run("SELECT count(*) FROM signals") == [[0]], "no tenant, nothing"
 
 
-def test_the_api_finds_a_key_by_its_digest_and_reads_its_tenant(api: Database) -> None:
+def test_the_api_finds_a_key_by_its_digest_and_reads_its_tenant(filled: str, api: Database) -> None:
     assert PostgresTenants(api).find("digest-mine") == Grant("mine", frozenset({READ}))
+    with closing(Database(filled)) as owner:
+        PostgresTenants(owner).put_plan("mine", Plan(readRate=READ_RATE))
+    assert PostgresTenants(api).find("digest-mine") == Grant("mine", frozenset({READ}), read_rate=READ_RATE)
     assert PostgresTenants(api).find("digest") is None
     id_ = event_id("acme-inc", "/tests", "0")
     assert Reader(api).signal("mine", id_) is not None

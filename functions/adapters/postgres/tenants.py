@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from events.errors import Refused
 from functions.adapters.postgres.database import Database, Row
 from functions.domain.key import Grant
-from functions.domain.plan import OwnEventType, Plan, Terms
+from functions.domain.plan import OwnEventType, Plan, Rate, Terms
 
 if TYPE_CHECKING:  # the API, which starts from nothing, has no use for the rules' language
     from functions.domain.rule import RuleDefinition
@@ -54,7 +55,7 @@ class PostgresTenants:
             Refused: there is no such tenant.
         """
         with self._database.transaction() as tx:
-            _found(tx.row("put_plan", tenant_id=tenant_id, plan=plan.model_dump_json()), tenant_id)
+            _found(tx.row("put_plan", tenant_id=tenant_id, plan=plan.model_dump_json(exclude_none=True)), tenant_id)
 
     def suspend(self, tenant_id: str, *, suspended: bool) -> None:
         """Suspend a tenant, or take it back.
@@ -131,7 +132,12 @@ class PostgresTenants:
         """See :class:`functions.ports.KeyDirectory`."""
         with self._database.transaction() as tx:
             row = tx.row("find_key", digest=digest)
-        return _grant(row) if row else None
+        if row is None:
+            return None
+        with self._database.transaction(tenant=row["tenant_id"]) as tx:
+            limits = tx.row("read_rate", tenant_id=row["tenant_id"])
+        rate = limits and limits["read_rate"]
+        return replace(_grant(row), read_rate=Rate.model_validate(rate) if rate else None)
 
     def put_rule(self, tenant_id: str, rule_id: UUID, definition: RuleDefinition) -> None:
         """Record a rule; a changed definition is a new version, the same one changes nothing."""

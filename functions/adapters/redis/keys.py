@@ -35,7 +35,9 @@ class RedisKeyDirectory:
         Raises:
             Unavailable: Redis could not be reached; the same call again is safe.
         """
-        tenants = {terms_of(tenant_id): known.model_dump_json() for tenant_id, known in terms.items()}
+        # Without what is not set: front doors of the release before refuse a limit that they do not know.
+        written = {tenant_id: known.model_dump_json(exclude_none=True) for tenant_id, known in terms.items()}
+        tenants = {terms_of(tenant_id): text for tenant_id, text in written.items()}
         keys = {key_of(digest): encode(grant) for digest, grant in grants.items()}
         self._bytes = sum(len(name) + len(value) + ENTRY_BYTES for name, value in (tenants | keys).items())
         with translated():

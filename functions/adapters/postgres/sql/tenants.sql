@@ -110,6 +110,10 @@ SELECT pg_advisory_xact_lock(21946);
 -- Whom a key that is not revoked belongs to, and whether that tenant is suspended.
 SELECT tenant_id, scopes, expires_at, suspended FROM find_key(CAST(:digest AS text));
 
+-- read_rate --
+-- How often a tenant may read, null where its plan does not say.
+SELECT plan -> 'readRate' AS read_rate FROM tenants WHERE tenant_id = :tenant_id;
+
 -- events_this_month --
 -- How many events each tenant has had processed in a month.
 SELECT tenant_id, events FROM usage WHERE month = CAST(:month AS date);
