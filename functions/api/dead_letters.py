@@ -100,7 +100,10 @@ class DeadLetterDesk:
     def show(self, tenant: str | None, arguments: Mapping[str, str], id_: str) -> dict[str, Any]:
         """One letter with its whole event."""
         parsed(Nothing, arguments)
-        return in_full(self.letters.get(id_, tenant))
+        shown = in_full(self.letters.get(id_, tenant))
+        if tenant is not None and isinstance(shown["event"], dict):
+            shown["event"].pop("knativeerrordest", None)  # an address of ours, for the operator alone
+        return shown
 
     def edit(self, tenant: str | None, arguments: Mapping[str, str], id_: str, body: bytes) -> dict[str, Any]:
         """Give a letter other data or another event. Answers no content: this may be a key that must not read."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from functions.domain.sales import SalesEvent
+from functions.domain.sales import UNSCORED, SalesEvent
 
 #: Bonuses in 1/100. Source: docs/scoring.md, "Signal score".
 FAST_RESPONSE, FAST_RESPONSE_HOURS = 10, 24
@@ -48,6 +48,8 @@ class Signal(NamedTuple):
         kind = event.kind
         hundredths = kind.hundredths
         reasons = [f"{kind.alias} is worth {_decimal(kind.hundredths)}"]
+        if kind.signal == UNSCORED:
+            reasons = [f"{kind.type} is not a known event type"]
         hours = _number(event.metadata, "responseTimeHours")
         if hours is not None and hours < FAST_RESPONSE_HOURS:
             hundredths += FAST_RESPONSE

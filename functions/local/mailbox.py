@@ -118,6 +118,11 @@ class Mailbox:
         return self._folder / f"{mail_id}.eml"
 
 
+#: How a browser on this machine names us, before the port.
+_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_PORT = re.compile(r":\d+$")
+
+
 class Receiver:
     """What aiosmtpd calls for every message."""
 
@@ -161,6 +166,9 @@ class Page(BaseHTTPRequestHandler):
         """Say nothing: a page that is looked at is no event."""
 
     def _answer(self, path: str) -> tuple[int, str, bytes]:
+        if _PORT.sub("", self.headers.get("host", "")) not in _NAMES:
+            # A page of somebody else's whose name was made to lead here, by DNS rebinding, must not read the mails.
+            return 421, "text/plain", b"ask for 127.0.0.1 or localhost\n"
         if path == "/":
             mails = list(self._mailbox.newest(SHOWN))
             return 200, "text/html; charset=utf-8", page(mails).encode("utf-8", "replace")

@@ -109,6 +109,7 @@ def test_identities_take_few_bytes_and_are_found_in_every_generation(url, client
     assert {client.object("encoding", key) for key in buckets} == {b"listpack"}
     assert min(client.ttl(key) for key in buckets) >= DAY_S
     assert at(url, lambda door: stored(door, range(0, count, 7))) == 0
+    assert 0 < client.ttl(keyspace.count_key(TENANT, 0, ARRIVAL.now)) <= keyspace.COUNT_KEPT_S
 
 
 def test_two_front_doors_agree_while_generations_change(url):

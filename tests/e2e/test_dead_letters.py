@@ -197,6 +197,8 @@ def test_the_operator_sees_and_touches_everybodys(world: World) -> None:
     assert listed(world.asks(OPERATOR_KEY)) == [foreign, own]
     assert listed(world.asks(OPERATOR_KEY, params={"tenant": world.other})) == [foreign]
     assert world.asks(OPERATOR_KEY, path=f"{PATH}/{own}").json()["tenant"] == world.tenant
+    addressed = [ask(f"{PATH}/{own}") for ask in (world.own.get, lambda path: world.asks(OPERATOR_KEY, path=path))]
+    assert ["knativeerrordest" in answer.json()["event"] for answer in addressed] == [False, True]
     purged = world.asks(OPERATOR_KEY, "POST", f"{PATH}/purge", json={"tenant": world.other})
     assert purged.json()["purged"] == 1
     assert world.asks(OPERATOR_KEY, "DELETE", f"{PATH}/{own}").json() == {"purged": 1}

@@ -173,6 +173,7 @@ def test_an_event_of_a_type_nobody_knows_is_kept_unscored(platform: Platform) ->
     row = signal(platform, answer.json()["id"])
     assert (row["event_type"], row["signal_type"], row["points"]) == ("paint.chosen", "unscored", 0)
     assert (row["account_id"], row["metadata"]) == ("globex", payload)
+    assert row["reasons"] == ["paint.chosen is not a known event type"]
 
 
 @pytest.mark.parametrize("payload", ["text", 7, None, [1, 2], {}])

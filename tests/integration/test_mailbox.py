@@ -101,6 +101,13 @@ def test_it_answers_what_every_part_answers_and_nothing_else(tmp_path):
             assert mailbox.get(path).status_code == 404
 
 
+def test_a_page_of_another_name_reads_no_mail(tmp_path):
+    with running(tmp_path / "home") as mailbox:
+        for host, status in (("localhost:1", 200), ("[::1]:1", 200), ("evil.example", 421), ("", 421), ("[", 421)):
+            answer = httpx.get(f"{mailbox.url}/messages", headers={"host": host}, timeout=10)
+            assert answer.status_code == status, host
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_when_asked(tmp_path, number):
     with running(tmp_path / "home") as mailbox:

@@ -20,6 +20,7 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.plan import OwnEventType
 from functions.domain.rule import RuleDefinition
 from functions.domain.sales import UNASSIGNED, SalesEvent
 from functions.domain.signal import SHOWN, Signal, instant
@@ -171,6 +172,41 @@ def test_accounts_are_ranked_by_the_score_that_each_of_them_shows(
         explained = reader.explained("acme-inc", row["account_id"], NOW)
         assert explained is not None
         assert (row["engagement"], row["effort"]) == (explained["buyer"].score, explained["rep"].score)
+
+
+def test_accounts_of_one_score_are_ranked_by_name_so_that_no_page_repeats_one(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    names = [f"account-{number:02}" for number in range(40)]
+    store.record([signal(number, account_id=name) for number, name in enumerate(random.Random(5).sample(names, 40))])
+    pages = [Reader(database).accounts("acme-inc", NOW, Page(number=number, limit=7))[0] for number in range(1, 7)]
+    assert [row["account_id"] for page in pages for row in page] == names
+
+
+def test_what_an_account_is_made_of_begins_with_the_strongest_be_it_negative(
+    store: PostgresSignalStore, database: Database
+) -> None:
+    types = ("page_viewed", "email_unsubscribed", "email_clicked")
+    store.record([signal(number, kind=EVENT_TYPES[name]) for number, name in enumerate(types)])
+    explained = Reader(database).explained("acme-inc", "globex", NOW)
+    assert explained is not None
+    assert [item.points_now for item in explained["buyer"].contributions] == [-30, 6, 2]
+
+
+def test_the_newest_version_of_a_rule_and_of_an_event_type_counts(
+    store: PostgresSignalStore, database: Database, rule: UUID
+) -> None:
+    known = PostgresTenants(database)
+    for points in (1, 2, 3):
+        given = {"type": "com.acme.a", "signal": "engagement", "score": 0.1, "points": points, "halfLifeDays": 7}
+        known.put_event_type("acme-inc", OwnEventType.model_validate(given))
+        then = [{"channel": "email", "to": "a@example.com"}]
+        version = {"name": f"version {points}", "when": "account.engagement >= 50", "then": then}
+        known.put_rule("acme-inc", rule, RuleDefinition.model_validate(version))
+    assert store.own_event_types({"acme-inc"})["acme-inc"]["com.acme.a"].points == 3
+    store.record([signal(1)])
+    notices, _ = Reader(database).notices("acme-inc", PAGE)
+    assert [(notice["title"], notice["rule_version"]) for notice in notices] == [("version 3", 4)]
 
 
 def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore, database: Database) -> None:

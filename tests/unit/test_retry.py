@@ -87,6 +87,15 @@ def test_jitter_only_lengthens_a_wait_and_by_no_more_than_its_share(attempts, dr
     assert least <= Fraction(wait_s) <= least * (1 + Fraction(jitter)) * (1 + Fraction(1, 2**50))
 
 
+def test_jitter_lengthens_a_wait_by_what_is_drawn_of_its_share():
+    assert [
+        RetryPolicy(delays_s=(100,)).wait_s(Verdict(500), 1, rand=lambda drawn=drawn: drawn) for drawn in (0, 0.5)
+    ] == [
+        100,
+        105,
+    ]
+
+
 @given(st.lists(st.floats(0, 1000), max_size=5), st.integers(0, 599), st.integers(1, 10))
 def test_an_event_is_tried_once_and_then_once_for_each_delay(delays, status, attempts):
     policy = RetryPolicy(delays_s=delays, jitter=0)

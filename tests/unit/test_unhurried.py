@@ -68,6 +68,7 @@ def test_made_up_keys_cost_nothing_and_drive_out_no_key_that_works(monkeypatch):
         for _ in range(20):
             assert await cache.find(new_key(os.urandom(RANDOM_BYTES)), NOW) is None
         assert directory.asked == asked + 20
+        assert len(cache._known) <= 6, "a flood of unknown keys fills no memory"
         assert await cache.find(key, NOW) is found, "it was never forgotten"
 
     asyncio.run(ask())
