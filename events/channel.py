@@ -145,7 +145,7 @@ def connect(url: str) -> redis.Redis:
     """A client that answers or fails within seconds; it connects when first used.
 
     With ``?cluster=true`` it is one of a Redis Cluster, whose nodes are looked up at once, starting with the one
-    that ``url`` names.
+    that ``url`` names. ``replicas`` is for the front door alone (functions/adapters/redis/pipe.py).
 
     Raises:
         Unavailable: no node of the cluster says who has which slots.
@@ -159,10 +159,13 @@ def connect(url: str) -> redis.Redis:
     }
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
-    if options.pop("cluster", "") != "true":
+    options.pop("replicas", "")
+    clustered = options.pop("cluster", "") == "true"
+    url = urlunsplit(parts._replace(query=urlencode(options)))
+    if not clustered:
         return redis.Redis.from_url(url, **limits)
     try:
-        found: Any = redis.RedisCluster.from_url(urlunsplit(parts._replace(query=urlencode(options))), **limits)
+        found: Any = redis.RedisCluster.from_url(url, **limits)
     except redis.RedisClusterException as exc:
         raise Unavailable("Redis") from exc
     return found  # type: ignore[no-any-return] # it has a Redis' commands

@@ -134,7 +134,7 @@ local function over_share()
   return dead > own / 2 and 'letters' or 'share'
 end
 
-local answers, stored, took = {}, 0, 0
+local answers, stored, took, repeated = {}, 0, 0, false
 for i = 1, events do
   local field, hash, event = ARGV[i * 3 + 11], ARGV[i * 3 + 12], ARGV[i * 3 + 13]
   local bytes = #event + OVERHEAD
@@ -143,6 +143,7 @@ for i = 1, events do
   local stream = (fair and not fits(fair)) and KEYS[2] or KEYS[1]
   if seen then
     answers[i] = seen == hash and 'duplicate' or 'conflict'
+    repeated = true
   elseif hard >= 0 and used + stored >= hard then
     answers[i] = 'quota'
   elseif not within_rates() then
@@ -162,8 +163,10 @@ for i = 1, events do
   end
 end
 
+-- Written for a duplicate as well: who waits for replicas waits for its own connection's writes, and what a duplicate
+-- repeats was another's.
+if stored > 0 or repeated then redis.call('HINCRBY', KEYS[7], 'count', stored) end
 if stored > 0 then
-  redis.call('HINCRBY', KEYS[7], 'count', stored)
   used = redis.call('INCRBY', KEYS[3], stored)
   redis.call('EXPIRE', KEYS[3], ARGV[4])
   for _, rate in ipairs(rates) do keep(rate) end

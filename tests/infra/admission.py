@@ -180,7 +180,12 @@ def _probes(container: Object) -> Iterator[str]:
 
 
 #: Trigger type -> the metadata it cannot do without.
-_NEEDED = {"redis-streams": ("stream", "streamLength"), "redis": ("listName", "listLength")}
+_NEEDED = {
+    "redis-streams": ("address", "stream", "streamLength"),
+    "redis": ("address", "listName", "listLength"),
+    "redis-cluster-streams": ("addresses", "stream", "streamLength"),
+    "redis-cluster": ("addresses", "listName", "listLength"),
+}
 
 
 def _trigger(trigger: Object) -> Iterator[str]:
@@ -191,7 +196,7 @@ def _trigger(trigger: Object) -> Iterator[str]:
     if trigger["type"] not in _NEEDED:
         yield f"there is no trigger type {trigger['type']} here"
         return
-    for name in ("address", *_NEEDED[trigger["type"]]):
+    for name in _NEEDED[trigger["type"]]:
         if not metadata.get(name):
             yield f"{name} is missing"
     if "consumerGroup" in metadata:

@@ -43,16 +43,31 @@ def kustomized(folder: Path) -> str:
 
 def rendered_by_the_oldest(stack: str) -> str:
     """What the kubectl of the oldest supported Kubernetes would apply; skips without the kustomize that it has."""
+    return kustomized_by_the_oldest(ROOT / "knative" / "overlays" / stack)
+
+
+def kustomized_by_the_oldest(folder: Path) -> str:
+    """The same of a folder."""
     if not OLDEST_KUSTOMIZE.exists():
         reason = f"{OLDEST_KUSTOMIZE} is not there; `make {OLDEST_KUSTOMIZE.relative_to(ROOT)}` builds it with Go"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    argv = [OLDEST_KUSTOMIZE, "build", ROOT / "knative" / "overlays" / stack]
+    argv = [OLDEST_KUSTOMIZE, "build", folder]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def objects(stack: str) -> list[Object]:
     """The objects of a stack, the caller's own to change."""
     return list(map(json.loads, _parsed(rendered(stack))))
+
+
+def folder_objects(folder: Path) -> list[Object]:
+    """The objects that a folder's kustomization makes, the caller's own to change."""
+    return list(map(json.loads, _parsed(_kustomized_once(folder))))
+
+
+@cache
+def _kustomized_once(folder: Path) -> str:
+    return kustomized(folder)
 
 
 @cache

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, product
 from typing import Any
 from urllib.parse import urlsplit
+
+from redis.crc import key_slot
 
 from events import keyspace
 from events.settings import LOGINS, NAMES, REQUIRED
@@ -157,7 +160,7 @@ def dispatchers_match_subscriptions(found: list[Object]) -> Iterator[str]:
         url = environment(found, container).get("SSPP_TARGET_URL")
         if url != f"http://{subscription.function}.{namespace}.svc.cluster.local/":
             yield f"{name} delivers to {url}"
-        yield from _triggers(scaled[name], channel, partitions, namespace)
+        yield from _triggers(scaled[name], channel, partitions, namespace, "-cluster" if clustered(found) else "")
 
 
 def targets_are_local_functions(found: list[Object]) -> Iterator[str]:
@@ -242,8 +245,7 @@ def redis_is_the_truth(found: list[Object]) -> Iterator[str]:
     if most > 0.65 * _bytes(container["resources"]["limits"]["memory"]):
         yield "maxmemory leaves no memory for rewriting the append-only file"
     told = {name: int(value) for name, value in settings_map(found).items() if value.isdecimal()}
-    waiting = told["SSPP_MAX_WAITING_BYTES"] * told["SSPP_PARTITIONS"]
-    if waiting > most / 3:
+    if told["SSPP_MAX_WAITING_BYTES"] * partitions_of_a_node(found) > most / 3:
         yield "SSPP_MAX_WAITING_BYTES in every partition are more than a third of maxmemory"
     if told["SSPP_MAX_STREAM_LENGTH"] * SMALLEST_BYTES < told["SSPP_MAX_WAITING_BYTES"]:
         yield "SSPP_MAX_STREAM_LENGTH is reached before SSPP_MAX_WAITING_BYTES: one tenant could fill a lane"
@@ -365,12 +367,30 @@ RULES: tuple[Rule, ...] = (
 
 
 def redis_option(found: list[Object], name: str) -> str:
-    """An option of the deployed redis.conf."""
-    [conf] = [
-        each["data"]["redis.conf"] for each in of_kind(found, ("v1", "ConfigMap")) if "redis.conf" in each["data"]
+    """An option of the deployed redis.conf, or of the cluster.conf that is read after it."""
+    [files] = [each["data"] for each in of_kind(found, ("v1", "ConfigMap")) if "redis.conf" in each["data"]]
+    told = [
+        match[1] for text in (files["redis.conf"], files.get("cluster.conf", "")) for match in _options(text, name)
     ]
-    match = re.search(rf"^{name} (.*)$", conf, re.MULTILINE)
-    return match[1] if match else ""
+    return told[-1] if told else ""
+
+
+def _options(text: str, name: str) -> Iterator[re.Match[str]]:
+    return re.finditer(rf"^{name} (.*)$", text, re.MULTILINE)
+
+
+def clustered(found: list[Object]) -> bool:
+    """Whether the Redis that is deployed is a cluster."""
+    return redis_option(found, "cluster-enabled") == "yes"
+
+
+def partitions_of_a_node(found: list[Object]) -> int:
+    """The most partitions that one Redis has: all of them, or of a cluster's thirds of the slots the fullest."""
+    partitions = range(int(settings_map(found)["SSPP_PARTITIONS"]))
+    if not clustered(found):
+        return len(partitions)
+    thirds = Counter(key_slot(str(partition).encode()) * 3 // 16_384 for partition in partitions)
+    return max(thirds.values())
 
 
 def ports_outside(found: list[Object], component: str) -> set[int]:
@@ -385,22 +405,23 @@ def ports_outside(found: list[Object], component: str) -> set[int]:
     }
 
 
-def _triggers(scaled: Object, channel: str, partitions: int, namespace: str) -> Iterator[str]:
+def _triggers(scaled: Object, channel: str, partitions: int, namespace: str, kind_of_redis: str) -> Iterator[str]:
     spec = scaled["spec"]
     found = {
         (each["type"], each["metadata"].get("stream") or each["metadata"].get("listName")) for each in spec["triggers"]
     }
     lanes = list(product(range(partitions), keyspace.LANES))
-    expected = {("redis-streams", keyspace.stream_key(channel, *lane)) for lane in lanes}
-    expected |= {("redis", keyspace.retry_key(channel, *lane)) for lane in lanes}
-    expected |= {("redis", keyspace.fair_key(channel, partition)) for partition in range(partitions)}
+    expected = {(f"redis{kind_of_redis}-streams", keyspace.stream_key(channel, *lane)) for lane in lanes}
+    expected |= {(f"redis{kind_of_redis}", keyspace.retry_key(channel, *lane)) for lane in lanes}
+    expected |= {(f"redis{kind_of_redis}", keyspace.fair_key(channel, partition)) for partition in range(partitions)}
     for kind, key in sorted(expected - found):
         yield f"{named(scaled)}: no trigger of type {kind} watches {key}"
     for kind, key in sorted(found - expected):
         yield f"{named(scaled)}: {kind} watches {key}, which is nothing of this channel's"
     for each in spec["triggers"]:
-        if each["metadata"].get("address") != f"sspp-redis.{namespace}.svc.cluster.local:6379":
-            yield f"{named(scaled)}: {each['name']} asks {each['metadata'].get('address')}"
+        address = each["metadata"].get("addresses" if kind_of_redis else "address")
+        if address != f"sspp-redis.{namespace}.svc.cluster.local:6379":
+            yield f"{named(scaled)}: {each['name']} asks {address}"
     if spec.get("minReplicaCount") != 0 or "maxReplicaCount" not in spec:
         yield f"{named(scaled)}: it must sleep, and have a most"
     if spec.get("pollingInterval", 30) > 5:

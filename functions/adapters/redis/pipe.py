@@ -24,8 +24,13 @@ CONNECT_TIMEOUT_S = 3.0
 REPLY_TIMEOUT_S = 5.0
 #: After a failed connect, how long requests are refused without trying again.
 RETRY_CONNECT_S = 0.25
+#: How long a replica may take to say that it has what was written. The event may be stored where it takes longer.
+COPIED_MS = 1_000
 #: How often a server is inspected while it is fit for use, and while it is not.
 INSPECT_S, INSPECT_UNFIT_S = 30.0, 1.0
+
+#: The commands that may write.
+WRITING = ("EVALSHA", "EVAL")
 
 Reply = Any
 #: Sends one command and returns its reply, which may be an error that is not raised.
@@ -38,13 +43,16 @@ class RedisPipe:
     """A multiplexed client. It connects when first used and again after the connection broke.
 
     Args:
-        url: ``redis[s]://[user][:password]@host[:port][/database]``.
+        url: ``redis[s]://[user][:password]@host[:port][/database]``. With ``?replicas=N`` a script is answered for
+            once N replicas have what it wrote.
         inspect: asked about each new connection before its first use, and again every :data:`INSPECT_S`.
     """
 
     def __init__(self, url: str, inspect: Inspect | None = None) -> None:
         self._inspect = inspect
         self._target = urlsplit(url)
+        self._options = dict(parse_qsl(self._target.query))
+        self._replicas = int(self._options.get("replicas", "0"))
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[_Connection] | None = None
         self._retry_at = 0.0
@@ -59,10 +67,7 @@ class RedisPipe:
         connection = self._connection
         if connection is None or not connection.fit:
             connection = await self._usable()
-        reply = await connection.send(command)
-        if isinstance(reply, hiredis.ReplyError):
-            raise _refusal(reply)
-        return reply
+        return await self._answered(connection, command, await connection.send(command))
 
     async def execute_asking(self, *command: str | bytes | int) -> Reply:
         """The same for a node of a cluster that is only about to get the command's keys: one that ``ASK`` named.
@@ -73,8 +78,21 @@ class RedisPipe:
         connection = await self._usable()
         # Nothing may come between the two: ASKING holds for the connection's next command, whosever it is.
         _, reply = await asyncio.gather(connection.send(("ASKING",)), connection.send(command))
+        return await self._answered(connection, command, reply)
+
+    async def _answered(self, connection: _Connection, command: tuple[str | bytes | int, ...], reply: Reply) -> Reply:
+        """Return ``reply`` to ``command`` once enough replicas have what it wrote."""
         if isinstance(reply, hiredis.ReplyError):
             raise _refusal(reply)
+        if self._replicas and command[0] in WRITING:
+            # Shielded: others wait for the same answer.
+            copies = await asyncio.shield(connection.copied(self._replicas))
+            if isinstance(copies, hiredis.ReplyError):
+                raise _refusal(copies)
+            if copies < self._replicas:
+                raise Unavailable(
+                    "Redis", sent=True, reason=f"{copies} of {self._replicas} replicas have what was written"
+                )
         return reply
 
     async def close(self) -> None:
@@ -142,7 +160,7 @@ class RedisPipe:
         """Whom to believe: ``ssl_ca_certs`` of the URL, a file, else the machine's own authorities."""
         if self._target.scheme != "rediss":
             return None
-        return ssl.create_default_context(cafile=dict(parse_qsl(self._target.query)).get("ssl_ca_certs"))
+        return ssl.create_default_context(cafile=self._options.get("ssl_ca_certs"))
 
     async def _greet(self, connection: _Connection) -> None:
         for command in self._greeting():
@@ -178,6 +196,7 @@ class _Connection(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._pending: deque[asyncio.Future[Reply]] = deque()
         self._outgoing: list[bytes] = []
+        self._unsent_wait: asyncio.Future[Reply] | None = None
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._waiting_since = 0.0
@@ -204,6 +223,15 @@ class _Connection(asyncio.Protocol):
         if self._watch is None:
             self._watch = self._loop.call_later(REPLY_TIMEOUT_S, self._check)
         return future
+
+    def copied(self, replicas: int) -> asyncio.Future[Reply]:
+        """Ask how many replicas have all that was written on this connection; one question for all who ask at once.
+
+        Redis answers when ``replicas`` have it, or after :data:`COPIED_MS`.
+        """
+        if self._unsent_wait is None:
+            self._unsent_wait = self.send(("WAIT", replicas, COPIED_MS))
+        return self._unsent_wait
 
     def abort(self) -> None:
         """Give up: close, and fail what is pending."""
@@ -238,6 +266,7 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None and not self.closed:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
+        self._unsent_wait = None
 
     def _check(self) -> None:
         """Give up when commands wait and none was answered for too long."""

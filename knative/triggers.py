@@ -1,0 +1,52 @@
+"""KEDA's triggers for more than one partition: ``triggers.py PARTITIONS FOLDER`` writes a patch for each channel.
+
+For a Redis Cluster; knative/components/redis-cluster has its output for twelve.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from events import keyspace
+
+#: Any of the nodes says where the others are. The second word is the namespace (components/namespaced).
+ADDRESS = "sspp-redis.NAMESPACE.svc.cluster.local:6379"
+#: What one dispatcher is worth: so many that wait.
+EACH = "100"
+
+
+def trigger(name: str, key: str) -> str:
+    """Return one trigger on the length of ``key``, as a line."""
+    kind, where, most = (
+        ("redis-cluster-streams", "stream", "streamLength")
+        if key.endswith(":stream")
+        else ("redis-cluster", "listName", "listLength")
+    )
+    told = f'addresses: "{ADDRESS}", username: keda, {where}: "{key}", {most}: "{EACH}"'
+    return f"{{type: {kind}, name: {name}, metadata: {{{told}}}, authenticationRef: {{name: sspp-redis}}}}"
+
+
+def patch(channel: str, partitions: int) -> str:
+    """Return the patch of a channel's ScaledObject."""
+    lines = [
+        "# Written by knative/triggers.py, which says what it is for.",
+        "- op: replace",
+        "  path: /spec/triggers",
+        "  value:",
+    ]
+    for partition in range(partitions):
+        keys = {
+            f"stream-{partition}": keyspace.stream_key(channel, partition),
+            f"retries-{partition}": keyspace.retry_key(channel, partition),
+            f"stream-{partition}-slow": keyspace.stream_key(channel, partition, keyspace.SLOW),
+            f"retries-{partition}-slow": keyspace.retry_key(channel, partition, keyspace.SLOW),
+            f"fair-{partition}": keyspace.fair_key(channel, partition),
+        }
+        lines += [f"    - {trigger(name, key)}" for name, key in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for channel in keyspace.CHANNELS:
+        (Path(sys.argv[2]) / f"triggers-{channel}.yaml").write_text(patch(channel, int(sys.argv[1])), "utf-8")

@@ -1,0 +1,219 @@
+"""The component redis-cluster: rendered, and its files run as a cluster of six that loses a primary under load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import count
+
+import pytest
+
+from events import channel, cloudevent, keyspace
+from events.channel import Channel, Done
+from events.errors import Unavailable
+from functions.adapters.redis.cluster import connect
+from functions.adapters.redis.keys import RedisKeyDirectory
+from functions.domain.key import WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.plan import Rate, Terms
+from functions.ingest.admission import Admission, Arrival, Limits
+from functions.ingest.answer import Accepted
+from functions.ingest.keys import REMEMBERED_S, KeyCache
+from tests.infra import admission, rules, schemas
+from tests.infra.manifests import ROOT, folder_objects, kustomized, kustomized_by_the_oldest, settings_map
+from tests.servers import redis_cluster
+from tests.servers.parts import until
+from tests.servers.redis_cluster import Cluster
+
+FOLDER = ROOT / "tests" / "infra" / "redis-cluster"
+PARTITIONS = int(settings_map(folder_objects(FOLDER))["SSPP_PARTITIONS"])
+TENANTS = {keyspace.partition_of(name, PARTITIONS): name for name in (f"tenant-{number}" for number in range(500))}
+LIMITS = Limits(
+    stream_length=100_000, waiting_bytes=10**9, partitions=PARTITIONS, window_s=3600, fair=Rate(perSecond=1, burst=5)
+)
+NO_COPY = "0 of 1 replicas have what was written"
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    [files] = [each["data"] for each in folder_objects(FOLDER) if "cluster.conf" in each.get("data", {})]
+    with redis_cluster.running(files, tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(started: Cluster) -> Cluster:
+    until(started.complete, within_s=60, what="the cluster is whole")
+    return started
+
+
+def key_of(tenant: str) -> str:
+    return new_key(sha256(tenant.encode()).digest())
+
+
+def let_in(cluster: Cluster) -> None:
+    with closing(channel.connect(cluster.url("operator"))) as client:
+        directory = RedisKeyDirectory(client)
+        grants = {
+            digest(key_of(tenant)): Grant(tenant, frozenset({WRITE_EVENTS}), None) for tenant in TENANTS.values()
+        }
+        directory.put(grants, {tenant: Terms() for tenant in TENANTS.values()})
+        directory.complete()
+
+
+class Door:
+    """A front door that waits for a replica, and what it said of each event."""
+
+    #: Why the last event was not accepted, where an operator is told.
+    why = ""
+
+    def __init__(self, url: str) -> None:
+        self._pipe = connect(url)
+        self._admission = Admission(
+            self._pipe, KeyCache(self._pipe, count(step=REMEMBERED_S).__next__, PARTITIONS), LIMITS
+        )
+
+    async def send(self, tenant: str, number: int) -> bool:
+        """Whether an event was accepted, and not told to come again."""
+        event = {"specversion": "1.0", "id": f"{number}", "source": "/test", "type": "demo_completed"}
+        message = cloudevent.parse(json.dumps(event | {"data": {"accountId": "account"}}).encode())
+        self.why = ""
+        try:
+            sender = await self._admission.sender(key_of(tenant), NOW)
+            [decision], _ = await self._admission.decide(sender, [message], Arrival(now=NOW))
+        except Unavailable as exc:
+            self.why = exc.reason
+            return False
+        return isinstance(decision, Accepted)
+
+    async def close(self) -> None:
+        await self._pipe.close()
+
+
+def waiting(cluster: Cluster, partition: int) -> list[int]:
+    """The numbers of the events that dispatchers are given of a partition, which they settle."""
+    found: list[int] = []
+    with closing(channel.connect(cluster.url("dispatcher"))) as client:
+        for lane in keyspace.LANES:
+            one = Channel(client, "events", partition, "a", lane)
+            one.ensure()
+            while entries := one.read(500, 0):
+                found += [int(json.loads(entry.event)["id"]) for entry in entries]
+                one.settle([(entry, Done([])) for entry in entries])
+    return found
+
+
+def home(cluster: Cluster, partition: int) -> int:
+    """The node that has a partition."""
+    with closing(channel.connect(cluster.url("dispatcher"))) as client:
+        node = client.get_node_from_key(keyspace.stream_key("events", partition))
+        return cluster.ports.index(node.port)
+
+
+def test_the_component_renders_the_same_with_the_oldest_kubectl_and_without_a_placeholder():
+    assert kustomized_by_the_oldest(FOLDER) == kustomized(FOLDER)
+    assert "NAMESPACE" not in kustomized(FOLDER)
+
+
+def test_every_object_is_what_kubernetes_knative_keda_and_our_rules_take():
+    found = folder_objects(FOLDER)
+    assert [fault for each in found if (fault := schemas.fault(each))] == []
+    assert [fault for rule in (*admission.RULES, *rules.RULES) for fault in rule(found)] == []
+
+
+def test_a_partition_that_no_trigger_watches_is_found():
+    found = folder_objects(FOLDER)
+    for each in found:
+        if each["kind"] == "ScaledObject":
+            del each["spec"]["triggers"][-1]
+    faults = list(rules.dispatchers_match_subscriptions(found))
+    assert len(faults) == 3
+    assert "dispatcher-events: no trigger of type redis-cluster watches sspp:{11}:events:slow:fair" in faults[0]
+
+
+def test_the_triggers_are_what_their_program_writes(tmp_path):
+    program = [sys.executable, "knative/triggers.py", str(PARTITIONS), str(tmp_path)]
+    subprocess.run(program, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=60)
+    written = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+    component = ROOT / "knative" / "components" / "redis-cluster"
+    assert written == {path.name: path.read_text("utf-8") for path in component.glob("triggers-*.yaml")}
+    assert len(written) == 3
+
+
+def test_the_nodes_find_each_other_and_every_primary_has_a_copy_of_its_own(cluster):
+    assert Counter(cluster.roles().values()) == {"master": 3, "slave": 3}
+    homes = Counter(home(cluster, partition) for partition in range(PARTITIONS))
+    assert len(homes) == 3
+    assert max(homes.values()) <= 5
+
+
+def test_an_event_that_no_replica_has_is_not_accepted_the_second_time_either(cluster):
+    let_in(cluster)
+    copy = cluster.copy_of(home(cluster, 1))
+
+    async def told() -> list[tuple[bool, str]]:
+        found = []
+        # Another front door each time: it has written nothing of its own that a replica could be behind with.
+        for _ in range(2):
+            door = Door(cluster.url("ingest", 0, "cluster=true&replicas=1"))
+            found.append((await door.send(TENANTS[1], 1), door.why))
+            await door.close()
+        return found
+
+    with cluster.suspended(copy):
+        assert asyncio.run(told()) == [(False, NO_COPY)] * 2
+    assert asyncio.run(told()) == [(True, "")] * 2
+
+
+def test_a_primary_lost_under_load_costs_no_event_that_was_accepted(cluster):
+    let_in(cluster)
+    lost = home(cluster, 0)
+
+    async def sent(partition: int, door: Door, ended: asyncio.Event) -> set[int]:
+        accepted, number = set(), 0
+        while not ended.is_set():
+            if await door.send(TENANTS[partition], number):
+                accepted.add(number)
+                await asyncio.sleep(0)
+            else:
+                await asyncio.sleep(0.05)
+            number += 1
+        return accepted
+
+    async def comes(condition: Callable[[], bool], what: str) -> None:
+        await asyncio.to_thread(until, condition, within_s=60, what=what)
+
+    async def load() -> dict[int, set[int]]:
+        door, ended = Door(cluster.url("ingest", (lost + 1) % 3, "cluster=true&replicas=1")), asyncio.Event()
+        senders = [asyncio.create_task(sent(partition, door, ended)) for partition in TENANTS]
+        await asyncio.sleep(1)
+        cluster.kill(lost)
+        await comes(lambda: Counter(cluster.roles().values())["master"] == 3, "its copy is in its place")
+        other = Door(cluster.url("ingest", (lost + 1) % 3, "cluster=true&replicas=1"))
+        while other.why != NO_COPY:  # the new primary has none, so nothing is accepted there
+            assert not await other.send(TENANTS[0], -1)
+        await other.close()
+        cluster.start(lost)
+        await comes(cluster.complete, "the lost one is the other's copy")
+        await asyncio.sleep(1)
+        ended.set()
+        found = await asyncio.gather(*senders)
+        await door.close()
+        return dict(zip(TENANTS, found, strict=True))
+
+    accepted = asyncio.run(load())
+    there = {partition: waiting(cluster, partition) for partition in TENANTS}
+    assert {partition: numbers - set(there[partition]) for partition, numbers in accepted.items()} == {
+        partition: set() for partition in TENANTS
+    }
+    assert all(len(numbers) == len(set(numbers)) for numbers in there.values())
+    assert min(len(numbers) for numbers in accepted.values()) > 10
+    assert cluster.roles()[lost] == "slave"
