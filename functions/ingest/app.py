@@ -117,11 +117,11 @@ class FrontDoor:
         self, door: Door, sender: Sender, headers: Mapping[str, str], read: Read, now: datetime
     ) -> Answer:
         """What do they bring, may it come in."""
-        permitted(sender.grant, WRITE_EVENTS, now)
         self._check(sender, headers)
         body = b""
         messages: list[Message | Refused] = []
         try:
+            permitted(sender.grant, WRITE_EVENTS, now)
             body = await read()
             metrics.INGEST_BYTES.inc(len(body))
             body = unpacked(body, headers, self.max_body_bytes)

@@ -19,8 +19,9 @@ UNWANTED_TIMEOUT_S = 2.0
 #: Seconds that a 429 is held back. A connection that asks again at once gets five of them a second and not a thousand,
 #: each of which costs as much as an answer that somebody needs.
 HOLD_S = 0.2
-#: 429s held at a time: a third of what Knative lets into a pod of ingest at once. Further ones are answered at once.
-MOST_HELD = 32
+#: 429s held at a time. Further ones are answered at once: they keep a place among the requests that Knative lets into
+#: a pod of ingest, 100 at a time, and the rest must find theirs.
+MOST_HELD = 80
 #: What says that more of the body is the last thing wanted.
 _UNWANTED = frozenset({408, 413})
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from events.errors import Refused
 from functions.web import problem
-from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, lifespan, send_answer
+from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
 from functions.web.turns import Admitted, Gate
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -65,7 +65,6 @@ class ThreadedApp:
         self._reserved_threads = ThreadPoolExecutor(RESERVED, thread_name_prefix="reserved")
         self._reserved = frozenset(reserved)
         self._gate = gate
-        self._brake = Brake()
         self._early = early
         self._most = most
 
@@ -82,7 +81,6 @@ class ThreadedApp:
             status, told, text = problem.refused(refusal)
             answer = _Answer(status, list(told.items()), text)
         answer_headers = answer.headers
-        await self._brake.hold(answer.status)
         if not await body.may_be_followed(answer.status):
             answer_headers = [*answer_headers, ("connection", "close")]
         await send_answer(send, answer.status, answer_headers, answer.body)

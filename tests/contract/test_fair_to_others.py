@@ -1,4 +1,4 @@
-"""However long a batch is and whatever becomes of it, the event loop serves others in between."""
+"""What one sender brings costs others little: long batches give way, and work that stores nothing is charged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import gc
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
@@ -15,12 +16,15 @@ import redis
 
 from events.settings import Settings
 from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
-from functions.domain.plan import OwnEventType, Terms
+from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.plan import OwnEventType, Plan, Terms
+from functions.ingest.answer import Answer
 from functions.ingest.app import FrontDoor
 from functions.ingest.main import front_door
 from functions.web import unhurried
-from tests.servers.raw import BATCH
+from tests.servers.raw import BATCH, STRUCTURED
+
+Result = TypeVar("Result")
 
 EVENTS = 1000
 #: Seconds of a slice: so few that what is longer was not sliced.
@@ -59,13 +63,36 @@ BATCHES: dict[str, tuple[Callable[[], str], int]] = {
 
 @pytest.fixture
 def key(redis_url: str) -> str:
+    return issued(redis_url, WRITE_EVENTS, Plan())
+
+
+def issued(redis_url: str, scope: str, plan: Plan) -> str:
+    """The key of a new tenant."""
     made, tenant = new_key(os.urandom(RANDOM_BYTES)), uuid4().hex
     with redis.Redis.from_url(redis_url) as client:
         directory = RedisKeyDirectory(client)
-        grants = {digest(made): Grant(tenant, frozenset({WRITE_EVENTS}))}
-        directory.put(grants, {tenant: Terms(types={OWN.type: OWN})})
+        terms = Terms(plan=plan, types={OWN.type: OWN})
+        directory.put({digest(made): Grant(tenant, frozenset({scope}))}, {tenant: terms})
         directory.complete()
     return made
+
+
+def at_the_door(redis_url: str, act: Callable[[FrontDoor], Awaitable[Result]]) -> Result:
+    async def acting() -> Result:
+        door = front_door(Settings(redis_url=redis_url))
+        try:
+            return await act(door)
+        finally:
+            await door.admission._redis.close()
+
+    return asyncio.run(acting())
+
+
+async def posted(door: FrontDoor, key: str, content_type: str, body: bytes) -> Answer:
+    async def read() -> bytes:
+        return body
+
+    return await door.answer("POST", "/", {"x-api-key": key, "content-type": content_type}, read)
 
 
 @pytest.fixture
@@ -94,13 +121,10 @@ async def kept(door: FrontDoor, key: str, body: bytes) -> tuple[int, float]:
             gaps.append(now - last)
             last = now
 
-    async def read() -> bytes:
-        return body
-
     looking = asyncio.create_task(others())
     await asyncio.sleep(0)
     started = time.thread_time()
-    answer = await door.answer("POST", "/", {"x-api-key": key, "content-type": BATCH}, read)
+    answer = await posted(door, key, BATCH, body)
     took = time.thread_time() - started
     await asyncio.sleep(0)
     looking.cancel()
@@ -112,13 +136,44 @@ async def kept(door: FrontDoor, key: str, body: bytes) -> tuple[int, float]:
 def test_a_long_batch_gives_way(redis_url: str, key: str, what: str) -> None:
     body, status = BATCHES[what]
 
-    async def tried() -> list[float]:
-        door = front_door(Settings(redis_url=redis_url))
-        try:
-            tries = [await kept(door, key, body().encode()) for _ in range(TRIES)]
-        finally:
-            await door.admission._redis.close()
-        assert {given for given, _ in tries} == {status}
-        return [share for _, share in tries[1:]]
+    async def tried(door: FrontDoor) -> list[tuple[int, float]]:
+        return [await kept(door, key, body().encode()) for _ in range(TRIES)]
 
-    assert min(asyncio.run(tried())) < MOST
+    tries = at_the_door(redis_url, tried)
+    assert {given for given, _ in tries} == {status}
+    assert min(share for _, share in tries[1:]) < MOST
+
+
+def one(**changes: object) -> bytes:
+    return json.dumps(json.loads(events(str, **changes))[0]).encode()
+
+
+LIMITED = Plan.model_validate({"rate": {"perSecond": 0.001, "burst": 1}})
+FIRST = (STRUCTURED, one(source="/first"))
+#: What is sent after an event that was stored -> it, the scope of its key, the answer, and whether it is charged.
+CHARGED: dict[str, tuple[tuple[str, bytes], str, int, bool]] = {
+    "no JSON": ((STRUCTURED, b"{"), WRITE_EVENTS, 400, True),
+    "no CloudEvent": (("text/plain", b"{}"), WRITE_EVENTS, 415, True),
+    "an unknown type": ((STRUCTURED, one(type="nobody.knows")), WRITE_EVENTS, 422, True),
+    "other content": ((STRUCTURED, one(source="/first", subject="x")), WRITE_EVENTS, 409, True),
+    "too many at once": ((STRUCTURED, one()), WRITE_EVENTS, 429, True),
+    "a key that may not": ((STRUCTURED, one()), READ, 403, True),
+    "the same again": (FIRST, WRITE_EVENTS, 202, True),
+    "a batch of which nothing can fit": ((BATCH, events(str).encode()), WRITE_EVENTS, 429, False),
+}
+
+
+@pytest.mark.parametrize("what", CHARGED)
+def test_what_stores_nothing_is_charged_unless_it_is_not_even_read(redis_url: str, what: str) -> None:
+    sent, scope, status, charged = CHARGED[what]
+    key = issued(redis_url, scope, LIMITED)
+
+    async def owed(door: FrontDoor) -> tuple[int, list[float]]:
+        await posted(door, key, *FIRST)
+        before = door.budget._keys.debt_s(digest(key), 0.0)
+        answer = await posted(door, key, *sent)
+        return answer.status, [before, door.budget._keys.debt_s(digest(key), 0.0)]
+
+    given, (before, after) = at_the_door(redis_url, owed)
+    assert given == status
+    assert (after > before) == charged
