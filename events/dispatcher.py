@@ -106,7 +106,7 @@ class Dispatcher:
                 return
             except Unavailable as exc:
                 hold_s = min(HOLD_MAX_S, hold_s * 2 or 0.25)
-                log.warning("waiting", channel=self.channel.name, backend=exc.what, hold_s=hold_s)
+                log.often("waiting", channel=self.channel.name, backend=exc.what, hold_s=hold_s)
 
     def run_once(self, stopping: threading.Event) -> int:
         """Carry one batch, if there is one; gives how many entries were settled."""
@@ -247,7 +247,7 @@ class Dispatcher:
         """Leave the target alone: for a moment when it was there just now, as long as it asks when it still is not."""
         metrics.TARGET_UP.labels(self.channel.name).set(0)
         hold_s = self.breaker.opened(exc.retry_after_s if self.breaker.probing() else 0.0)
-        log.warning("target_away", channel=self.channel.name, target=exc.what, hold_s=hold_s)
+        log.often("target_away", channel=self.channel.name, target=exc.what, hold_s=hold_s)
 
     def _outcome(self, entry: Entry, delivered: Delivered) -> Outcome:
         """Decide what becomes of one entry."""

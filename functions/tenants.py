@@ -131,7 +131,7 @@ class Tenants:
 
     def _must_exist(self, tenant_id: str) -> None:
         if not self.record.exists(tenant_id):
-            raise Refused("Not found", status=404, detail=f"{tenant_id}: there is no such tenant")
+            raise Refused("Not found", status=404, detail=f"there is no tenant {tenant_id}")
 
     def publish(self) -> None:
         """Write the directory from the record: every tenant, every key.

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from events import cloudevent
 from events.errors import Fault, Refused
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.moment import moment
 from functions.domain.name import tidy, tidy_contact
 
 
@@ -34,9 +35,16 @@ def _full_type(name: str) -> str:
     return kind.type if kind else name
 
 
-def _plus(given: object) -> object:
-    """Mend the sign of a zone: a plus that is not escaped in a query arrives as a space."""
-    return _LOST_PLUS.sub(r"\1+\2", given) if isinstance(given, str) else given
+def _read(given: object) -> datetime:
+    """Read a moment, a Unix time too. A plus before a zone that is not escaped in a query arrives as a space."""
+    if isinstance(given, str):
+        given = _LOST_PLUS.sub(r"\1+\2", given).upper()
+    try:
+        if isinstance(given, str | int | float) and not isinstance(given, bool):
+            return moment(given)
+    except (ValueError, OverflowError):
+        pass
+    raise PydanticCustomError("time", "must be a date and time, or a Unix time in seconds or milliseconds")
 
 
 def _utc(moment: datetime) -> datetime:
@@ -50,7 +58,7 @@ def _utc(moment: datetime) -> datetime:
 #: The end of a time, a space, a zone.
 _LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})\Z")
 #: A date is its midnight.
-Moment = Annotated[datetime, BeforeValidator(_plus), AfterValidator(_utc)]
+Moment = Annotated[datetime, BeforeValidator(_read)]
 
 
 def _not_before_1970(moment: datetime) -> datetime:

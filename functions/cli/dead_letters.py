@@ -166,7 +166,7 @@ def _allow(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters:
         letters.allow(options.channel, max(1, int(options.length.total_seconds())))
     ends = datetime.now(UTC) + options.length
-    output.remark(f"whatever fails in {options.channel} becomes a dead letter until {ends:%Y-%m-%d %H:%M} UTC")
+    output.remark(f"whatever fails in {options.channel} becomes a dead letter until {output.moment(ends)}")
 
 
 def _list(options: Namespace, installation: Installation) -> None:

@@ -108,7 +108,7 @@ def _issue(options: Namespace, installation: Installation) -> None:
         with unless_away(_LOST):
             known.issue_key(key, Grant(options.tenant, scopes, ends), options.label)
     output.result(key)
-    until = f", until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
+    until = f", until {output.moment(ends)}" if ends else ""
     output.remark(f"key {_shown(digest(key))} of {options.tenant} may {' and '.join(sorted(scopes))}{until}; {_ONCE}")
 
 
@@ -132,8 +132,7 @@ def _rotate(options: Namespace, installation: Installation) -> None:
     output.result(key)
     ends = min(ends, old["expires_at"] or ends)
     output.remark(
-        f"key {_shown(digest(key))} replaces {_shown(old['digest'])}, "
-        f"which ends at {ends:%Y-%m-%d %H:%M:%S} UTC; {_ONCE}"
+        f"key {_shown(digest(key))} replaces {_shown(old['digest'])}, which ends at {output.moment(ends)}; {_ONCE}"
     )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from pydantic_core import to_json
 
+from functions.domain.signal import instant
+
 #: Columns of a table; a terminal split in two still shows them.
 WIDTH = 100
-#: No column but the first is cut shorter than this.
+#: No column is cut shorter than this; the first, and moments, never are.
 _LEAST = 8
 _GAP = "  "
 
@@ -47,13 +49,19 @@ def give_up() -> None:
     os.close(nowhere)
 
 
+def moment(at: datetime) -> str:
+    """Write a moment as the API does, RFC 3339 in UTC, to the second."""
+    return instant(at.replace(microsecond=0))
+
+
 def listing(rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, as_json: bool) -> None:
     """Write rows as a table of ``columns``, or all there is of them as one JSON array."""
     if as_json:
         print(to_json(rows, indent=2).decode())
     elif rows:
         cells = [[_cell(row[column]) for column in columns] for row in rows]
-        for line in _table([list(columns), *cells]):
+        moments = {at for at, column in enumerate(columns) for row in rows if isinstance(row[column], datetime)}
+        for line in _table([list(columns), *cells], {0, *moments}):
             print(line)
     else:
         remark("there are none")
@@ -76,7 +84,7 @@ def _cell(value: object) -> str:
         case True:
             return "yes"
         case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+            return moment(value)
         case list():
             return " ".join(map(str, value))
         case _:
@@ -84,11 +92,14 @@ def _cell(value: object) -> str:
             return text if text.isprintable() else json.dumps(text)
 
 
-def _table(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns, cutting the widest but the first until they fit."""
+def _table(lines: Sequence[Sequence[str]], whole: Collection[int]) -> list[str]:
+    """Align columns, cutting the widest until they fit, but none of those that stay whole."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH and max(widths[1:]) > _LEAST:
-        widths[widths.index(max(widths[1:]), 1)] -= 1
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+        width, at = max(((width, -at) for at, width in enumerate(widths) if at not in whole), default=(0, 0))
+        if width <= _LEAST:
+            break
+        widths[-at] -= 1
     return [
         _GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

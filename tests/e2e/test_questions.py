@@ -43,9 +43,20 @@ def test_a_moment_without_a_zone_is_utc_a_date_its_midnight_and_a_plus_may_be_ra
         ("from=2026-11-01T01:00:00%2B01:00", [morning, midnight]),
         ("from=2026-11-01T00:00:00.500+0000", [morning]),
         ("from=2026-10-31T19:00:01-05:00", [morning]),
+        ("from=1793491200", [morning, midnight]),
+        ("from=1793491201000", [morning]),
+        ("to=1793491200.5", [midnight, first]),
     ):
         assert listed(platform, query) == found, query
         assert platform.api.get(f"{SIGNALS}/search?{query}").status_code == 200, query
+
+
+@pytest.mark.parametrize("given", ["20261101", "99999999999999999", "-1", "0", "1e9", "nan", "2026", "17934912", ""])
+def test_a_number_that_is_no_time_of_this_century_is_refused(platform: Platform, given: str) -> None:
+    for path in (SIGNALS, f"{SIGNALS}/search", "/api/v1/dead-letters"):
+        for name in ("from", "to"):
+            answer = platform.api.get(path, params={name: given})
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, f"/{name}"), answer.text
 
 
 @pytest.mark.parametrize("descending", ["desc", "DESC", "Desc"])

@@ -30,7 +30,8 @@ from pydantic import BaseModel
 from events import keyspace, settings
 from events.errors import Refused
 from functions import migrate, tenants
-from functions.adapters.postgres.database import connect
+from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
 from functions.cli.__main__ import main, parser
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, permitted, well_formed
@@ -257,6 +258,32 @@ def test_tenants_are_put_suspended_resumed_and_listed(acme: Shell, directory: Di
     assert row.split() == ["acme", "Acme", "AG", "-", "yes", "2"]
     acme.good("tenants", "resume", "acme")
     assert not directory.terms("acme").suspended
+
+
+def test_moments_are_written_as_the_api_writes_them(acme: Shell) -> None:
+    acme.good("keys", "issue", "acme", "--label", "b", "--expires", "2040-01-31T02:00:00+02:00")
+    row, *_ = [line for line in acme.good("keys", "list", "acme").splitlines() if " b " in line]
+    assert "2040-01-31T00:00:00Z" in row
+    assert re.search(r" 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", row.replace("2040", ""))
+    said = acme("keys", "issue", "acme", "--label", "c", "--expires", "2040-01-31T02:00:00+02:00").err
+    assert ", until 2040-01-31T00:00:00Z" in said
+
+
+def test_what_is_not_there_is_named(database_url: str) -> None:
+    with closing(Database(database_url)) as database:
+        record = PostgresTenants(database)
+        for act, missing in (
+            (lambda: record.put_plan("nobody", Plan()), "there is no tenant nobody"),
+            (lambda: record.suspend("nobody", suspended=True), "there is no tenant nobody"),
+            (
+                lambda: record.rotate_key("f" * 64, "e" * 64, datetime.now(UTC)),
+                f"there is no key {'f' * 12} that works",
+            ),
+            (lambda: record.change_rule("nobody", DEMO_RULE), f"there is no rule {DEMO_RULE}"),
+        ):
+            with pytest.raises(Refused) as refused:
+                act()
+            assert (refused.value.status, refused.value.detail) == (404, missing)
 
 
 def test_a_plan_is_set_as_a_whole_and_shown(acme: Shell, directory: Directory) -> None:

@@ -105,7 +105,7 @@ def test_letters_are_listed_the_latest_first(sspp: Shell) -> None:
     heading, *rows = sspp.good("list").splitlines()
     assert heading.split() == ["id", "tenant", "type", "status", "attempts", "last_at", "reason"]
     assert [row.split()[0] for row in rows] == [second, first]
-    assert rows[1].split()[1:6] == ["acme", "demo_completed", "422", "1", "2026-01-01"]
+    assert rows[1].split()[1:6] == ["acme", "demo_compl…", "422", "1", "2026-01-01T00:00:00Z"]
     assert max(map(len, [heading, *rows])) <= 100
     assert "\x1b" not in "".join(rows)
     (row, _) = json.loads(sspp.good("list", "--json"))

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events import dispatcher
 from events.breaker import ASKED_MAX_S, HOLD_FIRST_S, HOLD_MAX_S, PROBE, Breaker
 from events.channel import Entry, Park
 from events.cloudevent import parse, stamp
@@ -22,6 +23,7 @@ from events.delivery import Delivered
 from events.dispatcher import LINE_HOLD_S, REQUEST_BYTES, Dispatcher
 from events.errors import Unavailable
 from events.line import LEAST, Line
+from events.log import Log
 from events.retry import NO_ANSWER, RetryPolicy, Verdict
 from events.subscription import Subscription
 from tests.contract.fakes import Broker, FakeChannel
@@ -368,6 +370,28 @@ def test_an_outage_longer_than_every_retry_leaves_no_dead_letter():
     here = house(Away(200), 1)
     assert here.until_settled() == 1
     assert here.left() == (0, 0, 0)
+
+
+def test_an_outage_is_one_line_a_second_however_many_threads_meet_it(monkeypatch, caplog):
+    seconds = 5.0
+    monkeypatch.setattr(dispatcher, "log", Log("dispatcher", lambda: seconds))
+    for now in (5.0, 5.9, 6.0):
+        seconds = now
+        for _ in range(4):
+            here = house(Away(1), 1)
+            here.once()
+    away = [record.fields for record in caplog.records if record.message == "target_away"]
+    assert [line["left_out"] for line in away] == [0, 7]
+
+    def ensure() -> bool:
+        here.stopping.set()
+        raise Unavailable("Redis")
+
+    for _ in range(4):
+        here = house()
+        monkeypatch.setattr(here.dispatcher.channel, "ensure", ensure)
+        here.dispatcher.run(here.stopping)
+    assert [record.message for record in caplog.records].count("waiting") == 1
 
 
 def test_a_retry_that_meets_an_outage_is_due_as_soon_as_it_is_over():

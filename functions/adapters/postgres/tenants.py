@@ -55,7 +55,8 @@ class PostgresTenants:
             Refused: there is no such tenant.
         """
         with self._database.transaction() as tx:
-            _found(tx.row("put_plan", tenant_id=tenant_id, plan=plan.model_dump_json(exclude_none=True)), tenant_id)
+            row = tx.row("put_plan", tenant_id=tenant_id, plan=plan.model_dump_json(exclude_none=True))
+            _found(row, f"tenant {tenant_id}")
 
     def suspend(self, tenant_id: str, *, suspended: bool) -> None:
         """Suspend a tenant, or take it back.
@@ -64,7 +65,7 @@ class PostgresTenants:
             Refused: there is no such tenant.
         """
         with self._database.transaction() as tx:
-            _found(tx.row("suspend_tenant", tenant_id=tenant_id, suspended=suspended), tenant_id)
+            _found(tx.row("suspend_tenant", tenant_id=tenant_id, suspended=suspended), f"tenant {tenant_id}")
 
     def put_event_type(self, tenant_id: str, own: OwnEventType) -> None:
         """Record an event type; a changed definition is a new version, the same one changes nothing."""
@@ -101,7 +102,7 @@ class PostgresTenants:
             Refused: there is no such key, or it is revoked.
         """
         with self._database.transaction() as tx:
-            _found(tx.row("rotate_key", old=old, new=new, ends_at=ends_at), "key")
+            _found(tx.row("rotate_key", old=old, new=new, ends_at=ends_at), f"key {old[:12]} that works")
 
     def revoke_key(self, digest: str) -> None:
         """End a key now; one that ended before stays ended."""
@@ -174,5 +175,5 @@ def _grant(row: Mapping[str, Any]) -> Grant:
 
 def _found(row: Row | None, what: str) -> Row:
     if row is None:
-        raise Refused("Not found", status=404, detail=f"{what}: there is none")
+        raise Refused("Not found", status=404, detail=f"there is no {what}")
     return row
