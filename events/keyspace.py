@@ -142,12 +142,12 @@ def behind_key(channel: str, partition: int) -> str:
     return f"{_prefix(channel, partition, FAST)}:behind"
 
 
-#: What bytes wait for, as lua/shared/bytes.lua counts them.
+#: What bytes wait for, as lua/shared/overhead.lua counts them.
 PURPOSES = ("events", "signals", "notices", "retries", "dead")
 
 
 def bytes_key(partition: int) -> str:
-    """How many bytes wait, a hash by tenant and by purpose; lua/shared/bytes.lua has its form."""
+    """How many bytes wait, a hash by tenant and by purpose; lua/shared/overhead.lua has its form."""
     return f"sspp:{{{partition}}}:bytes"
 
 

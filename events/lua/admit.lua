@@ -8,7 +8,7 @@
 --       5          the API key's rate, the same
 --       6          the tenant's fair rate, the same
 --       7          the generations of remembered identities, a hash; events/identities.py has their form
---       8          the bytes that wait; lua/shared/bytes.lua has its form
+--       8          the bytes that wait; lua/shared/overhead.lua has its form
 --       9, 10, 11  the fair queue of the slow lane: the queue, its events, its finish times; lua/shared/fair.lua
 --       12 ..      per event, for each generation the bucket where its identity may be, the newest generation's first
 -- ARGV  1          the longest each stream may get
@@ -27,7 +27,7 @@
 -- Else per event 'stored', 'duplicate' (same content), 'conflict' (other content), 'quota', 'rate', 'full' (the
 -- stream), 'share' (the tenant's bytes) or 'letters' (the same, and most of them are dead letters); then the month's
 -- count, and of the scarcer rate: events left, us until all are left again, us until one more fits.
---include bytes
+--include overhead
 --include fair
 local limit, window, hard = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
@@ -171,8 +171,7 @@ if stored > 0 then
   redis.call('EXPIRE', KEYS[3], ARGV[4])
   for _, rate in ipairs(rates) do keep(rate) end
   if fair then keep(fair) end
-  wait(tenant, 'events', took)
-  count_bytes(KEYS[8])
+  redis.call('HSET', KEYS[8], tenant, own + took, ':events', (waiting[2] or 0) + took)
 end
 
 local remaining, full_us, next_us = -1, 0, 0

@@ -8,6 +8,7 @@
 --       2  the SHA-1 of the event it was edited to before, or ''
 --       3  the event
 -- Gives 1, 0 when the letter is gone, or -1 when it was edited since it was read.
+--include overhead
 --include bytes
 --include letters
 local letter = letter_of(ARGV[1])

@@ -6,6 +6,7 @@
 --       4  the bytes that wait
 -- ARGV  per letter: its entry id, and the SHA-1 of the event it was edited to or ''
 -- One that is gone, or was edited since it was read, stays as it is. Gives how many were there.
+--include overhead
 --include bytes
 --include letters
 local purged = 0

@@ -10,7 +10,7 @@
 --                  a line each
 --       4          its dead letters, a stream
 --       5          which dead letter an event is, a sorted set of 'event id:entry id'
---       6          the bytes that wait; lua/shared/bytes.lua has its form
+--       6          the bytes that wait; lua/shared/overhead.lua has its form
 --       7 ..       the streams replies may go to, then for each of them how far its channel is behind, a hash: 'since',
 --                  when the earliest event was received whose reply was left out (RFC 3339, or '' for unknown); 'last',
 --                  when the last one was left out, in ms; 'left_out', how many were
@@ -22,6 +22,7 @@
 --         'park', ms to wait, what it holds
 --         'bury', the id of the event or '', n, then n times: field, value; the first is its event
 -- Gives how many entries were settled by this call, and how many replies were left out.
+--include overhead
 --include bytes
 local function expect(key, kind)
   local found = redis.call('TYPE', key)['ok']

@@ -25,7 +25,7 @@ from functions.ingest.keys import KeyCache, Sender
 
 #: Where the channel must keep its contract -> the fixture with the URL.
 SERVERS = {"redis": "debian_redis_url", "valkey": "redis_url", "cluster": "redis_cluster_url"}
-#: What Redis takes beside an event, as lua/shared/bytes.lua counts it.
+#: What Redis takes beside an event, as lua/shared/overhead.lua counts it.
 OVERHEAD = 256
 LEASE_MS = 3_600_000
 ARRIVAL = Arrival(now=datetime.now(UTC))

@@ -130,6 +130,21 @@ def test_bytes_of_entries_that_were_deleted_by_hand_are_forgotten_once_nothing_w
     assert partitions.forget_bytes(place.client, 1) == 0
 
 
+def test_dead_letters_stay_counted_when_the_rest_is_forgotten(place):
+    for tenant in ("acme", "bravo"):
+        place.admit(tenant, [10, 10])
+        for entry in place.read("events", keyspace.FAST, 1):
+            place.settle("events", keyspace.FAST, [(entry, outcome("bury", entry))])
+    assert partitions.forget_bytes(place.client, 1) == 0
+    place.client.delete(keyspace.stream_key("events", 0, keyspace.SLOW))
+    assert partitions.forget_bytes(place.client, 1) == 1
+    assert place.bytes() == place.counted()
+    assert partitions.forget_bytes(place.client, 1) == 0
+    place.client.delete(keyspace.dead_key("events", 0))
+    assert partitions.forget_bytes(place.client, 1) == 1
+    assert place.bytes() == {}
+
+
 # --- a tenant's share
 
 LIMIT = 100_000

@@ -20,7 +20,7 @@ Execute = Callable[..., Awaitable[Any]]
 async def by_purpose(execute: Execute, partitions: int) -> dict[str, int]:
     """Return bytes by purpose, with ``used`` and ``limit`` as Redis has them and the ``rest`` of what is used.
 
-    What waits counts as lua/shared/bytes.lua says; identities and the key directory are estimates. Of a cluster,
+    What waits counts as lua/shared/overhead.lua says; identities and the key directory are estimates. Of a cluster,
     ``used``, ``limit`` and ``rest`` are one node's.
 
     Raises:

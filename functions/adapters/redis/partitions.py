@@ -31,9 +31,10 @@ def settle_on(client: redis.Redis, partitions: int) -> None:
 
 
 def forget_bytes(client: redis.Redis, partitions: int) -> int:
-    """Forget the bytes that are counted in partitions where nothing waits; return how many partitions had some.
+    """Forget the bytes that are counted of what does not wait any more; return how many partitions had some.
 
-    Entries that somebody deleted by hand stay counted, and their tenant would never get its share back.
+    Entries that somebody deleted by hand stay counted, and their tenant would never get its share back. Only where
+    nothing but dead letters waits it is known which bytes they are.
 
     Raises:
         Unavailable: Redis could not be reached; the same call again is safe.
@@ -41,10 +42,10 @@ def forget_bytes(client: redis.Redis, partitions: int) -> int:
     forgotten = 0
     for partition in range(partitions):
         lanes = list(product(CHANNELS, [partition], LANES))
-        streams = [stream_key(*lane) for lane in lanes] + [dead_key(name, partition) for name in CHANNELS]
+        streams, letters = [stream_key(*lane) for lane in lanes], [dead_key(name, partition) for name in CHANNELS]
         queues = [retry_key(*lane) for lane in lanes] + [fair_key(name, partition) for name in CHANNELS]
-        keys = [bytes_key(partition), *streams, *queues]
-        forgotten += int(run_script(client, "level", keys, [len(streams)]))
+        keys = [bytes_key(partition), *streams, *letters, *queues]
+        forgotten += int(run_script(client, "level", keys, [len(streams), len(letters)]))
     return forgotten
 
 
