@@ -121,15 +121,17 @@ def _fill(client: redis.Redis, events: Sequence[bytes]) -> None:
 
 def _events(number: int) -> list[bytes]:
     """New events as the front door leaves them in the stream: every type, a thousand accounts, the last month."""
-    draw = random.Random(number)
+    stamps = {sales.TENANT: tenants.DEMO_TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
+    return [cloudevent.stamp(event, **stamps) for event in sent(number)]
+
+
+def sent(number: int) -> list[bytes]:
+    """New events as their sender wrote them."""
+    draw = random.Random(next(_numbers))
     now = datetime.now(UTC)
     types = sorted({kind.type for kind in EVENT_TYPES.values()})
-    stamps = {sales.TENANT: tenants.DEMO_TENANT, sales.RECEIVED: instant(now)}
     return [
-        cloudevent.stamp(
-            _event(draw, draw.choice(types), now - timedelta(seconds=draw.randrange(30 * 86_400))), **stamps
-        )
-        for _ in range(number)
+        _event(draw, draw.choice(types), now - timedelta(seconds=draw.randrange(30 * 86_400))) for _ in range(number)
     ]
 
 
