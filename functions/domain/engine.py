@@ -85,7 +85,7 @@ STOPPED_CLOCKS = Clocks(lambda: 0.0, lambda: 0.0)
 #: Seconds of processor time for one evaluation of a rule, for all of a rule's in a batch (a rule that takes more is
 #: switched off), and for all of a tenant's in a batch (beyond it, its conditions about data have no answer). An
 #: accepted condition takes milliseconds for the largest event: functions/domain/condition.py.
-EVALUATION_S, RULE_S, TENANT_S = 0.05, 0.25, 0.5
+EVALUATION_S, RULE_S, TENANT_S = 0.02, 0.1, 0.2
 #: An evaluation that takes longer by the wall clock has processor time measured from then on.
 SUSPICIOUS_S = 0.002
 

@@ -284,8 +284,8 @@ DATA = "event.metadata.deal == 500"
     ("evaluation_s", "begun", "said"),
     [
         (0.001, ["1", "2"], None),
-        (0.02, ["1", "2"], "for one batch"),
-        (0.06, ["1", "2"], "for one event"),
+        (0.008, ["1", "2"], "for one batch"),
+        (0.03, ["1", "2"], "for one event"),
     ],
 )
 def test_a_rule_that_exceeds_its_budget_is_switched_off_and_the_others_go_on(evaluation_s, begun, said):
@@ -307,7 +307,7 @@ def test_a_tenant_whose_rules_have_used_up_their_time_has_no_answers_and_another
     rules = {"t1": many, "t2": [rule(1, DATA, tenant="t2")]}
     signals = [signal(n, account=f"account-{n}", metadata={"deal": 500}) for n in range(10)]
     other = signal(99, tenant="t2", metadata={"deal": 500})
-    changes = engine.advance(State({}, rules), [*signals, other], clocks(0.04))
+    changes = engine.advance(State({}, rules), [*signals, other], clocks(0.015))
     assert changes.troubles["t1", "9"].unanswered > 0
     assert "used up" in changes.troubles["t1", "9"].why
     assert [notice.tenant_id for notice in changes.notices][-1] == "t2"
