@@ -29,7 +29,7 @@ def _function() -> Api:
     """Put the API together once, when the first request comes."""
     told = settings.read(os.environ, require=settings.REQUIRED["api"])
     log.configure(told.log_level)
-    database = Database(told.database_url)
+    database = Database(told.database_url, planned_anew=True)
     reader, search = Reader(database), search_index(told, database)
     client = channel.connect(told.redis_url)
     seen = SeenEvents(client, told.partitions)

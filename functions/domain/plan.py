@@ -26,8 +26,9 @@ class Rate(BaseModel):
         return max(1, round(1_000_000 / self.perSecond))
 
 
-#: How often a tenant may ask one API process where its plan does not say: far more than people and dashboards do.
-READ_RATE = Rate(perSecond=50, burst=200)
+#: How often a tenant may ask one API process where its plan does not say: what a process can answer, ten seconds of it
+#: at once, so that a program that reads back all it sent is not in its own way. Turns protect the others.
+READ_RATE = Rate(perSecond=500, burst=5000)
 
 
 class Monthly(BaseModel):

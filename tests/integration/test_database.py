@@ -51,6 +51,22 @@ def test_a_statement_is_one_round_trip_once_it_is_prepared(database_url: str) ->
         connection._sock = socket_file
 
 
+@pytest.mark.parametrize(("planned_anew", "generic"), [(True, 0), (False, 3)])
+def test_a_statement_may_be_planned_for_its_values_however_often_it_runs(
+    database_url: str, planned_anew: bool, generic: int
+) -> None:
+    with closing(Database(database_url, planned_anew=planned_anew)) as database:
+        for _ in range(8):
+            with database.transaction() as tx:
+                tx.row("get_account", tenant_id="a", account_id="x")
+        with database.transaction() as tx:
+            [kept] = tx._connection.run(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE :name",
+                name="%SELECT sums FROM accounts%",
+            )
+    assert kept == [generic, 8 - generic]
+
+
 def test_a_failed_transaction_leaves_nothing_and_its_connection_works_on(database: Database) -> None:
     tenants = PostgresTenants(database)
     with pytest.raises(Refused), database.transaction() as tx:

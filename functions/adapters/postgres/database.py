@@ -100,10 +100,13 @@ class Database:
     Args:
         url: ``postgresql://user:password@host:port/database``; ``?sslmode=...`` for TLS, see :func:`_tls`.
         size: the most connections kept open while idle; threads beyond it open and close their own.
+        planned_anew: plan each statement for the values it comes with. Otherwise PostgreSQL may keep a plan for the
+            average tenant after five runs, which made a read of 12 ms take 6 s. It costs 0.2 to 0.8 ms a statement.
     """
 
-    def __init__(self, url: str, *, size: int = 4) -> None:
+    def __init__(self, url: str, *, size: int = 4, planned_anew: bool = False) -> None:
         self._url = url
+        self._session = {"plan_cache_mode": "force_custom_plan"} if planned_anew else {}
         self._idle: LifoQueue[pg8000.native.Connection] = LifoQueue(size)
 
     @contextmanager
@@ -167,7 +170,7 @@ class Database:
 
     def _begin_on_new(self) -> pg8000.native.Connection:
         try:
-            connection = connect(self._url)
+            connection = connect(self._url, self._session)
             connection.run("BEGIN")
             return connection
         except _BROKEN as exc:
@@ -222,9 +225,10 @@ class _Connection(pg8000.native.Connection):  # type: ignore[misc] # pg8000 has 
         return rows
 
 
-def connect(url: str) -> pg8000.native.Connection:
-    """Open one connection."""
+def connect(url: str, session: Mapping[str, str] | None = None) -> pg8000.native.Connection:
+    """Open one connection, with settings of PostgreSQL for its ``session``."""
     arguments = connection_arguments(url)
+    arguments["startup_params"] |= session or {}
     try:
         return _Connection(**arguments)
     except BaseException:
