@@ -41,6 +41,7 @@ class Settings:
     fair_per_s: int = 200
     cors_origins: str = ""
     target_url: str = ""
+    wake_urls: str = ""
     claim_idle_s: float = 30.0
     delivery_timeout_s: float = 25.0
     function_timeout_s: float = 20.0
@@ -88,6 +89,7 @@ NAMES: Mapping[str, str] = {
     "SSPP_FAIR_EVENTS_PER_SECOND": "fair_per_s",
     "SSPP_CORS_ORIGINS": "cors_origins",
     "SSPP_TARGET_URL": "target_url",
+    "SSPP_WAKE_URLS": "wake_urls",
     "SSPP_CLAIM_IDLE_SECONDS": "claim_idle_s",
     "SSPP_DELIVERY_TIMEOUT_SECONDS": "delivery_timeout_s",
     "SSPP_FUNCTION_TIMEOUT_SECONDS": "function_timeout_s",
@@ -245,6 +247,9 @@ _MUST: Mapping[str, Callable[[Settings], bool]] = {
     f"SSPP_DURABILITY must be one of {', '.join(DURABILITIES)}": lambda s: s.durability in DURABILITIES,
     f"SSPP_DATABASE_LOGINS must be like part:password,part:password; parts are {', '.join(LOGINS)}": lambda s: all(
         _LOGIN.fullmatch(pair) for pair in s.database_logins.split(",") if pair
+    ),
+    "SSPP_WAKE_URLS must be like http://host/ or https://host/, parted by spaces": lambda s: all(
+        _is_like(*URLS["SSPP_TARGET_URL"], url) for url in s.wake_urls.split()
     ),
     f"SSPP_CLAIM_IDLE_SECONDS - {SETTLED_IN_S} >= SSPP_DELIVERY_TIMEOUT_SECONDS > SSPP_FUNCTION_TIMEOUT_SECONDS > 0"
     " must hold": lambda s: s.claim_idle_s - SETTLED_IN_S >= s.delivery_timeout_s > s.function_timeout_s > 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -113,13 +113,15 @@ class Admission:
         redis: holds the channel, the limits' state and the key directory.
         keys: whose key it is.
         limits: see :class:`Limits`.
+        stored: called each time something was stored; see :class:`events.wake.Waker`.
     """
 
-    def __init__(self, redis: Pipe, keys: KeyCache, limits: Limits) -> None:
+    def __init__(self, redis: Pipe, keys: KeyCache, limits: Limits, stored: Callable[[], None] = lambda: None) -> None:
         self._redis = redis
         self._schemas = Schemas(Sandbox(), time.monotonic)
         self._keys = keys
         self._limits = limits
+        self._stored = stored
         self._generations: dict[int, Generations] = {}
 
     async def sender(self, key: str, now: datetime) -> Sender:
@@ -201,6 +203,8 @@ class Admission:
                 raise
             return await self._known(place.partition, candidates), sender.meter(arrival.now)
         reach("ingest.stored")
+        if b"stored" in answers:
+            self._stored()
         sender.used = answers[-4]
         return answers[:-4], _meter(answers[-4:], sender.terms.plan, arrival.now)
 

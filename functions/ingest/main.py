@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from events import log, settings
 from events.log import Throttle
 from events.settings import Settings
+from events.wake import Waker
 from functions.adapters.redis import cluster
 from functions.adapters.redis.durability import Durability
 from functions.domain.plan import Rate
@@ -39,7 +40,12 @@ def front_door(told: Settings) -> FrontDoor:
         fair=Rate(perSecond=told.fair_per_s, burst=told.fair_per_s * FAIR_BURST_S) if told.fair_per_s else None,
     )
     return FrontDoor(
-        admission=Admission(redis, KeyCache(redis, time.monotonic, told.partitions), limits),
+        admission=Admission(
+            redis,
+            KeyCache(redis, time.monotonic, told.partitions),
+            limits,
+            stored=Waker(told.wake_urls.split(), time.monotonic).notice,
+        ),
         max_body_bytes=told.max_body_bytes,
         batch_events=told.max_batch_events,
         cors_origins=frozenset(told.cors_origins.split()),

@@ -90,6 +90,9 @@ POSTGRES_LIMIT = 100
 #: Kept free for superusers, backups and people.
 POSTGRES_SPARE = 10
 
+#: More than ever wait in one lane.
+MOST_WAITING = 10**9
+
 #: Seconds a cold start may take, seen on a cluster under load.
 COLD_START_S = 2.5
 #: Seconds queue-proxy waits for further requests before it stops.
@@ -171,9 +174,11 @@ def targets_are_local_functions(found: list[Object]) -> Iterator[str]:
         if each["metadata"].get("labels", {}).get("networking.knative.dev/visibility") == "cluster-local"
     }
     for pod, container in ours(found):
-        url = environment(found, container).get("SSPP_TARGET_URL")
-        if isinstance(url, str) and (urlsplit(url).hostname or "").partition(".")[0] not in local:
-            yield f"{named(pod.owner)}: {url} is no cluster-local function"
+        told = environment(found, container)
+        for url in f"{told.get('SSPP_TARGET_URL', '')} {told.get('SSPP_WAKE_URLS', '')}".split():
+            name, _, where = (urlsplit(url).hostname or "").partition(".")
+            if name not in local or where != f"{pod.owner['metadata']['namespace']}.svc.cluster.local":
+                yield f"{named(pod.owner)}: {url} is no cluster-local function"
     for each in of_kind(found, KNATIVE_SERVICE):
         if (each["metadata"]["name"] in local) == (each["metadata"]["name"] in {"ingest", "api"}):
             yield f"{named(each)}: ingest and api are public, all else is not"
@@ -414,18 +419,22 @@ def _triggers(scaled: Object, channel: str, partitions: int, namespace: str, kin
     expected = {(f"redis{kind_of_redis}-streams", keyspace.stream_key(channel, *lane)) for lane in lanes}
     expected |= {(f"redis{kind_of_redis}", keyspace.retry_key(channel, *lane)) for lane in lanes}
     expected |= {(f"redis{kind_of_redis}", keyspace.fair_key(channel, partition)) for partition in range(partitions)}
+    ahead = {keyspace.stream_key("events", *lane) for lane in lanes if channel == "signals"}
+    expected |= {(f"redis{kind_of_redis}-streams", key) for key in ahead}  # every event leads to a signal
     for kind, key in sorted(expected - found):
         yield f"{named(scaled)}: no trigger of type {kind} watches {key}"
     for kind, key in sorted(found - expected):
         yield f"{named(scaled)}: {kind} watches {key}, which is nothing of this channel's"
     for each in spec["triggers"]:
+        if each["metadata"].get("stream") in ahead and int(each["metadata"]["streamLength"]) < MOST_WAITING:
+            yield f"{named(scaled)}: {each['name']} adds dispatchers by what is another's"
         address = each["metadata"].get("addresses" if kind_of_redis else "address")
         if address != f"sspp-redis.{namespace}.svc.cluster.local:6379":
             yield f"{named(scaled)}: {each['name']} asks {address}"
     if spec.get("minReplicaCount") != 0 or "maxReplicaCount" not in spec:
         yield f"{named(scaled)}: it must sleep, and have a most"
-    if spec.get("pollingInterval", 30) > 5:
-        yield f"{named(scaled)}: pollingInterval is above 5 s"
+    if spec.get("pollingInterval", 30) > (2 if channel == "notices" else 1):
+        yield f"{named(scaled)}: pollingInterval makes an event wait"
 
 
 def _pools(told: Mapping[str, object]) -> int:
@@ -509,6 +518,7 @@ _LEADS_TO = {
     "DATABASE_URL": "postgres",
     "ELASTICSEARCH_URL": "elasticsearch",
     "SSPP_TARGET_URL": "gateway",
+    "SSPP_WAKE_URLS": "gateway",
     "SSPP_SMTP_URL": "mail",
 }
 #: TCP port -> what answers there.

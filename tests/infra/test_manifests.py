@@ -288,8 +288,8 @@ def scale(name: str, value: Any, says: str) -> tuple[list[Mutation], str]:
     return knative(f"metadata/annotations/autoscaling.knative.dev~1{name}", value, says)
 
 
-def container(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
-    return knative(f"spec/containers/0/{field}", value, says)
+def container(field: str, value: Any, says: str, *, name: str = "process") -> tuple[list[Mutation], str]:
+    return knative(f"spec/containers/0/{field}", value, says, name=name)
 
 
 def scaled(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
@@ -402,12 +402,19 @@ AGAINST_OUR_RULES = [
     scaled("triggers/0/metadata/stream", "sspp:{0}:event:stream", "which is nothing of this channel's"),
     scaled("triggers/1", TRIGGER, "no trigger of type redis watches sspp:{0}:events:retry"),
     scaled("triggers/0/metadata/address", "sspp-redis:6379", "asks sspp-redis:6379"),
-    scaled("pollingInterval", 30, "pollingInterval is above 5 s"),
+    scaled("pollingInterval", 2, "pollingInterval makes an event wait"),
+    (
+        [("ScaledObject dispatcher-signals", "/spec/triggers/5/metadata/streamLength", "100")],
+        "ahead-0 adds dispatchers by what is another's",
+    ),
+    ([("ScaledObject dispatcher-signals", "/spec/triggers/6", TRIGGER)], "watches sspp:{0}:events:slow:stream"),
     scaled("minReplicaCount", 1, "it must sleep"),
     ([("ScaledObject dispatcher-events", "/metadata/name", "events")], "differ in dispatcher-events"),
     ([("Deployment dispatcher-events", "/metadata/name", "events")], "the channel events has no dispatcher-events"),
     dispatcher("containers/0/command/3", "signals", "does not run the channel events"),
     dispatcher("containers/0/env/2/value", "http://process", "dispatcher-events delivers to http://process"),
+    container("env/0/value", "http://api.sspp-dev.svc.cluster.local/", "is no cluster-local function", name="ingest"),
+    container("env/1/value", "http://index.sspp-prod.svc.cluster.local/", "is no cluster-local function", name="api"),
     dispatcher(
         "containers/0/env/2/value", "http://ingest.sspp-dev.svc.cluster.local/", "is no cluster-local function"
     ),

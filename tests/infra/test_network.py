@@ -24,12 +24,12 @@ NAMES, REDIS, GATEWAY = "names", "redis 6379", "gateway 8081"
 def table(postgres: str, mail: set[str], search: set[str]) -> Mapping[str, set[str]]:
     """Part -> whom it may call, and nobody else."""
     return {
-        "ingest": {NAMES, REDIS},
+        "ingest": {NAMES, REDIS, GATEWAY},
         **{dispatcher: {NAMES, REDIS, GATEWAY} for dispatcher in DISPATCHERS},
         "process": {NAMES, postgres},
         "index": {NAMES, postgres, *search},
         "notify": {NAMES, postgres, *mail},
-        "api": {NAMES, postgres, REDIS, *search},
+        "api": {NAMES, postgres, REDIS, GATEWAY, *search},
         "migrate": {NAMES, postgres, REDIS},
         "tick": {NAMES, postgres, REDIS},
         "redis": set(),

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from events import channel, deadletter, settings
-from events.__main__ import _dispatchers
 from events.channel import Bury, Channel
 from events.cloudevent import event_id
 from events.deadletter import CHUNK, MANY, OVERDUE_MS, DeadLetters, Letter, Waiting, Wanted, with_data
@@ -27,6 +26,7 @@ from events.delivery import Delivered
 from events.errors import Refused, Unavailable
 from events.keyspace import CHANNELS, SLOW, buried_key, dead_key, edited_key, partition_of, stream_key
 from events.retry import Verdict
+from events.service import _dispatchers
 from events.subscription import SUBSCRIPTIONS
 from functions.api.dead_letters import DeadLetterDesk
 from tests.servers.lanes import waiting

@@ -203,6 +203,20 @@ def test_everything_sleeps_wakes_on_one_event_and_sleeps_again(tmp_path, databas
             assert of.slept_at - of.last_active_at >= of.cooldown_s
 
 
+def test_what_comes_after_an_event_wakes_with_it(tmp_path, database_url, redis_url):
+    with deployment(tmp_path, database_url, redis_url, channels=tuple(SUBSCRIPTIONS)) as system, awake(system):
+        with closing(connect(database_url)) as connection:
+            connection.run("BEGIN")
+            connection.run("LOCK TABLE signals IN EXCLUSIVE MODE")
+            system.post(1)
+            after = (system.dispatchers["signals"], system.functions["index"])
+            until(lambda: not any(of.asleep for of in after), within_s=20, what="the signal's way is awake")
+            assert not system.processed()
+            assert system.left("signals") == {"waiting": 0, "parked": 0, "dead": 0}
+            connection.run("ROLLBACK")
+        until(system.processed, within_s=20, what="the event is a signal")
+
+
 def crashed(system: System) -> None:
     """A dispatcher dies with the event in its hands."""
     pod = Pod.start(system.dispatcher("events", SSPP_FAILPOINTS="dispatcher.read@1"))

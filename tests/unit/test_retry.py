@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from events.retry import NO_ANSWER, RetryPolicy, Verdict, schedule
 from events.settings import Settings
@@ -121,11 +123,20 @@ def test_a_schedule_is_seconds_or_iso_8601_durations(text, delays_s):
     assert schedule(text) == delays_s
 
 
+@given(st.timedeltas(timedelta(), timedelta(days=7)))
+def test_a_duration_is_as_long_as_pydantic_says(length):
+    assert schedule(TypeAdapter(timedelta).dump_python(length, mode="json")) == (
+        pytest.approx(length.total_seconds()),
+    )
+
+
 def test_the_schedule_of_the_settings_is_the_one_of_the_policy():
     assert schedule(Settings().retry_schedule) == RetryPolicy().delays_s
 
 
-@pytest.mark.parametrize("text", ["soon", "PT", "P", "-1", "-PT5S", "PT8D", "P8D", "nan", "inf", "5;25", "P1Y2X"])
+@pytest.mark.parametrize(
+    "text", ["soon", "PT", "P", "-1", "-PT5S", "PT8D", "P8D", "nan", "inf", "5;25", "P1Y2X", "P1M", "P1DT", "PT1M1H"]
+)
 def test_a_schedule_that_is_none_is_refused_and_not_repeated(text):
     with pytest.raises(ValueError, match="each must be") as caught:
         schedule(text)
