@@ -12,18 +12,18 @@ from events import keyspace
 
 #: Any of the nodes says where the others are. The second word is the namespace (components/namespaced).
 ADDRESS = "sspp-redis.NAMESPACE.svc.cluster.local:6379"
-#: What one dispatcher is worth: so many that wait.
-EACH = "100"
+#: What one dispatcher is worth: so many that wait. And of what only wakes one: more than ever wait.
+EACH, AHEAD = 100, 10**9
 
 
-def trigger(name: str, key: str) -> str:
-    """Return one trigger on the length of ``key``, as a line."""
+def trigger(name: str, key: str, each: int = EACH) -> str:
+    """Return one trigger on the length of ``key``, as a line: a dispatcher for ``each`` that wait."""
     kind, where, most = (
         ("redis-cluster-streams", "stream", "streamLength")
         if key.endswith(":stream")
         else ("redis-cluster", "listName", "listLength")
     )
-    told = f'addresses: "{ADDRESS}", username: keda, {where}: "{key}", {most}: "{EACH}"'
+    told = f'addresses: "{ADDRESS}", username: keda, {where}: "{key}", {most}: "{each}"'
     return f"{{type: {kind}, name: {name}, metadata: {{{told}}}, authenticationRef: {{name: sspp-redis}}}}"
 
 
@@ -44,6 +44,13 @@ def patch(channel: str, partitions: int) -> str:
             f"fair-{partition}": keyspace.fair_key(channel, partition),
         }
         lines += [f"    - {trigger(name, key)}" for name, key in keys.items()]
+        if channel == "signals":  # every event leads to a signal
+            lanes = {"": keyspace.FAST, "-slow": keyspace.SLOW}
+            ahead = {
+                f"ahead-{partition}{word}": keyspace.stream_key("events", partition, lane)
+                for word, lane in lanes.items()
+            }
+            lines += [f"    - {trigger(name, key, AHEAD)}" for name, key in ahead.items()]
     return "\n".join(lines) + "\n"
 
 
