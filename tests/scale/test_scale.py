@@ -187,10 +187,11 @@ def test_everything_sleeps_wakes_on_one_event_and_sleeps_again(tmp_path, databas
         until(lambda: system.column(documents) == [1], within_s=20, what="the signal can be found")
         until(system.asleep, within_s=20, what="everything sleeps again")
         started = {name: of.deployment.started for name, of in (system.functions | system.dispatchers).items()}
+        # Knative's window is a quarter of a second here: what is woken ahead may sleep again before it is needed.
+        assert started.pop("process") in {1, 2}
+        assert started.pop("index") in {1, 2}
         assert started == {
             "ingest": 1,
-            "process": 1,
-            "index": 1,
             "events": 1,
             "signals": 1,
             "notify": 0,
