@@ -7,7 +7,9 @@ import gc
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest
 from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.ingest.answer import Answer
 from functions.ingest.app import FrontDoor
+from functions.ingest.budget import BURST_S, TENANT_PER_S
 from functions.ingest.main import front_door
 from functions.web import unhurried
 from tests.servers.raw import BATCH, STRUCTURED
@@ -90,6 +93,7 @@ def at_the_door(redis_url: str, act: Callable[[FrontDoor], Awaitable[Result]]) -
 
 async def posted(door: FrontDoor, key: str, content_type: str, body: bytes) -> Answer:
     async def read() -> bytes:
+        await asyncio.sleep(0)  # as a body that is not here yet
         return body
 
     return await door.answer("POST", "/", {"x-api-key": key, "content-type": content_type}, read)
@@ -177,3 +181,26 @@ def test_what_stores_nothing_is_charged_unless_it_is_not_even_read(redis_url: st
     given, (before, after) = at_the_door(redis_url, owed)
     assert given == status
     assert (after > before) == charged
+
+
+#: What comes on many connections at once: it, and the most of them that are read before the rest see the debt.
+HERDS = {
+    "large events that are none": ((STRUCTURED, json.dumps({"x": ["y" * 20] * 15_000}).encode()), 1),
+    "batches of no events": ((BATCH, b"[" + b",".join([b'{"x":1}'] * EVENTS) + b"]"), 3),
+}
+
+
+@pytest.mark.parametrize("what", HERDS)
+def test_many_requests_at_once_leave_the_debt_of_few(redis_url: str, key: str, what: str) -> None:
+    sent, most = HERDS[what]
+
+    async def at_once(door: FrontDoor) -> Counter[int]:
+        await posted(door, key, *FIRST)
+        sender = await door.admission.sender(key, datetime.now(UTC))
+        door.budget.charge(sender, TENANT_PER_S * BURST_S / 2, door.clock())
+        answers = await asyncio.gather(*(posted(door, key, *sent) for _ in range(16)))
+        return Counter(answer.status for answer in answers)
+
+    statuses = at_the_door(redis_url, at_once)
+    assert statuses.keys() == {400, 429}
+    assert statuses[400] <= most
