@@ -119,7 +119,7 @@ class Api:
             # What the router would say is a page; a redirect to add a slash is no answer of ours either.
             status = exc.code if exc.code in {404, 405} else 404
             raise Refused("Method not allowed" if status == 405 else "Not found", status=status) from exc
-        arguments: dict[str, Any] = {name: path_id(part) for name, part in named.items()}
+        arguments: dict[str, Any] = {name: path_id(part, _thing(path)) for name, part in named.items()}
         tenant = self._tenant(request, route)
         if request.method in {"POST", "PATCH"}:
             arguments = {**arguments, "body": _body(request, self.dead_letters.max_bytes)}
@@ -336,6 +336,11 @@ def _body(request: flask.Request, most: int) -> bytes:
     """Return the body, of at most ``most`` bytes once it is unpacked; the server bounds it as it comes."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     return unpacked(request.get_data(), headers, most)
+
+
+def _thing(path: str) -> str:
+    """Return what a path below ``/api/v1/<things>/`` names by its id."""
+    return path.split("/")[3].removesuffix("s").replace("-", " ")
 
 
 def _raw_path(request: flask.Request) -> str:

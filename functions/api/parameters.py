@@ -158,8 +158,8 @@ def identifier(text: str, thing: str) -> UUID:
         raise missing(thing) from exc
 
 
-def path_id(part: str) -> str:
-    """Read an id in a path, percent-encoded; what no id can hold names nothing.
+def path_id(part: str, thing: str) -> str:
+    """Read the id of a thing in a path, percent-encoded; what no id can hold names nothing.
 
     Raises:
         Refused: 404.
@@ -167,9 +167,9 @@ def path_id(part: str) -> str:
     try:
         text = unquote_to_bytes(part.encode("latin-1", "replace")).decode()
     except UnicodeDecodeError as exc:
-        raise missing("account") from exc
+        raise missing(thing) from exc
     if not _NO_CONTROL.match(text):
-        raise missing("account")
+        raise missing(thing)
     return text
 
 

@@ -149,6 +149,9 @@ def test_a_question_of_marks_alone_finds_nothing_and_says_so(platform: Platform,
         ("signals/6a7f6f0e-0000-4000-8000-000000000001", "signal"),
         ("signals/x", "signal"),
         ("events/6a7f6f0e-0000-4000-8000-000000000001", "event"),
+        ("accounts/%00", "account"),
+        ("events/%ff", "event"),
+        ("dead-letters/%00", "dead letter"),
     ],
 )
 def test_what_is_not_there_is_named(platform: Platform, path: str, thing: str) -> None:

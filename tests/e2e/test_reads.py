@@ -25,8 +25,8 @@ TAKES_EFFECT_S = 2 + 0.5
 CONNECTIONS, KEYS, TIMES = 20, 10, 60
 #: A tenant's rows, and characters in each: a page of them is a megabyte and takes a tenth of a second.
 ROWS, LENGTH = 100, 5_000
-#: Seconds that a machine with two cores may add, on which the loud ones run, too.
-NOISE_S = 0.25
+#: As many of the loud ones' requests may be answered while another one waits, however slow the machine.
+AHEAD = 2 * THREADS
 
 
 def key(operator: Tenants, tenant: str, *scopes: str) -> str:
@@ -73,13 +73,14 @@ def loud(url: str, keys: list[str], path: str) -> Iterator[Loud]:
             thread.join()
 
 
-def p99_s(ask: Callable[[], httpx.Response], status: int, times: int) -> float:
+def taken_s(ask: Callable[[], httpx.Response], status: int) -> list[float]:
+    """How long each of :data:`TIMES` requests took, the shortest first."""
     taken = []
-    for _ in range(times):
+    for _ in range(TIMES):
         started = time.perf_counter()
         assert ask().status_code == status
         taken.append(time.perf_counter() - started)
-    return sorted(taken)[times * 99 // 100]
+    return sorted(taken)
 
 
 def test_reads_of_one_tenant_with_many_keys_make_no_others_read_probe_or_event_wait(
@@ -95,9 +96,9 @@ def test_reads_of_one_tenant_with_many_keys_make_no_others_read_probe_or_event_w
     batch = [event(type="email_opened", data=data) for _ in range(ROWS)]
     sent = {"x-api-key": keys[0], "content-type": "application/cloudevents-batch+json"}
     assert platform.ingest.post("/v1/events", json=batch, headers=sent).status_code == 202
-    asked = {"x-api-key": keys[0]}
+    reader = {"x-api-key": keys[0]}
     until(
-        lambda: platform.api.get("/api/v1/signals", headers=asked).json()["pagination"]["total"] == ROWS,
+        lambda: platform.api.get("/api/v1/signals", headers=reader).json()["pagination"]["total"] == ROWS,
         within_s=20,
         what="the loud tenant has its rows",
     )
@@ -111,20 +112,22 @@ def test_reads_of_one_tenant_with_many_keys_make_no_others_read_probe_or_event_w
             202,
         ),
     }
-    alone = {name: p99_s(*asked, times=TIMES) for name, asked in others.items()}
-    with loud(str(platform.api.base_url), keys, "/api/v1/signals?limit=100") as seen:
-        before = seen.answered
-        beside = {"read": p99_s(*others["read"], times=TIMES)}
-        overtook = (seen.answered - before) / TIMES
-        beside |= {name: p99_s(*others[name], times=TIMES) for name in ("probe", "door")}
-    assert overtook <= THREADS, "the others' requests wait for few of the loud ones"
-    assert all(beside[name] <= 2 * alone[name] + NOISE_S for name in others), (alone, beside)
+    heavy = "/api/v1/signals?limit=100"
+    longest = {name: taken_s(*asked)[-1] for name, asked in others.items()}
+    page = taken_s(lambda: platform.api.get(heavy, headers=reader), 200)[-1]
+    with loud(str(platform.api.base_url), keys, heavy) as seen:
+        for name, asked in others.items():
+            before = seen.answered
+            median = taken_s(*asked)[TIMES // 2]
+            overtook = (seen.answered - before) / TIMES
+            assert overtook <= AHEAD, name
+            assert median <= 2 * longest[name] + AHEAD * page, name
 
 
 def test_a_read_rate_holds_for_all_keys_of_a_tenant_and_for_no_other(
     platform: Platform, operator: Tenants, tenant: str
 ) -> None:
-    operator.put_plan(tenant, Plan.model_validate({"readRate": {"perSecond": 0.5, "burst": 4}}))
+    operator.put_plan(tenant, Plan.model_validate({"readRate": {"perSecond": 0.05, "burst": 4}}))
     keys = [key(operator, tenant, READ) for _ in range(2)]
     clients = [{"x-api-key": each} for each in keys]
     for headers in clients:  # the first request with a key finds out whose it is
@@ -134,7 +137,8 @@ def test_a_read_rate_holds_for_all_keys_of_a_tenant_and_for_no_other(
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["3", "2", "1", "0", "0", "0"]
     refused = answers[-1]
     assert (refused.headers["ratelimit-limit"], refused.headers["content-type"]) == ("4", "application/problem+json")
-    assert (refused.headers["retry-after"], 7 <= int(refused.headers["ratelimit-reset"]) <= 8) == ("2", True)
+    assert 10 <= int(refused.headers["retry-after"]) <= 20
+    assert 70 <= int(refused.headers["ratelimit-reset"]) <= 80
     assert platform.api.get("/api/v1/dead-letters", headers=clients[0]).status_code == 429
     stranger = f"other-{uuid4().hex[:8]}"
     operator.put(stranger, stranger)
