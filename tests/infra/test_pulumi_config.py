@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 from tests.infra import pulumi_program
 from tests.infra.pulumi_program import PROGRAM, SECRETS, configuration
@@ -121,6 +122,11 @@ def test_what_cannot_work_is_refused_with_what_to_change(
     said = refusal(config, stack, **changes)
     assert says in said
     assert len(said.splitlines()) == 2, said  # this one fault and nothing else
+
+
+def test_every_deployment_looks_at_what_is_there_first() -> None:
+    project = yaml.safe_load((PROGRAM / "Pulumi.yaml").read_text("utf-8"))
+    assert project["options"]["refresh"] == "always"
 
 
 def test_a_version_may_be_a_number(config: ModuleType) -> None:

@@ -132,6 +132,18 @@ def directory(redis_url: str) -> Iterator[Directory]:
 # --- keys
 
 
+@pytest.mark.parametrize(
+    ("page", "scopes"), [("manifests.md", {"events:write", "read"}), ("deploy.md", {"events:write"})]
+)
+def test_the_first_tenant_and_its_key_are_made_as_the_pages_say(
+    page: str, scopes: set[str], sspp: Shell, directory: Directory
+) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    tenant, issue = re.findall(r"sspp (tenants put acme [^\n&]*|keys issue acme [^\n)]*)", text)
+    sspp.good(*shlex.split(tenant))
+    assert directory.grant(sspp.good(*shlex.split(issue))) == Grant("acme", frozenset(scopes))
+
+
 def test_a_key_lives_from_issue_to_revocation(acme: Shell, directory: Directory) -> None:
     began = datetime.now(UTC)
     issued = acme("keys", "issue", "acme", "--label", "crm", "--scope", "events:write", "--scope", "read")

@@ -48,7 +48,6 @@ def test_every_part_of_the_pages_that_promises_something_has_a_row() -> None:
 
 #: What a reader is told to do, or measured and computed figures.
 TOLD_ALONE = {
-    "The first event",
     "Taking it down",
     "What an event costs",
     "What limits each part",
