@@ -103,9 +103,9 @@ class Cluster:
                     nodes = client.execute_command("CLUSTER NODES")
             except redis.RedisError:
                 continue
-            [mine] = [told for told in nodes.values() if "myself" in told["flags"]]
-            if mine["slots"] or "slave" in mine["flags"]:
-                found[number] = "slave" if "slave" in mine["flags"] else "master"
+            for told in nodes.values():  # a node that has just started does not name itself yet
+                if "myself" in told["flags"] and (told["slots"] or "slave" in told["flags"]):
+                    found[number] = "slave" if "slave" in told["flags"] else "master"
         return found
 
     def complete(self) -> bool:
