@@ -16,6 +16,7 @@ import credentials
 import delivery
 import objects
 import pulumi_linode as linode
+import registry
 import serving
 import versions
 from backups import Backups
@@ -68,6 +69,7 @@ def build(stack: Stack) -> None:
     )
     upgraded = refuse_unoffered(stack, cloud)
     account.refuse_narrow(stack)
+    registry.refuse_unpullable(stack.image)
     in_cloud = pulumi.ResourceOptions(providers=[cloud])
     network = Network(stack, in_cloud)
     storage = Storage(stack, in_cloud)

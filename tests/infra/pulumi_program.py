@@ -31,7 +31,7 @@ from pulumi.runtime import mocks, rpc, settings
 from typing_extensions import override
 
 import pulumi
-from tests.infra import pulumi_linode_api
+from tests.infra import pulumi_linode_api, pulumi_registry
 
 PROGRAM = Path(__file__).parents[2] / "pulumi"
 SECRETS = {
@@ -331,6 +331,8 @@ def perform(scenario: Mapping[str, Any]) -> NoReturn:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     linode = serving.enter_context(pulumi_linode_api.running(pulumi_linode_api.Api(scopes=scenario["scopes"])))
+    # The registry that the tests name is nobody's.
+    sys.modules["registry"].HOSTS["registry.example.com"] = serving.enter_context(pulumi_registry.running())
     pulumi.runtime.set_all_config({"linode:url": linode.url, **scenario["told"]})
     mocks.set_mocks(
         cloud, project="sspp", stack=scenario["stack"], preview=scenario["preview"], monitor=Monitor(cloud)

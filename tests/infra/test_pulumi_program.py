@@ -200,6 +200,54 @@ def test_a_token_that_lacks_a_scope_is_refused_before_anything_is_created(
         assert {one.type for one in done.resources} == {"pulumi:providers:linode"}
 
 
+@pytest.mark.parametrize(
+    ("image", "refused", "warned"),
+    [
+        ("open:0.1.0", "", ""),
+        ("tokens:0.1.0", "", ""),
+        ("open:0.2.0", "cannot be pulled without a password: 127.0.0.1:", ""),
+        ("open@sha256:" + "0" * 64, "answers 404. Push it, or let everybody read it there", ""),
+        ("closed:0.1.0", "answers 401", ""),
+        ("private:0.1.0", "answers 403", ""),
+        ("busy:0.1.0", "", "does not say whether it has sspp:image"),
+    ],
+)
+def test_an_image_that_no_node_could_pull_is_refused_before_anything_is_created(
+    image: str, refused: str, warned: str, cluster: Api
+) -> None:
+    told = configuration("dev", image=f"registry.example.com/{image}")
+    done = pulumi_program.run("dev", told, cluster.kubeconfig, preview=True)
+    assert done.crashed == ""
+    assert refused in done.refused
+    assert bool(done.refused) is bool(refused)
+    assert warned in " ".join(done.warnings)
+    assert ("whether it has" in " ".join(done.warnings)) is bool(warned)
+    if refused:
+        assert {one.type for one in done.resources} == {"pulumi:providers:linode"}
+
+
+def test_a_registry_that_cannot_be_reached_from_here_is_a_warning(cluster: Api) -> None:
+    told = configuration("dev", image="127.0.0.1:9/sspp:0.1.0")
+    done = pulumi_program.run("dev", told, cluster.kubeconfig, preview=True)
+    assert (done.refused, done.crashed) == ("", "")
+    assert "127.0.0.1:9 does not say whether it has sspp:image" in done.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "host", "name", "reference"),
+    [
+        ("acme/sspp:1.0", "registry-1.docker.io", "acme/sspp", "1.0"),
+        ("docker.io/acme/sspp:1.0", "registry-1.docker.io", "acme/sspp", "1.0"),
+        ("ghcr.io/acme/team/sspp@sha256:ab", "ghcr.io", "acme/team/sspp", "sha256:ab"),
+        ("localhost:5000/sspp:1.0", "localhost:5000", "sspp", "1.0"),
+    ],
+)
+def test_an_image_is_looked_for_where_a_node_looks(image: str, host: str, name: str, reference: str) -> None:
+    with pulumi_program.on_path():
+        registry = importlib.import_module("registry")
+    assert registry.parsed(image) == (host, name, reference)
+
+
 def test_an_api_that_is_away_is_one_sentence() -> None:
     told = configuration("dev") | {"linode:url": "http://127.0.0.1:9/v4"}
     assert "no answer from 127.0.0.1:9" in pulumi_program.run("dev", told).refused
