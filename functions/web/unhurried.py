@@ -9,8 +9,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Seconds of work between two looks at who else waits.
-SLICE_S = 0.001
+#: Seconds of work between two looks at who else waits. A look takes 3 us.
+SLICE_S = 0.0005
 
 
 async def unhurried(items: Iterable[T], made: list[T] | None = None) -> list[T]:
