@@ -89,6 +89,8 @@ def _signals(database: Database, behind: BehindChannel, stretch: Stretch, look: 
 def _notices(database: Database, behind: BehindChannel, stretch: Stretch, look: _Look) -> int:
     """Publish ids of notices that are due and not sent, the latest first; those of the next look were sent by then."""
     room = behind.room(look.ids_bytes)
+    if not room:
+        return 0
     unsent = PostgresSignalStore(database).forgotten_notices(look.now - FORGOTTEN_UNTIL, look.now)
     replies = [due(tenant, id_).event.encode() for tenant, id_ in unsent[:room] if look.has(tenant)]
     behind.publish(replies)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events import keyspace
+from events import channel, keyspace
 from events.errors import Refused
 from functions.adapters.redis import partitions
 from functions.ingest.answer import FULL, LETTERS, SHARE, Accepted, Declined
@@ -70,10 +70,11 @@ def look_after(place: Partition, what: str, nth: int, size: int) -> None:
             assert place.dead.redrive([letter, letter], lambda: "nonce") == 1
 
 
-@given(happened=steps())
+@given(happened=steps(), ids_bytes=st.sampled_from([channel.UNBOUNDED, 2_000]))
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_bytes_that_are_counted_are_those_that_are_there(url, happened):
+def test_the_bytes_that_are_counted_are_those_that_are_there(url, happened, ids_bytes):
     with partition.opened(url) as place:
+        place.ids_bytes = ids_bytes
         place.admit("acme", [1] * 50)  # the slow lane's stream is not short any more: the fair queue is in use
         for step in happened:
             take(place, step)
