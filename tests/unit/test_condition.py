@@ -82,10 +82,14 @@ def test_a_whole_number_compares_like_the_same_double_however_long_it_is(value, 
     assert answer(f"event.metadata.n > {other}", {"n": value}) is (value > other)
 
 
+#: What the front door lets in: no U+0000, which no store holds and CEL's protocol buffers cut a name at.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+        lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
         max_leaves=20,
     )
 )
