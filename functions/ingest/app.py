@@ -279,7 +279,7 @@ class IngestApp:
 
     def __init__(self, front_door: FrontDoor) -> None:
         self._front_door = front_door
-        self._brake = Brake()
+        self._brake = Brake(time.monotonic)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def ping(self) -> dict[str, dict[str, int]]:

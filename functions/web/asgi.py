@@ -19,6 +19,8 @@ UNWANTED_TIMEOUT_S = 2.0
 #: Seconds that a 429 is held back. A connection that asks again at once gets five of them a second and not a thousand,
 #: each of which costs as much as an answer that somebody needs.
 HOLD_S = 0.2
+#: 429s a second that are not held back: those cost nothing worth a wait.
+UNHELD_PER_S = 20
 #: 429s held at a time. Further ones are answered at once: they keep a place among the requests that Knative lets into
 #: a pod of ingest, 100 at a time, and the rest must find theirs.
 MOST_HELD = 80
@@ -127,16 +129,29 @@ class Body:
 
 
 class Brake:
-    """Slows down senders that ask again at once after a 429: their answers are held back."""
+    """Slows down senders that ask again at once after a 429: their answers are held back.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._free = asyncio.Semaphore(MOST_HELD)
+        self._second = self._answered = 0
 
     async def hold(self, status: int) -> None:
-        """Wait before an answer with ``status`` is sent, if it is a 429 and not too many of them are held."""
-        if status == 429 and not self._free.locked():
+        """Wait before an answer with ``status`` is sent, if it is one of many 429s a second and not too many wait."""
+        if status == 429 and self._many() and not self._free.locked():
             async with self._free:
                 await asyncio.sleep(HOLD_S)
+
+    def _many(self) -> bool:
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._answered = second, 0
+        self._answered += 1
+        return self._answered > UNHELD_PER_S
 
 
 #: No cache may keep what is one tenant's: it would not know ``x-api-key`` for a credential (RFC 9111, section 3.5).

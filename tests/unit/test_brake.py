@@ -7,16 +7,16 @@ import asyncio
 import pytest
 
 from functions.web import asgi
-from functions.web.asgi import MOST_HELD, Brake
+from functions.web.asgi import MOST_HELD, UNHELD_PER_S, Brake
 
 
 @pytest.mark.parametrize(("status", "held"), [(429, MOST_HELD), (202, 0), (400, 0), (503, 0)])
-def test_a_429_waits_and_of_many_the_last_do_not(monkeypatch, status, held):
+def test_of_many_429s_a_second_the_first_do_not_wait_nor_do_the_last(monkeypatch, status, held):
     monkeypatch.setattr(asgi, "HOLD_S", 3600)
 
     async def waiting() -> int:
-        brake = Brake()
-        answers = [asyncio.create_task(brake.hold(status)) for _ in range(MOST_HELD + 8)]
+        brake = Brake(lambda: 7.5)
+        answers = [asyncio.create_task(brake.hold(status)) for _ in range(UNHELD_PER_S + MOST_HELD + 8)]
         await asyncio.sleep(0)
         waits = sum(not answer.done() for answer in answers)
         for answer in answers:
