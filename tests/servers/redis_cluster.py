@@ -72,23 +72,6 @@ class Cluster:
         os.kill(self._servers[number].pid, signal.SIGKILL)
         self.stop(number)
 
-    @contextmanager
-    def suspended(self, number: int) -> Iterator[None]:
-        """A node that does nothing for the length of the block, shorter than what it is replaced after."""
-        os.kill(self._servers[number].pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self._servers[number].pid, signal.SIGCONT)
-
-    def copy_of(self, number: int) -> int:
-        """The replica of a primary."""
-        with self.node(number) as client:
-            nodes = client.execute_command("CLUSTER NODES")
-            own = client.execute_command("CLUSTER MYID").decode("ascii")
-        [address] = [address for address, told in nodes.items() if told["master_id"] == own]
-        return self.ports.index(int(address.rpartition(":")[2]))
-
     def node(self, number: int) -> redis.Redis:
         """A connection to one node, as what joins the nodes."""
         password = (self.folder / str(number) / "run" / "cluster-password").read_text("ascii")
