@@ -22,8 +22,8 @@ from functions.process.handler import FORGOTTEN_UNTIL, due, signal_recorded
 
 #: Signals read at a time, and the stretch of time they are looked for in: what PostgreSQL sorts stays small.
 AT_ONCE, SLICE = 5_000, timedelta(minutes=10)
-#: Seconds after which the rest of a channel is left to the next look.
-LONGEST_S = 20.0
+#: Seconds after which the rest is left to the next look; every channel that is behind has its part of them.
+LONGEST_S = 40.0
 
 
 def catch_up(settings: Settings, now: datetime, now_s: Callable[[], float]) -> int:
@@ -39,27 +39,31 @@ def catch_up(settings: Settings, now: datetime, now_s: Callable[[], float]) -> i
     """
     told = 0
     with closing(channel.connect(settings.redis_url)) as client:
-        for partition in range(settings.partitions):
-            for name, tell in (("signals", _signals), ("notices", _notices)):
-                behind = BehindChannel(client, name, partition)
-                stretch = behind.stretch()
-                if stretch is None:
-                    continue
-                with closing(Database(settings.database_url)) as database:
-                    told += tell(database, behind, stretch, _Look(settings, partition, now, now_s))
+        channels = [
+            (tell, partition, BehindChannel(client, name, partition))
+            for partition in range(settings.partitions)
+            for name, tell in (("signals", _signals), ("notices", _notices))
+        ]
+        late = [(*each, stretch) for each in channels if (stretch := each[2].stretch())]
+        for tell, partition, behind, stretch in late:
+            look = _Look(settings, partition, now, now_s, LONGEST_S / len(late))
+            with closing(Database(settings.database_url)) as database:
+                told += tell(database, behind, stretch, look)
     return told
 
 
 class _Look:
     """One look at one partition."""
 
-    def __init__(self, settings: Settings, partition: int, now: datetime, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: Settings, partition: int, now: datetime, now_s: Callable[[], float], longest_s: float
+    ) -> None:
         self.now = now
         self.ids_bytes = settings.ids_bytes
         self._partitions = settings.partitions
         self._partition = partition
         self._now_s = now_s
-        self._ends_s = now_s() + LONGEST_S
+        self._ends_s = now_s() + longest_s
 
     def over(self) -> bool:
         """Return whether the rest is the next look's."""
