@@ -25,7 +25,7 @@ from functions.ingest.doors import DOORS, Door, Messages, Render, Request, witho
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
-from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, lifespan, send_answer
+from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, is_whole, lifespan, send_answer
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
 from functions.web.unhurried import unhurried
@@ -304,7 +304,7 @@ class IngestApp:
             await lifespan(receive, send)
             return
         headers, door = headers_of(scope), self._front_door
-        body = Body(receive, headers, door.max_body_bytes)
+        body = Body(receive, headers, door.max_body_bytes, here=is_whole(scope))
         given = await door.answer(scope["method"], scope["path"], headers, body.read)
         told = {"content-type": given.content_type, "content-length": str(len(given.body)), **given.headers}
         if door.cors_origins:

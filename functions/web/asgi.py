@@ -38,16 +38,27 @@ def too_large(most: int) -> Refused:
     return Refused("Body too large", status=413, detail=f"at most {most} bytes")
 
 
+#: What a server puts into a request's ``extensions`` once it has the whole body.
+WHOLE = "sspp.whole"
+
+
+def is_whole(scope: Scope) -> bool:
+    """Whether the server has the whole body of a request already, as it nearly always has of a small one."""
+    return WHOLE in scope.get("extensions", ())
+
+
 class Body:
     """What a request brings after its head.
 
     Args:
         most: bytes of it that are taken in.
+        here: the server has all of it: no deadline is needed, which would cost more than parsing a small event.
     """
 
-    def __init__(self, receive: Receive, headers: Mapping[str, str], most: int) -> None:
+    def __init__(self, receive: Receive, headers: Mapping[str, str], most: int, *, here: bool = False) -> None:
         self._receive = receive
         self._most = most
+        self._here = here
         self._chunks: list[bytes] = []
         self._size = 0
         declared = headers.get("content-length", "")
@@ -122,6 +133,8 @@ class Body:
         Raises:
             TimeoutError: none came.
         """
+        if self._here:
+            return await self._receive()
         if asyncio.get_running_loop().time() >= late:
             raise TimeoutError
         async with asyncio.timeout_at(late):

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from events import metrics
 from events.errors import Refused
 from functions.web import problem
+from functions.web.asgi import WHOLE
 
 #: Seconds from the first byte of a request's head, or from the start of the connection, to its last. A connection
 #: that takes longer is closed: half-sent requests must not pile up.
@@ -93,6 +94,7 @@ class Connection(HttpToolsProtocol):
         """End the body of a request."""
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            self.scope["extensions"] = {WHOLE: {}}
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close. uvicorn's ``msg`` says less."""

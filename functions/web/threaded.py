@@ -13,7 +13,7 @@ from typing import Any
 
 from events.errors import Refused
 from functions.web import problem
-from functions.web.asgi import Body, Receive, Scope, Send, headers_of, lifespan, send_answer
+from functions.web.asgi import Body, Receive, Scope, Send, headers_of, is_whole, lifespan, send_answer
 from functions.web.turns import Admitted, Gate
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -74,7 +74,7 @@ class ThreadedApp:
             await lifespan(receive, send)
             return
         headers = headers_of(scope)
-        body = Body(receive, headers, self._most)
+        body = Body(receive, headers, self._most, here=is_whole(scope))
         try:
             answer = await self._answer(scope, headers, body)
         except Refused as refusal:
