@@ -38,6 +38,7 @@ TIMES = {
     "SSPP_DELIVERY_TIMEOUT_SECONDS": "4",
     "SSPP_CLAIM_IDLE_SECONDS": "5",
     "SSPP_RETRY_SCHEDULE": "0.5,1,1,2,2,2",
+    "SSPP_MAIL_RETRY_SCHEDULE": "1" + ",2" * 15,
 }
 #: Where Valkey keeps its data, so that a full disk can be made: MB.
 DISK_MB = 1024

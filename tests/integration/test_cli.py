@@ -316,7 +316,7 @@ def test_a_plan_is_set_as_a_whole_and_shown(acme: Shell, directory: Directory) -
     acme.good("tenants", "plan", "acme", "--soft", "7")
     assert directory.terms("acme").plan == Plan.model_validate({"monthly": {"soft": 7}})
     bare = acme.good("tenants", "plan", "acme", "--unlimited")
-    assert "read-rate  50/s:200, as where a plan names none" in bare.splitlines()
+    assert "read-rate  500/s:5000, as where a plan names none" in bare.splitlines()
     assert directory.terms("acme").plan == Plan()
     assert b"readRate" not in directory.redis.get(terms_of("acme")), "the release before refuses what it does not know"
 
