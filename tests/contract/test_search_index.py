@@ -24,6 +24,7 @@ from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument, words
 from functions.ports import SearchIndex
+from tests.servers.loopback import served
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -469,19 +470,6 @@ class Healthy(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def served(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
-    server = ThreadingHTTPServer((host, port), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 CALLS = {
     "put": lambda index: index.put([document("t")]),
     "get": lambda index: index.get("t", str(UUID(int=1))),
@@ -516,7 +504,7 @@ def test_that_elasticsearch_is_away_and_back_is_told_in_one_line_each(caplog):
                 index.ping()
         assert lines() == [("sspp.search", "elasticsearch_away")]
         for _ in range(2):
-            with served("127.0.0.1", port, Healthy):
+            with served(ThreadingHTTPServer(("127.0.0.1", port), Healthy)):
                 for _ in range(3):
                     index.ping()
             with pytest.raises(Unavailable):
@@ -555,14 +543,8 @@ def server_that_answers(status: int) -> Iterator[int]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from tests.infra.loopback import served
 from tests.servers import tls
+from tests.servers.loopback import served
 
 TOKEN = "kube-token"
 

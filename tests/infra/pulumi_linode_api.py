@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.infra.loopback import served
+from tests.servers.loopback import served
 
 TOKEN = "linode-token"
 CLUSTER, DATABASE = 1003, 77

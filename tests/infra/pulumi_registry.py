@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from tests.infra.loopback import served
+from tests.servers.loopback import served
 
 TOKEN = "token-for-everybody"
 

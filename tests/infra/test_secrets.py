@@ -8,7 +8,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,7 @@ from functions.local.postgres import as_login
 from tests.infra import rules, schemas
 from tests.infra.manifests import ROOT, Object, environment, objects, of_kind, ours, pods
 from tests.servers import tls
+from tests.servers.loopback import served
 
 _spec = spec_from_file_location("dev_secrets", ROOT / "knative" / "dev_secrets.py")
 assert _spec is not None
@@ -141,15 +141,10 @@ def kubernetes(certificate: tls.Certificate, there: dict[str, Object], refuses: 
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.pem, certificate.key)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"localhost:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with served(server) as port:
+        yield f"localhost:{port}"
 
 
 def performed(server: str, certificate: tls.Certificate, folder: Path) -> subprocess.CompletedProcess[str]:

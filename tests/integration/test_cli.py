@@ -10,7 +10,6 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +38,7 @@ from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
 from functions.tenants import DEMO_RULE
 from tests.servers import parts
+from tests.servers.loopback import served
 from tests.servers.parts import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -638,14 +638,8 @@ def _answering(status: int, headers: Mapping[str, str], body: bytes) -> Iterator
         def log_message(self, *args: object) -> None:
             """Say nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", keys
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(HTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}", keys
 
 
 ACCEPTED = b'{"status":"accepted","id":"1","duplicate":false}'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -31,6 +30,7 @@ from functions.ports import DueNotice, SendAnswer, Sender
 from functions.process.handler import due
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
+from tests.servers.loopback import served
 from tests.unit.test_email import anything
 from tests.unit.test_email import due as message_due
 
@@ -269,14 +269,8 @@ def greeting(words: bytes) -> Iterator[str]:
         def handle(self) -> None:
             self.wfile.write(words)
 
-    with TCPServer(("127.0.0.1", 0), Greeter) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        try:
-            yield f"smtp://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(TCPServer(("127.0.0.1", 0), Greeter)) as port:
+        yield f"smtp://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("words", [None, b"", b"421 busy\r\n", b"554 no service\r\n", b"220 hello\r\n"])

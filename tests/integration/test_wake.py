@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from functions import tenants
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import ports
 from tests.servers import parts
+from tests.servers.loopback import served
 from tests.servers.parts import until
 
 KEY = new_key(bytes(RANDOM_BYTES))
@@ -42,14 +42,8 @@ def function() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/", asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}/", asked
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nobody.invalid"])
