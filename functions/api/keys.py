@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from functions.domain.key import Grant
+from functions.domain.key import REMEMBERED_S, Grant
 from functions.ports import KeyDirectory
 
-#: How long a revoked key may still work; a promise to operators.
-REMEMBERED_S = 2.0
 #: Keys that nobody has, of which the latest are remembered: made-up ones drive out one another, and no key that works.
 MOST_UNKNOWN = 10_000
 

@@ -16,6 +16,8 @@ from functions.domain.plan import Rate
 #: Tells a leaked key apart from other secrets; scanners look for it.
 PREFIX = "sspp_"
 RANDOM_BYTES = 32
+#: Seconds for which a key is remembered, so how long a revoked one may still work: a promise to operators.
+REMEMBERED_S = 2.0
 
 #: What a key may be allowed to do.
 WRITE_EVENTS = "events:write"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-_NOTICE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
+#: The namespace of all notices' ids (RFC 9562, version 5).
+NAMESPACE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +35,4 @@ class Notice:
 
 def rule_notice_id(tenant_id: str, rule_id: str, version: int, account_id: str, episode: int) -> UUID:
     """The identity of a rule's notice: one an episode."""
-    return uuid5(_NOTICE, f"{tenant_id}\n{rule_id}\n{version}\n{account_id}\n{episode}")
+    return uuid5(NAMESPACE, f"{tenant_id}\n{rule_id}\n{version}\n{account_id}\n{episode}")

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid5
 
+from functions.domain.notice import NAMESPACE
 from functions.domain.plan import Monthly
-
-_NOTICE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
 
 #: Shares of the month's limit, in per cent, at which a tenant is told.
 THRESHOLDS = (80, 100)
@@ -44,7 +43,7 @@ def reached(
     return [
         QuotaNotice(
             tenant_id=tenant_id,
-            id=uuid5(_NOTICE, f"{tenant_id}\nquota\n{month:%Y-%m}\n{threshold}"),
+            id=uuid5(NAMESPACE, f"{tenant_id}\nquota\n{month:%Y-%m}\n{threshold}"),
             title=f"{threshold} % of the {limit} events of {month:%B %Y} are used",
             recipient=contact,
             created_at=now,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import files
@@ -161,10 +162,9 @@ class FrontDoor:
         """Open a request of which a single event may be large, and is read in one go: others come before the next.
 
         Raises:
-            Refused: see :meth:`_read_in_turn`.
+            Refused: see :meth:`_turn`; or the request as a whole is no good.
         """
-        async with self._turn(sender):
-            self._check(sender, headers)
+        async with self._turn(sender, headers):
             opened = door.open(request)
             await asyncio.sleep(0)
         return opened
@@ -175,14 +175,21 @@ class FrontDoor:
         """Read a batch's events into ``messages``, one batch of a tenant at a time.
 
         Raises:
-            Refused: the request as a whole is no good; or 429, because of the requests it had to wait for.
+            Refused: see :meth:`_turn`; or the request as a whole is no good.
         """
-        async with self._turn(sender):
-            self._check(sender, headers)
+        async with self._turn(sender, headers):
             await unhurried(opened, messages)
 
-    def _turn(self, sender: Sender) -> asyncio.Lock:
-        return self.turns.setdefault(sender.grant.tenant_id, asyncio.Lock())
+    @asynccontextmanager
+    async def _turn(self, sender: Sender, headers: Mapping[str, str]) -> AsyncIterator[None]:
+        """Have a tenant's turn at reading for the length of the block.
+
+        Raises:
+            Refused: 429, because of the requests it had to wait for.
+        """
+        async with self.turns.setdefault(sender.grant.tenant_id, asyncio.Lock()):
+            self._check(sender, headers)
+            yield
 
     def _check(self, sender: Sender, headers: Mapping[str, str]) -> None:
         """Refuse a request before it is read: because of the sender's debt, or a batch because nothing of it fits.

@@ -12,14 +12,12 @@ from events import keyspace
 from events.log import Log
 from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
-from functions.domain.key import Grant, digest, well_formed
+from functions.domain.key import REMEMBERED_S, Grant, digest, well_formed
 from functions.domain.plan import Terms
 from functions.ingest.answer import UNLIMITED, Meter
 
 log = Log("ingest")
 
-#: How long a revoked key may still work; a promise to operators.
-REMEMBERED_S = 2.0
 #: Unknown keys are remembered too; a flood of made-up ones must not fill the memory.
 MOST_REMEMBERED = 10_000
 

@@ -91,8 +91,9 @@ class ThreadedApp:
         Raises:
             Refused: the gate does not admit the request.
         """
-        gated = self._gate is not None and scope["path"] not in self._reserved
-        admitted = self._gate.admit(headers) if self._gate and gated else None
+        admitted = None
+        if self._gate is not None and scope["path"] not in self._reserved:
+            admitted = self._gate.admit(headers)
         await body.wait(self._early, EARLY_S)
         content = await _read(body) if body.whole else _BodyWanted()
         while (answer := await self._work(scope, headers, content, admitted)) is None:

@@ -29,11 +29,11 @@ from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.adapters.redis.seen import SeenEvents
-from functions.domain.key import WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.key import REMEMBERED_S, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Rate, Terms
 from functions.ingest.admission import Admission, Arrival, Limits
 from functions.ingest.answer import Accepted, Decision
-from functions.ingest.keys import REMEMBERED_S, KeyCache
+from functions.ingest.keys import KeyCache
 from functions.local import ports
 from tests.servers import redis_server
 from tests.servers.lanes import waiting

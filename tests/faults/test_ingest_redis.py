@@ -20,8 +20,7 @@ from events.channel import Channel, Done
 from events.settings import Settings
 from functions import migrate, tenants
 from functions.adapters.redis.pipe import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S
-from functions.domain.key import RANDOM_BYTES, new_key
-from functions.ingest.keys import REMEMBERED_S
+from functions.domain.key import RANDOM_BYTES, REMEMBERED_S, new_key
 from functions.local import process, valkey
 from tests.servers import frontdoor
 from tests.servers.frontdoor import FrontDoor

@@ -25,11 +25,11 @@ from events.channel import Channel, Done
 from events.errors import Unavailable
 from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.keys import RedisKeyDirectory
-from functions.domain.key import WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.key import REMEMBERED_S, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Rate, Terms
 from functions.ingest.admission import Admission, Arrival, Limits
 from functions.ingest.answer import Accepted
-from functions.ingest.keys import REMEMBERED_S, KeyCache
+from functions.ingest.keys import KeyCache
 from functions.local import ports, process
 from tests.infra import admission, rules, schemas
 from tests.infra.manifests import ROOT, folder_objects, kustomized, kustomized_by_the_oldest, settings_map
