@@ -32,7 +32,7 @@ from tests.contract.test_redis_flavours import (
     decided,
     publish,
 )
-from tests.scale import deployed, keda
+from tests.infra import triggers
 from tests.servers import redis_server
 
 #: A user of the test's own, that may do everything.
@@ -153,7 +153,7 @@ def test_kedas_user_reads_every_trigger(as_user):
     as_user(TESTER).xadd(STREAM, {"event": "1"})
     as_user(TESTER).zadd(RETRY, {"1-0": 1})
     for name in SUBSCRIPTIONS:
-        readings = {trigger["name"]: keda.read(as_user("keda"), trigger).value for trigger in deployed.triggers(name)}
+        readings = {trigger["name"]: triggers.value(as_user("keda"), trigger) for trigger in triggers.deployed(name)}
         # A signal's dispatcher wakes with the event's.
         expected = {"events": {"stream-0": 1, "retries-0": 1}, "signals": {"ahead-0": 1}, "notices": {}}[name]
         assert readings == dict.fromkeys(readings, 0) | expected

@@ -16,7 +16,7 @@ from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
 from events import keyspace
-from tests.infra import deployed
+from tests.infra import deployed, triggers
 from tests.infra.deployed import client
 from tests.servers.parts import ROOT
 
@@ -24,17 +24,6 @@ STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0
 
 #: redis-py tries a refused login again otherwise.
 ONCE = Retry(NoBackoff(), 0)
-
-#: What KEDA 2.20 runs for its `redis` trigger. Source: kedacore/keda, pkg/scalers/redis_scaler.go.
-KEDA_COUNTS = """
-local listName = KEYS[1]
-local listType = redis.call('type', listName).ok
-if listType == 'zset' then
-  return redis.call('zcard', listName)
-elseif listType == 'list' or listType == 'none' then
-  return redis.call('llen', listName)
-end
-"""
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +38,9 @@ def test_keda_sees_how_much_is_waiting(port):
     with client(port, "keda") as keda, client(port, "dispatcher") as dispatcher:
         assert keda.ping()
         assert keda.xlen(STREAM) == 1
-        assert keda.eval(KEDA_COUNTS, 1, RETRY) == 0  # there is no such key yet
+        assert keda.eval(triggers.LENGTH, 1, RETRY) == 0  # there is no such key yet
         dispatcher.zadd(RETRY, {"parked": 1})
-        assert keda.eval(KEDA_COUNTS, 1, RETRY) == 1
+        assert keda.eval(triggers.LENGTH, 1, RETRY) == 1
 
 
 def test_a_backup_gets_the_snapshot_a_replica_would_get(port, tmp_path):
