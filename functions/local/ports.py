@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -16,18 +17,48 @@ _OURS = range(20_000, 32_768)
 
 #: Ports that this process was given before: somebody may be about to listen on one.
 _given: set[int] = set()
+#: Port -> the descriptor that claims it, the newest last. See :func:`_claim`.
+_claims: dict[int, int] = {}
+#: More than are waited for at a time, and well below the descriptors that a process may have.
+_MOST_CLAIMS = 200
 
 
 def free(count: int) -> list[int]:
-    """Return ``count`` ports of the loopback address that nobody listens on, before all those never returned yet."""
+    """Return ``count`` ports of the loopback address that nobody listens on, before all those never returned yet.
+
+    No two processes get the same port, however long the caller takes to listen on it.
+    """
     candidates = iter(sorted(random.sample(_OURS, len(_OURS)), key=_given.__contains__))
     found: list[int] = []
     while len(found) < count:
         port = next(candidates)
-        if _trouble("127.0.0.1", port) is None:
+        if _claim(port) and _trouble("127.0.0.1", port) is None:
             found.append(port)
     _given.update(found)
     return found
+
+
+def _claim(port: int) -> bool:
+    """Bind the UDP port of the same number, which keeps other processes from choosing ``port``; it ends with us.
+
+    Looking for a listener is not enough: two processes would both find none, and looking means listening for a moment,
+    in which the server that the port belongs to cannot start.
+
+    Returns:
+        False when another process has it.
+    """
+    if port in _claims:
+        return True
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return False
+    _claims[port] = claim.detach()
+    if len(_claims) > _MOST_CLAIMS:
+        os.close(_claims.pop(next(iter(_claims))))
+    return True
 
 
 def assign(names: Sequence[str], before: Mapping[str, int], *, spoken_for: Collection[int] = ()) -> dict[str, int]:

@@ -198,15 +198,52 @@ def test_the_newest_version_of_a_rule_and_of_an_event_type_counts(
 ) -> None:
     known = PostgresTenants(database)
     for points in (1, 2, 3):
-        given = {"type": "com.acme.a", "signal": "engagement", "score": 0.1, "points": points, "halfLifeDays": 7}
-        known.put_event_type("acme-inc", OwnEventType.model_validate(given))
-        then = [{"channel": "email", "to": "a@example.com"}]
-        version = {"name": f"version {points}", "when": "account.engagement >= 50", "then": then}
-        known.put_rule("acme-inc", rule, RuleDefinition.model_validate(version))
+        known.put_event_type("acme-inc", own_type(points))
+        known.put_rule("acme-inc", rule, named(f"version {points}"))
     assert store.own_event_types({"acme-inc"})["acme-inc"]["com.acme.a"].points == 3
+    assert known.terms()["acme-inc"].types["com.acme.a"].points == 3
+    assert [(row["name"], row["version"]) for row in known.rules("acme-inc")] == [("version 3", 4)]
     store.record([signal(1)])
     notices, _ = Reader(database).notices("acme-inc", PAGE)
     assert [(notice["title"], notice["rule_version"]) for notice in notices] == [("version 3", 4)]
+
+
+def own_type(points: int) -> OwnEventType:
+    given = {"type": "com.acme.a", "signal": "engagement", "score": 0.1, "points": points, "halfLifeDays": 7}
+    return OwnEventType.model_validate(given)
+
+
+def named(name: str) -> RuleDefinition:
+    then = [{"channel": "email", "to": "a@example.com"}]
+    return RuleDefinition.model_validate({"name": name, "when": "account.engagement >= 50", "then": then})
+
+
+@pytest.mark.parametrize(("puts", "versions"), [("aa", 1), ("ab", 2), ("aba", 3), ("abb", 2), ("abaa", 3)])
+def test_what_the_newest_version_says_already_is_no_new_one_and_what_an_older_one_said_is(
+    database: Database, database_url: str, puts: str, versions: int
+) -> None:
+    known, rule = PostgresTenants(database), uuid4()
+    known.put("acme-inc", "Acme")
+    for put in puts:
+        known.put_event_type("acme-inc", own_type(ord(put)))
+        known.put_rule("acme-inc", rule, named(put))
+    with closing(connect(database_url)) as connection:
+        counted = connection.run("SELECT (SELECT count(*) FROM event_types), (SELECT count(*) FROM rules)")
+    assert counted == [[versions, versions]]
+
+
+@pytest.mark.parametrize(("puts", "enabled"), [("a", False), ("b", True), ("ba", True)])
+def test_a_new_version_of_a_rule_is_switched_on_and_the_same_one_again_is_not(
+    database: Database, puts: str, enabled: bool
+) -> None:
+    known, rule = PostgresTenants(database), uuid4()
+    known.put("acme-inc", "Acme")
+    for name in ("b", "a"):
+        known.put_rule("acme-inc", rule, named(name))
+    for name in puts:
+        known.change_rule("acme-inc", rule, disabled="too slow")
+        known.put_rule("acme-inc", rule, named(name))
+    assert [row["enabled"] for row in known.rules("acme-inc")] == [enabled]
 
 
 def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore, database: Database) -> None:

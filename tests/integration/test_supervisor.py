@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -353,6 +353,27 @@ def test_no_port_is_given_twice():
     given = [port for count in (1, 5, 1) for port in ports.free(count)]
     assert len(set(given)) == len(given)
     assert set(given).isdisjoint(ports.free(100))
+
+
+def test_no_port_is_given_to_two_processes(monkeypatch):
+    monkeypatch.setattr(ports, "_OURS", ports.free(30))
+    script = f"from functions.local import ports; ports._OURS = {ports._OURS}; print(*ports.free(9)); input()"
+    for port in ports._OURS:
+        os.close(ports._claims.pop(port))
+    with ExitStack() as stack:
+        lines = list(_first_lines(stack, [sys.executable, "-c", script], 2))
+        given = [*map(int, " ".join(lines).split()), *ports.free(9)]
+    assert len(set(given)) == len(given) == 27
+
+
+def _first_lines(stack: ExitStack, argv: list[str], count: int) -> Iterator[str]:
+    """The first line that each of ``count`` processes says; they run on until ``stack`` is left."""
+    for _ in range(count):
+        process = stack.enter_context(
+            subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        )
+        assert process.stdout is not None
+        yield process.stdout.readline()
 
 
 def test_no_part_is_given_a_port_that_a_door_was_told_to_take(tmp_path, monkeypatch):
