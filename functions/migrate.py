@@ -15,9 +15,9 @@ from functools import partial
 
 from events import log, settings
 from events.errors import SsppError, Unavailable
-from functions import restore
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
+from functions.service import restore
 
 #: Seconds between two attempts while a store does not answer, and between two lines of the log that say so.
 AGAIN_S, TELL_S = 2.0, 30.0

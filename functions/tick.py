@@ -21,10 +21,10 @@ from pydantic_core import to_json
 from events import channel, keyspace, log, settings
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
-from functions import catch_up, quota, restore
 from functions.adapters.redis import partitions
+from functions.domain.platform_events import TICK
 from functions.domain.signal import instant
-from functions.process.handler import TICK
+from functions.service import catch_up, quota, restore
 
 SOURCE = "/sspp/clock"
 #: Seconds after which the hour of the latest tick is forgotten.

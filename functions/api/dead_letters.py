@@ -15,9 +15,9 @@ from events.deadletter import DeadLetters, Moved, Wanted
 from events.errors import Fault, Refused
 from events.log import Log
 from functions.api.parameters import Model, Moment, Nothing, Text, parsed
-from functions.dead_letters import in_full, in_short, names_of, unix_ms
 from functions.domain.catalog import EVENT_TYPES, PREFIX
 from functions.domain.sales import RECEIVED
+from functions.service.dead_letters import in_full, in_short, names_of, unix_ms
 
 log = Log("api")
 

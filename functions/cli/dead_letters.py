@@ -19,7 +19,7 @@ from events.keyspace import CHANNELS
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, Parser
 from functions.cli.installation import Installation, unless_away
-from functions.dead_letters import in_full, in_short, names_of, unix_ms
+from functions.service.dead_letters import in_full, in_short, names_of, unix_ms
 
 #: Letters `list` shows unless told otherwise.
 SHOWN = 50

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from events import channel, settings
 from events.deadletter import DeadLetters
-from events.errors import ConfigError, Refused, Unavailable
-from functions import tenants
-from functions.tenants import Tenants
+from events.errors import ConfigError, Unavailable
+from functions.service import register
+from functions.service.register import Register
 
 
 class Installation:
@@ -25,7 +25,7 @@ class Installation:
         self._env = env
 
     @contextmanager
-    def tenants(self) -> Iterator[Tenants]:
+    def register(self) -> Iterator[Register]:
         """Connect to PostgreSQL and Redis for the length of the block.
 
         Raises:
@@ -33,7 +33,7 @@ class Installation:
             Unavailable: one of them cannot be reached, or does not let us work.
         """
         database_url, redis_url = self._stores()
-        with tenants.opened(database_url, redis_url) as known:
+        with register.opened(database_url, redis_url) as known:
             yield known
 
     @contextmanager
@@ -82,13 +82,3 @@ def unless_away(says: str) -> Iterator[None]:
     except Unavailable as exc:
         exc.add_note(says)
         raise
-
-
-def require_tenant(known: Tenants, tenant_id: str) -> None:
-    """Make sure that there is such a tenant.
-
-    Raises:
-        Refused: there is none.
-    """
-    if not known.record.exists(tenant_id):
-        raise Refused("Not found", status=404, detail=f"there is no tenant {tenant_id}")

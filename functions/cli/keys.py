@@ -10,15 +10,12 @@ from events.errors import Refused
 from functions.adapters.postgres.database import Row
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, Parser
-from functions.cli.installation import Installation, require_tenant, unless_away
-from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
-from functions.tenants import EVERY_SCOPE, Tenants
-
-#: Characters of a digest that people are shown: 48 bits tell a million keys apart.
-SHOWN = 12
+from functions.cli.installation import Installation
+from functions.domain.key import EVERY_SCOPE, RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, short
+from functions.service import keys as service
+from functions.service.principal import OPERATOR
 
 _ONCE = "this is the only time it is shown; it works within two seconds"
-_LOST = "a new key that nobody was given may be on record: `sspp keys list` shows it, `sspp keys revoke` ends it"
 
 
 def add(commands: Commands) -> None:
@@ -103,19 +100,16 @@ def _add_digest(parser: Parser) -> None:
 def _issue(options: Namespace, installation: Installation) -> None:
     scopes, ends = frozenset(options.scope or [WRITE_EVENTS]), _ends(options.expires, datetime.now(UTC))
     key = new_key(os.urandom(RANDOM_BYTES))
-    with installation.tenants() as known:
-        require_tenant(known, options.tenant)
-        with unless_away(_LOST):
-            known.issue_key(key, Grant(options.tenant, scopes, ends), options.label)
+    with installation.register() as register:
+        service.issue(register, OPERATOR, key, Grant(options.tenant, scopes, ends), options.label)
     output.result(key)
     until = f", until {output.moment(ends)}" if ends else ""
-    output.remark(f"key {_shown(digest(key))} of {options.tenant} may {' and '.join(sorted(scopes))}{until}; {_ONCE}")
+    output.remark(f"key {short(digest(key))} of {options.tenant} may {' and '.join(sorted(scopes))}{until}; {_ONCE}")
 
 
 def _list(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known:
-        require_tenant(known, options.tenant)
-        rows = [_named(row) for row in known.record.keys(options.tenant)]
+    with installation.register() as register:
+        rows = [_named(row) for row in service.listed(register, OPERATOR, options.tenant)]
     columns = ("digest", "label", "scopes", "created", "expires", "revoked")
     output.listing(rows, columns, as_json=options.json)
 
@@ -123,52 +117,29 @@ def _list(options: Namespace, installation: Installation) -> None:
 def _rotate(options: Namespace, installation: Installation) -> None:
     ends = datetime.now(UTC) + options.overlap
     key = new_key(os.urandom(RANDOM_BYTES))
-    with installation.tenants() as known:
-        old = _the_one(known, options.digest)
-        if old["revoked_at"] is not None:
-            raise Refused("Revoked", status=409, detail=f"key {_shown(old['digest'])} is revoked; issue a new one")
-        with unless_away(_LOST):
-            known.rotate_key(old["digest"], key, ends)
+    with installation.register() as register:
+        old, ends = service.rotate(register, OPERATOR, options.digest, key, ends)
     output.result(key)
-    ends = min(ends, old["expires_at"] or ends)
     output.remark(
-        f"key {_shown(digest(key))} replaces {_shown(old['digest'])}, which ends at {output.moment(ends)}; {_ONCE}"
+        f"key {short(digest(key))} replaces {short(old['digest'])}, which ends at {output.moment(ends)}; {_ONCE}"
     )
 
 
 def _revoke(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known:
-        found = _the_one(known, options.digest)
-        with unless_away("the key may still work: give the same command again"):
-            known.revoke_key(found["digest"])
-    output.remark(f"key {_shown(found['digest'])} ({found['label']}) of {found['tenant_id']} is revoked")
-
-
-def _the_one(known: Tenants, prefix: str) -> Row:
-    """The one key whose digest begins with ``prefix``."""
-    found = known.record.keys_like(prefix)
-    if not found:
-        raise Refused("Not found", status=404, detail=f"no key's digest begins with {_shown(prefix)}")
-    if len(found) > 1:
-        which = ", ".join(f"{_shown(row['digest'])} ({row['tenant_id']})" for row in found[:5])
-        detail = f"{len(found)} keys begin with {prefix}: {which}{', ...' if len(found) > 5 else ''}"
-        raise Refused("Ambiguous", status=409, detail=detail)
-    return found[0]
+    with installation.register() as register:
+        found = service.revoke(register, OPERATOR, options.digest)
+    output.remark(f"key {short(found['digest'])} ({found['label']}) of {found['tenant_id']} is revoked")
 
 
 def _named(row: Row) -> Row:
     return {
-        "digest": _shown(row["digest"]),
+        "digest": short(row["digest"]),
         "label": row["label"],
         "scopes": row["scopes"],
         "created": row["created_at"],
         "expires": row["expires_at"],
         "revoked": row["revoked_at"],
     }
-
-
-def _shown(key_digest: str) -> str:
-    return key_digest[:SHOWN]
 
 
 def _ends(expires: timedelta | datetime | None, now: datetime) -> datetime | None:

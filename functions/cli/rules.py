@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID, uuid4
 
-from functions.adapters.postgres.database import Row
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, Parser
-from functions.cli.installation import Installation, require_tenant
+from functions.cli.installation import Installation
 from functions.domain.rule import RuleDefinition
-from functions.tenants import Tenants
+from functions.service import rules as service
+from functions.service.principal import OPERATOR
 
 _DOCUMENT = """\
 The document says when (a CEL condition) whom to tell; after a notice the next waits cooldownHours:
@@ -23,7 +21,6 @@ The document says when (a CEL condition) whom to tell; after a notice the next w
     "cooldownHours": 24
   }"""
 _COLUMNS = ("id", "name", "version", "enabled", "notices", "unanswered", "disabled_because")
-_BY_HAND = "switched off by an operator"
 
 
 def add(commands: Commands) -> None:
@@ -77,53 +74,37 @@ def _one(parser: Parser) -> Parser:
     return parser
 
 
-@contextmanager
-def _found(options: Namespace, installation: Installation) -> Iterator[tuple[Tenants, Row]]:
-    """The tenants, and the rule that is named.
-
-    Raises:
-        Refused: there is no such tenant or rule.
-    """
-    with installation.tenants() as known:
-        require_tenant(known, options.tenant)
-        yield known, known.rule(options.tenant, options.id)
-
-
 def _put(options: Namespace, installation: Installation) -> None:
     definition = arguments.document(RuleDefinition, options.file)
-    with installation.tenants() as known:
-        require_tenant(known, options.tenant)
-        if options.id is not None:
-            known.rule(options.tenant, options.id)
-        rule_id = options.id or uuid4()
-        known.put_rule(options.tenant, rule_id, definition)
+    save, rule_id = (service.change, options.id) if options.id else (service.put, uuid4())
+    with installation.register() as register:
+        save(register, OPERATOR, options.tenant, rule_id, definition)
     output.result(str(rule_id))
 
 
 def _list(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known:
-        require_tenant(known, options.tenant)
-        output.listing(known.record.rules(options.tenant), _COLUMNS, as_json=options.json)
+    with installation.register() as register:
+        output.listing(service.listed(register, OPERATOR, options.tenant), _COLUMNS, as_json=options.json)
 
 
 def _show(options: Namespace, installation: Installation) -> None:
-    with _found(options, installation) as (_, row):
-        output.record(row, as_json=options.json)
+    with installation.register() as register:
+        output.record(service.found(register, OPERATOR, options.tenant, options.id), as_json=options.json)
 
 
 def _enable(options: Namespace, installation: Installation) -> None:
-    with _found(options, installation) as (known, row):
-        known.enable_rule(options.tenant, options.id)
+    with installation.register() as register:
+        row = service.enable(register, OPERATOR, options.tenant, options.id)
     output.remark(f"{row['name']} is evaluated from now on")
 
 
 def _disable(options: Namespace, installation: Installation) -> None:
-    with _found(options, installation) as (known, row):
-        known.record.change_rule(options.tenant, options.id, disabled=_BY_HAND)
+    with installation.register() as register:
+        row = service.disable(register, OPERATOR, options.tenant, options.id)
     output.remark(f"{row['name']} is switched off")
 
 
 def _delete(options: Namespace, installation: Installation) -> None:
-    with _found(options, installation) as (known, row):
-        known.record.change_rule(options.tenant, options.id, deleted=True)
+    with installation.register() as register:
+        row = service.delete(register, OPERATOR, options.tenant, options.id)
     output.remark(f"{row['name']} is deleted")

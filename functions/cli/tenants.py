@@ -6,10 +6,11 @@ from argparse import Namespace
 
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, plan_option
-from functions.cli.installation import Installation, require_tenant, unless_away
+from functions.cli.installation import Installation
 from functions.domain.plan import READ_RATE, Monthly, Plan, Rate
+from functions.service import tenants as service
+from functions.service.principal import OPERATOR
 
-_AGAIN = "the same command again finishes it"
 _LIMITS = ("rate", "key_rate", "read_rate", "soft", "hard")
 
 
@@ -66,23 +67,22 @@ def _add_plan(tenants: Commands) -> None:
 
 
 def _put(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known, unless_away(_AGAIN):
-        known.put(options.tenant, options.name, contact=options.contact)
+    with installation.register() as register:
+        service.put(register, OPERATOR, options.tenant, options.name, contact=options.contact)
     output.remark(f"tenant {options.tenant} is there; `sspp keys issue {options.tenant} --label ...` gives it a key")
 
 
 def _list(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known:
-        rows = known.record.tenants()
+    with installation.register() as register:
+        rows = service.listed(register, OPERATOR)
     if not options.json:
         rows = [{**row, "plan": _in_short(Plan.model_validate(row["plan"]))} for row in rows]
     output.listing(rows, ("id", "name", "plan", "suspended", "keys"), as_json=options.json)
 
 
 def _suspend(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known, unless_away(_AGAIN):
-        require_tenant(known, options.tenant)
-        known.suspend(options.tenant, suspended=options.suspended)
+    with installation.register() as register:
+        service.suspend(register, OPERATOR, options.tenant, suspended=options.suspended)
     state = "suspended" if options.suspended else "not suspended"
     output.remark(f"{options.tenant} is {state}; every front door knows within two seconds")
 
@@ -93,13 +93,12 @@ def _plan(options: Namespace, installation: Installation) -> None:
         options.mistake("--unlimited goes without other limits")
     if None not in (options.soft, options.hard) and options.soft > options.hard:
         options.mistake("--soft is above --hard: senders would be refused before they are warned")
-    with installation.tenants() as known, unless_away(_AGAIN):
-        require_tenant(known, options.tenant)
+    with installation.register() as register:
         if given or options.unlimited:
             monthly = Monthly(soft=options.soft, hard=options.hard)
             rates = {"rate": options.rate, "keyRate": options.key_rate, "readRate": options.read_rate}
-            known.put_plan(options.tenant, Plan(**rates, monthly=monthly))
-        plan = known.record.terms()[options.tenant].plan
+            service.put_plan(register, OPERATOR, options.tenant, Plan(**rates, monthly=monthly))
+        plan = service.plan(register, OPERATOR, options.tenant)
     for name, value in _limits(plan):
         output.result(f"{name:<11}{_said(name, value)}")
 

@@ -6,8 +6,10 @@ from argparse import Namespace
 
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands
-from functions.cli.installation import Installation, require_tenant, unless_away
+from functions.cli.installation import Installation
 from functions.domain.plan import OwnEventType
+from functions.service import event_types
+from functions.service.principal import OPERATOR
 
 _DOCUMENT = """\
 The document says what an event of this type is worth (docs/scoring.md):
@@ -43,17 +45,14 @@ def add(commands: Commands) -> None:
 
 def _put(options: Namespace, installation: Installation) -> None:
     own = arguments.document(OwnEventType, options.file)
-    with installation.tenants() as known, unless_away("the same command again finishes it"):
-        require_tenant(known, options.tenant)
-        known.put_event_type(options.tenant, own)
+    with installation.register() as register:
+        event_types.put(register, OPERATOR, options.tenant, own)
     output.remark(f"{options.tenant} has {own.type}; every front door knows within two seconds")
 
 
 def _list(options: Namespace, installation: Installation) -> None:
-    with installation.tenants() as known:
-        require_tenant(known, options.tenant)
-        own = known.record.terms()[options.tenant].types
-    rows = [definition.model_dump() for _, definition in sorted(own.items())]
+    with installation.register() as register:
+        rows = [own.model_dump() for own in event_types.listed(register, OPERATOR, options.tenant)]
     if not options.json:
         rows = [{**row, "schema": row["dataSchema"] is not None} for row in rows]
     columns = ("type", "signal", "score", "points", "halfLifeDays", "side", "schema")

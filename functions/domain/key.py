@@ -24,6 +24,12 @@ WRITE_EVENTS = "events:write"
 READ = "read"
 READ_DEAD_LETTERS = "dead-letters:read"
 WRITE_DEAD_LETTERS = "dead-letters:write"
+EVERY_SCOPE = frozenset({WRITE_EVENTS, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS})
+#: Tenants, their keys, event types and rules. No key can have it: they are the operator's.
+MANAGE = "manage"
+
+#: Characters of a digest that people are shown: 48 bits tell a million keys apart.
+SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,13 @@ def permitted(grant: Grant | None, scope: str, now: datetime) -> Grant:
     if grant.suspended:
         raise Refused("Forbidden", status=403, detail="this tenant is suspended")
     if scope not in grant.scopes:
-        raise Refused("Forbidden", status=403, detail=f"this key lacks the scope {scope}")
+        raise lacks(scope)
     return grant
+
+
+def lacks(scope: str) -> Refused:
+    """Return the refusal of a key that works and lacks ``scope``."""
+    return Refused("Forbidden", status=403, detail=f"this key lacks the scope {scope}")
 
 
 def working(grant: Grant | None, now: datetime) -> Grant:
@@ -98,6 +109,11 @@ def well_formed(key: str) -> bool:
 def digest(key: str) -> str:
     """What is stored of a key: its SHA-256 in hex. 256 random bits need no slow hash."""
     return sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def short(digest: str) -> str:
+    """Return the first characters of a digest, as people are shown it."""
+    return digest[:SHOWN]
 
 
 def is_operators(key: str, operator_keys: Collection[str]) -> bool:

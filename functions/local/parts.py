@@ -14,9 +14,9 @@ from pathlib import Path
 
 from events.settings import LOGINS, NAMES, Settings
 from events.subscription import SUBSCRIPTIONS
-from functions import tenants
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import ports, postgres, valkey
+from functions.local.demo_tenant import ensure_demo
 from functions.local.home import Home
 from functions.local.supervisor import Part
 
@@ -117,7 +117,7 @@ class Plan:
         """
         key = self.home.secret("demo_key", make=lambda: new_key(os.urandom(RANDOM_BYTES)))
         told = self.settings
-        tenants.ensure_demo(database_url=told.database_url, redis_url=told.redis_url, api_key=key)
+        ensure_demo(database_url=told.database_url, redis_url=told.redis_url, api_key=key)
         return key
 
     def _store(self, name: str, port: int) -> Part:

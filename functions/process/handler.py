@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from uuid import UUID
-
-from pydantic_core import to_json
+from datetime import datetime
 
 from events.answer import Reply, Result
 from events.cloudevent import CloudEvent
@@ -14,25 +11,16 @@ from events.errors import Refused
 from events.failpoint import reach
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.plan import OwnEventType, event_type
+from functions.domain.platform_events import TICK, UNSENT_FOR, UNSENT_UNTIL, due, signal_recorded
 from functions.domain.sales import TENANT, sales_event
 from functions.domain.signal import Signal
 from functions.ports import Recorded, SignalStore
 from functions.web.batch import refusal
 
-SOURCE = "/sspp/process"
-SIGNAL_RECORDED = "io.sspp.signal.recorded"
-NOTICE_DUE = "io.sspp.notice.due"
 #: Not 409, which is tried again; what was recorded will not change.
 OTHER_CONTENT = Refused(
     "Conflict", status=422, detail="an event with this source and id, and other content, was processed before"
 )
-#: The clock's event: nobody's, so it carries no tenant.
-TICK = "io.sspp.tick"
-#: A notice that was not sent and that nobody has tried to send for so long is forgotten: what told of it, or its
-#: retry, was lost with Redis. Each tick looks at all of them, so that one that did not come is made up for.
-FORGOTTEN_AFTER = timedelta(hours=1)
-#: Older ones are of no use to anybody any more.
-FORGOTTEN_UNTIL = timedelta(days=7)
 
 
 def process(events: Sequence[CloudEvent], store: SignalStore) -> list[Result]:
@@ -75,8 +63,8 @@ def _result(what: Signal | datetime | Refused, recorded: Recorded, store: Signal
         case Refused():
             return refusal(what)
         case datetime():
-            until = what - FORGOTTEN_AFTER
-            forgotten = store.forgotten_notices(what - FORGOTTEN_UNTIL, until)
+            until = what - UNSENT_FOR
+            forgotten = store.forgotten_notices(what - UNSENT_UNTIL, until)
             return Result(status=200, replies=[due(tenant, notice) for tenant, notice in forgotten])
 
 
@@ -85,18 +73,3 @@ def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
     identity = (event.tenant_id, event.id)
     replies = [signal_recorded(event.tenant_id, event.id)]
     return replies + [due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]
-
-
-def signal_recorded(tenant: str, id_: object) -> Reply:
-    """Tell index of a signal, by its id alone: index reads the recorded one, so that a copy never differs from it."""
-    return Reply(channel="signals", event=_event(SIGNAL_RECORDED, id_, tenant))
-
-
-def due(tenant: str, notice: UUID) -> Reply:
-    """Tell notify of a notice."""
-    return Reply(channel="notices", event=_event(NOTICE_DUE, notice, tenant, data={"noticeId": notice}))
-
-
-def _event(type_: str, id_: object, tenant: str, **more: object) -> str:
-    # The tenant comes last: see events.cloudevent.tenant_of.
-    return to_json({"specversion": "1.0", "id": id_, "source": SOURCE, "type": type_, **more, TENANT: tenant}).decode()

@@ -20,10 +20,10 @@ import httpx
 import redis
 
 from events import keyspace, settings
-from functions import migrate, tenants
+from functions import migrate
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
-from functions.local import postgres, valkey
+from functions.local import demo_tenant, postgres, valkey
 from functions.local.parts import ROOT
 from tests.bench import cores, processing, servers
 
@@ -133,7 +133,7 @@ def _platform(folder: Path) -> Iterator[Platform]:
     with ExitStack() as stack:
         urls = stack.enter_context(postgres.running(folder)), stack.enter_context(valkey.running(folder))
         migrate.run(settings.read({"DATABASE_URL": urls[0], "REDIS_URL": urls[1]}))
-        tenants.ensure_demo(database_url=urls[0], redis_url=urls[1], api_key=key)
+        demo_tenant.ensure_demo(database_url=urls[0], redis_url=urls[1], api_key=key)
         yield Platform(urls, key, stack, folder)
 
 

@@ -20,14 +20,14 @@ import redis
 from pydantic_core import to_json
 
 from events import cloudevent, keyspace, settings
-from functions import migrate, tenants
+from functions import migrate
 from functions.adapters.postgres import database, signal_store
 from functions.adapters.postgres.database import Database
 from functions.domain import sales
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.domain.signal import Signal, instant
-from functions.local import postgres, valkey
+from functions.local import demo_tenant, postgres, valkey
 from tests.bench import cores, servers
 from tests.bench.figure import Figure
 from tests.bench.servers import Server
@@ -78,7 +78,9 @@ def _stores(folder: Path) -> Iterator[tuple[str, str]]:
             database_url = stack.enter_context(postgres.running(folder))
             redis_url = stack.enter_context(valkey.running(folder))
         migrate.run(settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
-        tenants.ensure_demo(database_url=database_url, redis_url=redis_url, api_key=new_key(os.urandom(RANDOM_BYTES)))
+        demo_tenant.ensure_demo(
+            database_url=database_url, redis_url=redis_url, api_key=new_key(os.urandom(RANDOM_BYTES))
+        )
         yield database_url, redis_url
 
 
@@ -121,7 +123,7 @@ def _fill(client: redis.Redis, events: Sequence[bytes]) -> None:
 
 def _events(number: int) -> list[bytes]:
     """New events as the front door leaves them in the stream: every type, a thousand accounts, the last month."""
-    stamps = {sales.TENANT: tenants.DEMO_TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
+    stamps = {sales.TENANT: demo_tenant.DEMO_TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
     return [cloudevent.stamp(event, **stamps) for event in sent(number)]
 
 

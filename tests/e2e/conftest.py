@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from events import settings
-from functions import migrate, tenants
+from functions import migrate
 from functions.domain.key import digest
 from functions.domain.rule import RuleDefinition
 from functions.local import valkey
-from functions.tenants import Tenants
+from functions.service.register import Register, opened
 from tests.conftest import cloned
 from tests.servers import parts, smtp, tenant
 from tests.servers.parts import Parts
@@ -94,17 +94,17 @@ def platform(installation: Installation) -> Iterator[Platform]:
         yield Platform(parts, installation.mailbox, recipient, key, ingest, api)
 
 
-@pytest.fixture
-def operator(installation: Installation) -> Iterator[Tenants]:
-    """The operator's hands on the installation."""
-    with tenants.opened(installation.database_url, installation.redis_url) as opened:
-        yield opened
+@pytest.fixture(name="register")
+def register_of_tenants(installation: Installation) -> Iterator[Register]:
+    """The installation's register of tenants, for what only the operator may do."""
+    with opened(installation.database_url, installation.redis_url) as found:
+        yield found
 
 
 @pytest.fixture(name="tenant")
-def tenant_id(platform: Platform, operator: Tenants) -> str:
+def tenant_id(platform: Platform, register: Register) -> str:
     """The id of the platform's tenant."""
-    grant = operator.record.find(digest(platform.key))
+    grant = register.record.find(digest(platform.key))
     assert grant is not None
     return grant.tenant_id
 

@@ -20,11 +20,12 @@ import redis
 from events.cloudevent import event_id
 from events.identities import CONTENT_BYTES, Generations, generations_key, identity
 from events.keyspace import CHANNELS, LANES, buried_key, dead_key, stream_key
-from functions import tenants
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType
-from functions.tenants import Tenants
+from functions.service import event_types, keys, tenants
+from functions.service.principal import OPERATOR
+from functions.service.register import Register, opened
 from tests.e2e.conftest import OPERATOR_KEY, Installation, Platform, event
 from tests.servers.lanes import waiting
 from tests.servers.parts import until
@@ -39,7 +40,7 @@ class World:
 
     platform: Platform
     redis: Any
-    operator: Tenants
+    register: Register
     tenant: str
     other: str
     ms: Iterator[int] = field(default_factory=count)
@@ -50,7 +51,7 @@ class World:
 
     def key(self, tenant: str, *scopes: str) -> str:
         made = new_key(os.urandom(RANDOM_BYTES))
-        self.operator.issue_key(made, Grant(tenant, frozenset(scopes)), "test")
+        keys.issue(self.register, OPERATOR, made, Grant(tenant, frozenset(scopes)), "test")
         return made
 
     def asks(self, key: str | bytes, method: str = "GET", path: str = PATH, **more: Any) -> httpx.Response:
@@ -92,12 +93,12 @@ def world(platform: Platform, installation: Installation) -> Iterator[World]:
     other = f"other-{uuid4().hex[:8]}"
     with (
         redis.Redis.from_url(installation.redis_url) as client,
-        tenants.opened(installation.database_url, installation.redis_url) as operator,
+        opened(installation.database_url, installation.redis_url) as register,
     ):
-        operator.put(other, other)
-        grant = operator.record.find(digest(platform.key))
+        tenants.put(register, OPERATOR, other, other)
+        grant = register.record.find(digest(platform.key))
         assert grant is not None
-        yield World(platform, client, operator, grant.tenant_id, other)
+        yield World(platform, client, register, grant.tenant_id, other)
         client.delete(*(dead_key(name, 0) for name in CHANNELS))
 
 
@@ -332,7 +333,9 @@ def test_an_event_of_a_type_that_was_missing_is_buried_and_redriven_once_there_i
     shown = world.asks(OPERATOR_KEY, path=f"{PATH}/{row['id']}").json()["event"]
     assert {**shown, **poison} == shown
     assert (shown["knativeerrorcode"], shown["knativeerrordata"]) == (422, row["reason"])
-    world.operator.put_event_type(
+    event_types.put(
+        world.register,
+        OPERATOR,
         world.tenant,
         OwnEventType(type="com.acme.webinar", signal="engagement", score=0.4, points=10, halfLifeDays=14),
     )
@@ -502,5 +505,5 @@ def standing(world: World) -> tuple[Any, ...]:
     accounts = [row["account_id"] for row in world.own.get("/api/v1/accounts").json()["data"]]
     found = world.own.get("/api/v1/signals/search").json()
     month = datetime.now(UTC).date().replace(day=1)
-    counted = [world.operator.record.events_in(of).get(world.tenant) for of in (month, date(2026, 11, 1))]
+    counted = [world.register.record.events_in(of).get(world.tenant) for of in (month, date(2026, 11, 1))]
     return signals(world), notices(world), accounts, found["total"], found["facets"], counted

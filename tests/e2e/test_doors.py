@@ -11,9 +11,11 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
-from functions import tenants
 from functions.domain.key import digest
 from functions.domain.plan import OwnEventType, Plan
+from functions.service import event_types, tenants
+from functions.service.principal import OPERATOR
+from functions.service.register import opened
 from tests.e2e.conftest import Installation, Platform
 from tests.servers.parts import until
 
@@ -64,10 +66,12 @@ def test_what_the_cloudevents_sdk_writes_is_taken_as_it_is(
 def test_a_schema_holds_for_data_in_bytes_too(platform: Platform, installation: Installation) -> None:
     own = {"type": "seat.added", "signal": "odd", "score": 0.1, "points": 1, "halfLifeDays": 1}
     schema = {"required": ["seats"]}
-    with tenants.opened(installation.database_url, installation.redis_url) as operator:
-        grant = operator.record.find(digest(platform.key))
+    with opened(installation.database_url, installation.redis_url) as register:
+        grant = register.record.find(digest(platform.key))
         assert grant is not None
-        operator.put_event_type(grant.tenant_id, OwnEventType.model_validate({**own, "dataSchema": schema}))
+        event_types.put(
+            register, OPERATOR, grant.tenant_id, OwnEventType.model_validate({**own, "dataSchema": schema})
+        )
     for data, status in (({"accountId": "a", "seats": 3}, 202), ({"accountId": "a"}, 422)):
         headers, body = to_structured(sdk_event(json.dumps(data).encode(), type="seat.added"))
         answer = platform.ingest.post("/v1/events", headers=headers, content=body)
@@ -212,10 +216,10 @@ def test_without_a_key_the_time_decides_whether_an_event_is_the_same(platform: P
 
 
 def test_the_months_limit_holds_at_these_doors_too(platform: Platform, installation: Installation) -> None:
-    with tenants.opened(installation.database_url, installation.redis_url) as operator:
-        grant = operator.record.find(digest(platform.key))
+    with opened(installation.database_url, installation.redis_url) as register:
+        grant = register.record.find(digest(platform.key))
         assert grant is not None
-        operator.put_plan(grant.tenant_id, Plan.model_validate({"monthly": {"hard": 1}}))
+        tenants.put_plan(register, OPERATOR, grant.tenant_id, Plan.model_validate({"monthly": {"hard": 1}}))
     assert platform.ingest.post(ANY, json={"type": "x", "payload": {}}).status_code == 201
     for path, body in ((ANY, {"type": "x", "payload": {}}), (RECORDS, record())):
         answer = platform.ingest.post(path, json=body)

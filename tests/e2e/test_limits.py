@@ -19,10 +19,12 @@ import redis
 
 from events import settings
 from functions import tick
-from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
+from functions.domain.key import EVERY_SCOPE, RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan
 from functions.local.postgres import as_login
-from functions.tenants import EVERY_SCOPE, Tenants
+from functions.service import event_types, keys, tenants
+from functions.service.principal import OPERATOR
+from functions.service.register import Register
 from tests.e2e.conftest import Installation, Platform, event
 from tests.servers import raw
 from tests.servers.parts import PASSWORD, until
@@ -34,14 +36,14 @@ TAKES_EFFECT_S = 2 + 0.5
 OVERLAP_S = 3
 
 
-def plan(operator: Tenants, tenant: str, **limits: Any) -> None:
+def plan(register: Register, tenant: str, **limits: Any) -> None:
     """Set the tenant's limits. Its key was not used yet, so they hold at once."""
-    operator.put_plan(tenant, Plan.model_validate(limits))
+    tenants.put_plan(register, OPERATOR, tenant, Plan.model_validate(limits))
 
 
-def key(operator: Tenants, tenant: str, *scopes: str, expires_at: datetime | None = None) -> str:
+def key(register: Register, tenant: str, *scopes: str, expires_at: datetime | None = None) -> str:
     made = new_key(os.urandom(RANDOM_BYTES))
-    operator.issue_key(made, Grant(tenant, frozenset(scopes), expires_at), "test")
+    keys.issue(register, OPERATOR, made, Grant(tenant, frozenset(scopes), expires_at), "test")
     return made
 
 
@@ -51,9 +53,9 @@ def post_with(platform: Platform, key: str, **attributes: Any) -> httpx.Response
 
 
 def test_a_thousand_requests_at_once_store_exactly_what_is_left_of_the_month(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
-    plan(operator, tenant, monthly={"hard": 10})
+    plan(register, tenant, monthly={"hard": 10})
     assert platform.post_batch([event() for _ in range(9)]).status_code == 202
     url = platform.parts["ingest"].url
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -69,9 +71,9 @@ def test_a_thousand_requests_at_once_store_exactly_what_is_left_of_the_month(
 
 
 def test_a_batch_that_meets_the_months_limit_is_accepted_up_to_it(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
-    plan(operator, tenant, monthly={"hard": 3})
+    plan(register, tenant, monthly={"hard": 3})
     answer = platform.post_batch([event() for _ in range(5)])
     assert answer.status_code == 207
     assert [result["status"] for result in answer.json()["results"]] == [202, 202, 202, 429, 429]
@@ -86,9 +88,9 @@ def test_a_batch_that_meets_the_months_limit_is_accepted_up_to_it(
 
 
 def test_a_duplicate_counts_nowhere_and_is_answered_also_at_the_limit(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
-    plan(operator, tenant, monthly={"hard": 2}, rate={"perSecond": 0.01, "burst": 2})
+    plan(register, tenant, monthly={"hard": 2}, rate={"perSecond": 0.01, "burst": 2})
     first, second = event(), event()
     assert platform.post(first).status_code == 202
     for _ in range(5):
@@ -100,9 +102,9 @@ def test_a_duplicate_counts_nowhere_and_is_answered_also_at_the_limit(
 
 @pytest.mark.parametrize("whose", ["rate", "keyRate"])
 def test_a_burst_is_let_through_and_what_is_above_it_waits(
-    platform: Platform, operator: Tenants, tenant: str, whose: str
+    platform: Platform, register: Register, tenant: str, whose: str
 ) -> None:
-    plan(operator, tenant, **{whose: {"perSecond": 2, "burst": 4}})
+    plan(register, tenant, **{whose: {"perSecond": 2, "burst": 4}})
     answer = platform.post_batch([event() for _ in range(6)])
     assert [result["status"] for result in answer.json()["results"]] == [202] * 4 + [429] * 2
     assert (answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]) == ("4", "0")
@@ -111,15 +113,15 @@ def test_a_burst_is_let_through_and_what_is_above_it_waits(
     until(lambda: platform.post(event()).status_code == 202, within_s=3, what="one more fits after its time")
 
 
-def test_each_key_has_a_rate_of_its_own_below_the_tenants(platform: Platform, operator: Tenants, tenant: str) -> None:
-    plan(operator, tenant, keyRate={"perSecond": 0.01, "burst": 2}, rate={"perSecond": 0.01, "burst": 3})
-    other = key(operator, tenant, WRITE_EVENTS)
+def test_each_key_has_a_rate_of_its_own_below_the_tenants(platform: Platform, register: Register, tenant: str) -> None:
+    plan(register, tenant, keyRate={"perSecond": 0.01, "burst": 2}, rate={"perSecond": 0.01, "burst": 3})
+    other = key(register, tenant, WRITE_EVENTS)
     assert [platform.post(event()).status_code for _ in range(3)] == [202, 202, 429]
     assert [post_with(platform, other).status_code for _ in range(2)] == [202, 429]
 
 
-def test_above_the_soft_limit_every_answer_warns(platform: Platform, operator: Tenants, tenant: str) -> None:
-    plan(operator, tenant, monthly={"soft": 2})
+def test_above_the_soft_limit_every_answer_warns(platform: Platform, register: Register, tenant: str) -> None:
+    plan(register, tenant, monthly={"soft": 2})
     answers = [platform.post(event()) for _ in range(4)]
     assert [answer.headers.get("x-quota-warning") for answer in answers] == [None, None, "soft-limit", "soft-limit"]
     assert {answer.status_code for answer in answers} == {202}
@@ -135,11 +137,11 @@ REFUSED_UNASKED: list[tuple[str, bytes, int]] = [
 ]
 
 
-def test_above_the_soft_limit_refusals_warn_too(platform: Platform, operator: Tenants, tenant: str) -> None:
-    plan(operator, tenant, monthly={"soft": 1, "hard": 2}, rate={"perSecond": 0.01, "burst": 3})
+def test_above_the_soft_limit_refusals_warn_too(platform: Platform, register: Register, tenant: str) -> None:
+    plan(register, tenant, monthly={"soft": 1, "hard": 2}, rate={"perSecond": 0.01, "burst": 3})
     first = event()
     assert [platform.post(first if n == 0 else event()).status_code for n in range(3)] == [202, 202, 429]
-    reader = key(operator, tenant, READ)
+    reader = key(register, tenant, READ)
     answers = [
         platform.post({**first, "subject": "another body"}),
         post_with(platform, reader),
@@ -155,23 +157,23 @@ def test_above_the_soft_limit_refusals_warn_too(platform: Platform, operator: Te
 
 
 def test_the_first_answer_to_a_key_warns_of_the_soft_limit_also_where_it_refuses(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
-    plan(operator, tenant, monthly={"soft": 0})
+    plan(register, tenant, monthly={"soft": 0})
     assert platform.post(event()).headers.get("x-quota-warning") == "soft-limit"
-    operator.suspend(tenant, suspended=True)
-    other = key(operator, tenant, WRITE_EVENTS)  # first seen now: what is known of it was just looked up
+    tenants.suspend(register, OPERATOR, tenant, suspended=True)
+    other = key(register, tenant, WRITE_EVENTS)  # first seen now: what is known of it was just looked up
     answer = post_with(platform, other)
     assert (answer.status_code, answer.headers.get("x-quota-warning")) == (403, "soft-limit")
 
 
 def test_a_quota_is_told_of_by_mail_once_and_by_the_count_that_the_limit_goes_by(
-    platform: Platform, installation: Installation, operator: Tenants, tenant: str
+    platform: Platform, installation: Installation, register: Register, tenant: str
 ) -> None:
     url = as_login(installation.database_url, "tick", PASSWORD)
     clock = settings.read({"DATABASE_URL": url, "REDIS_URL": installation.redis_url})
-    plan(operator, tenant, monthly={"hard": 10})
-    operator.put(tenant, "Acme", contact=platform.recipient)
+    plan(register, tenant, monthly={"hard": 10})
+    tenants.put(register, OPERATOR, tenant, "Acme", contact=platform.recipient)
     first = [event(type="email_opened") for _ in range(4)]
     platform.post_batch(first)
     assert platform.post_batch(first).json()["duplicates"] == 4, "counted nowhere"
@@ -196,9 +198,9 @@ def test_a_quota_is_told_of_by_mail_once_and_by_the_count_that_the_limit_goes_by
     ]
 
 
-def test_a_suspended_tenant_is_refused_until_it_is_back(platform: Platform, operator: Tenants, tenant: str) -> None:
-    every = key(operator, tenant, *EVERY_SCOPE)
-    operator.suspend(tenant, suspended=True)
+def test_a_suspended_tenant_is_refused_until_it_is_back(platform: Platform, register: Register, tenant: str) -> None:
+    every = key(register, tenant, *EVERY_SCOPE)
+    tenants.suspend(register, OPERATOR, tenant, suspended=True)
     answers = [platform.post(event())] + [
         platform.api.request(method, path, headers={"x-api-key": every})
         for method, path in (
@@ -212,27 +214,27 @@ def test_a_suspended_tenant_is_refused_until_it_is_back(platform: Platform, oper
     assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [
         (403, "this tenant is suspended")
     ] * len(answers)
-    operator.suspend(tenant, suspended=False)
+    tenants.suspend(register, OPERATOR, tenant, suspended=False)
     until(lambda: platform.post(event()).status_code == 202, within_s=TAKES_EFFECT_S, what="it is taken again")
 
 
-def test_a_key_is_let_in_by_its_scopes_and_until_its_end(platform: Platform, operator: Tenants, tenant: str) -> None:
+def test_a_key_is_let_in_by_its_scopes_and_until_its_end(platform: Platform, register: Register, tenant: str) -> None:
     now = datetime.now(UTC)
-    assert post_with(platform, key(operator, tenant, READ)).status_code == 403
-    assert post_with(platform, key(operator, tenant, WRITE_EVENTS)).status_code == 202
-    ended = key(operator, tenant, WRITE_EVENTS, READ, expires_at=now - timedelta(seconds=1))
+    assert post_with(platform, key(register, tenant, READ)).status_code == 403
+    assert post_with(platform, key(register, tenant, WRITE_EVENTS)).status_code == 202
+    ended = key(register, tenant, WRITE_EVENTS, READ, expires_at=now - timedelta(seconds=1))
     assert post_with(platform, ended).status_code == 401
     assert platform.api.get("/api/v1/signals", headers={"x-api-key": ended}).status_code == 401
-    writer = key(operator, tenant, WRITE_EVENTS)
+    writer = key(register, tenant, WRITE_EVENTS)
     assert platform.api.get("/api/v1/signals", headers={"x-api-key": writer}).status_code == 403
 
 
 def test_a_revoked_key_is_refused_everywhere_within_two_seconds(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
     assert platform.post(event()).status_code == 202
     assert platform.api.get("/api/v1/signals").status_code == 200
-    operator.revoke_key(digest(platform.key))
+    keys.revoke(register, OPERATOR, digest(platform.key))
     until(
         lambda: platform.api.get("/api/v1/signals").status_code == 401,
         within_s=TAKES_EFFECT_S,
@@ -247,10 +249,10 @@ def test_a_revoked_key_is_refused_everywhere_within_two_seconds(
 
 
 def test_while_a_key_is_rotated_both_work_and_then_only_the_new_one(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
     new = new_key(os.urandom(RANDOM_BYTES))
-    operator.rotate_key(digest(platform.key), new, datetime.now(UTC) + timedelta(seconds=OVERLAP_S))
+    keys.rotate(register, OPERATOR, digest(platform.key), new, datetime.now(UTC) + timedelta(seconds=OVERLAP_S))
     assert platform.post(event()).status_code == 202
     assert post_with(platform, new).status_code == 202
     until(
@@ -262,10 +264,10 @@ def test_while_a_key_is_rotated_both_work_and_then_only_the_new_one(
 
 
 def test_keys_that_do_not_work_are_answered_alike_and_take_alike(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
-    revoked = key(operator, tenant, WRITE_EVENTS)
-    operator.revoke_key(digest(revoked))
+    revoked = key(register, tenant, WRITE_EVENTS)
+    keys.revoke(register, OPERATOR, digest(revoked))
     kinds: dict[str, Callable[[], str]] = {
         "unknown": lambda: new_key(os.urandom(RANDOM_BYTES)),
         "malformed": lambda: os.urandom(20).hex(),
@@ -286,7 +288,7 @@ def test_keys_that_do_not_work_are_answered_alike_and_take_alike(
 
 
 def test_a_tenants_own_event_type_is_checked_and_scored_as_it_says(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
     schema = {
         "type": "object",
@@ -296,7 +298,7 @@ def test_a_tenants_own_event_type_is_checked_and_scored_as_it_says(
     own = OwnEventType(
         type="acme.seat.added", signal="expansion", score=0.4, points=12, halfLifeDays=30, dataSchema=schema
     )
-    operator.put_event_type(tenant, own)
+    event_types.put(register, OPERATOR, tenant, own)
     data = {"accountId": "globex", "metadata": {"seats": 3}}
     id_ = platform.post(event(type=own.type, data=data)).json()["id"]
     path = f"/api/v1/signals/{id_}"

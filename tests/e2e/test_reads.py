@@ -15,7 +15,9 @@ import httpx
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, new_key
 from functions.domain.plan import READ_RATE, Plan
 from functions.server import THREADS
-from functions.tenants import Tenants
+from functions.service import keys, tenants
+from functions.service.principal import OPERATOR
+from functions.service.register import Register
 from tests.e2e.conftest import OPERATOR_KEY, Installation, Platform, event
 from tests.servers import raw
 from tests.servers.parts import until
@@ -29,9 +31,9 @@ ROWS, LENGTH = 100, 5_000
 AHEAD = 2 * THREADS
 
 
-def key(operator: Tenants, tenant: str, *scopes: str) -> str:
+def key(register: Register, tenant: str, *scopes: str) -> str:
     made = new_key(os.urandom(RANDOM_BYTES))
-    operator.issue_key(made, Grant(tenant, frozenset(scopes)), "test")
+    keys.issue(register, OPERATOR, made, Grant(tenant, frozenset(scopes)), "test")
     return made
 
 
@@ -84,14 +86,14 @@ def taken_s(ask: Callable[[], httpx.Response], status: int) -> list[float]:
 
 
 def test_reads_of_one_tenant_with_many_keys_make_no_others_read_probe_or_event_wait(
-    platform: Platform, installation: Installation, operator: Tenants, tenant: str
+    platform: Platform, installation: Installation, register: Register, tenant: str
 ) -> None:
     generous = {"perSecond": 100_000, "burst": 100_000}  # so that turns alone keep the others from waiting
     other = f"loud-{uuid4().hex[:8]}"
-    operator.put(other, other)
-    operator.put_plan(other, Plan.model_validate({"readRate": generous}))
-    operator.put_plan(tenant, Plan.model_validate({"readRate": generous}))
-    keys = [key(operator, other, READ, WRITE_EVENTS) for _ in range(KEYS)]
+    tenants.put(register, OPERATOR, other, other)
+    tenants.put_plan(register, OPERATOR, other, Plan.model_validate({"readRate": generous}))
+    tenants.put_plan(register, OPERATOR, tenant, Plan.model_validate({"readRate": generous}))
+    keys = [key(register, other, READ, WRITE_EVENTS) for _ in range(KEYS)]
     data = {"accountId": "acme", "metadata": {"note": "x" * LENGTH}}
     batch = [event(type="email_opened", data=data) for _ in range(ROWS)]
     sent = {"x-api-key": keys[0], "content-type": "application/cloudevents-batch+json"}
@@ -125,10 +127,10 @@ def test_reads_of_one_tenant_with_many_keys_make_no_others_read_probe_or_event_w
 
 
 def test_a_read_rate_holds_for_all_keys_of_a_tenant_and_for_no_other(
-    platform: Platform, operator: Tenants, tenant: str
+    platform: Platform, register: Register, tenant: str
 ) -> None:
-    operator.put_plan(tenant, Plan.model_validate({"readRate": {"perSecond": 0.05, "burst": 4}}))
-    keys = [key(operator, tenant, READ) for _ in range(2)]
+    tenants.put_plan(register, OPERATOR, tenant, Plan.model_validate({"readRate": {"perSecond": 0.05, "burst": 4}}))
+    keys = [key(register, tenant, READ) for _ in range(2)]
     clients = [{"x-api-key": each} for each in keys]
     for headers in clients:  # the first request with a key finds out whose it is
         assert platform.api.get("/api/v1/signals", headers=headers).status_code == 200
@@ -141,15 +143,15 @@ def test_a_read_rate_holds_for_all_keys_of_a_tenant_and_for_no_other(
     assert 70 <= int(refused.headers["ratelimit-reset"]) <= 80
     assert platform.api.get("/api/v1/dead-letters", headers=clients[0]).status_code == 429
     stranger = f"other-{uuid4().hex[:8]}"
-    operator.put(stranger, stranger)
-    others = {"x-api-key": key(operator, stranger, READ)}
+    tenants.put(register, OPERATOR, stranger, stranger)
+    others = {"x-api-key": key(register, stranger, READ)}
     for _ in range(3):
         answer = platform.api.get("/api/v1/signals", headers=others)
     assert (answer.status_code, answer.headers["ratelimit-limit"]) == (200, str(READ_RATE.burst))
     assert platform.api.get("/live").status_code == 200
     operators = platform.api.get("/api/v1/dead-letters", headers={"x-api-key": OPERATOR_KEY})
     assert (operators.status_code, "ratelimit-limit" in operators.headers) == (200, False)
-    operator.put_plan(tenant, Plan())
+    tenants.put_plan(register, OPERATOR, tenant, Plan())
     until(
         lambda: platform.api.get("/api/v1/signals", headers=clients[0]).status_code == 200,
         within_s=2 * TAKES_EFFECT_S,

@@ -16,10 +16,11 @@ import pytest
 import redis
 
 from events import keyspace, settings
-from functions import migrate, tenants, tick
+from functions import migrate, tick
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import valkey
+from functions.service import first_tenant
 from tests.servers import parts
 from tests.servers.parts import until
 
@@ -64,7 +65,9 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
         }
         migrate.run(settings.read(told))
         key = new_key(os.urandom(RANDOM_BYTES))
-        tenants.ensure_tenant("acme", name="acme", key=key, rules={}, database_url=database_url, redis_url=redis_url)
+        first_tenant.ensure(
+            "acme", name="acme", key=key, definitions={}, database_url=database_url, redis_url=redis_url
+        )
         with (
             parts.running(tmp_path, env=told, names=("ingest", "process", "events")) as started,
             closing(connect(database_url)) as sql,

@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from events.keyspace import stream_key
-from functions import tenants
 from functions.domain.key import digest
 from functions.domain.rule import RuleDefinition
+from functions.service.register import opened
 from tests.e2e.conftest import Installation, Platform, event
 from tests.servers.parts import until
 
@@ -72,13 +72,13 @@ def test_an_event_is_found_by_any_word_of_it(platform: Platform, word: str) -> N
 def test_a_rule_may_name_any_of_it(platform: Platform, installation: Installation) -> None:
     when = "event.data.plan.name == 'evergreen' && event.attributes.region == 'eu-west'"
     rule = {"name": "evergreen", "when": when, "then": [{"channel": "email", "to": platform.recipient}]}
-    with tenants.opened(installation.database_url, installation.redis_url) as operator:
-        grant = operator.record.find(digest(platform.key))
+    with opened(installation.database_url, installation.redis_url) as register:
+        grant = register.record.find(digest(platform.key))
         assert grant is not None
-        operator.record.put_rule(grant.tenant_id, uuid4(), RuleDefinition.model_validate(rule))
-    opened = event(**{**OWN, "type": "email_opened"})
-    other = {**opened, "id": "other", "region": "us", "data": {**opened["data"], "accountId": "other"}}
-    answers = [platform.post(each) for each in (other, opened)]
+        register.record.put_rule(grant.tenant_id, uuid4(), RuleDefinition.model_validate(rule))
+    clicked = event(**{**OWN, "type": "email_opened"})
+    other = {**clicked, "id": "other", "region": "us", "data": {**clicked["data"], "accountId": "other"}}
+    answers = [platform.post(each) for each in (other, clicked)]
     for answer in answers:
         signal(platform, answer)
     notices = platform.api.get("/api/v1/notifications").json()["data"]
@@ -210,10 +210,10 @@ def test_after_its_window_other_content_is_a_dead_letter_that_says_so(
 def accepted_anew(platform: Platform, installation: Installation, sent: dict[str, Any]) -> None:
     """Put an event into its stream, as the front door does once its identity is no longer remembered."""
     with (
-        tenants.opened(installation.database_url, installation.redis_url) as operator,
+        opened(installation.database_url, installation.redis_url) as register,
         redis.Redis.from_url(installation.redis_url) as client,
     ):
-        grant = operator.record.find(digest(platform.key))
+        grant = register.record.find(digest(platform.key))
         assert grant is not None
         stamps = {"sspptenant": grant.tenant_id, "ssppreceived": "2026-11-26T10:00:00Z"}
         client.xadd(stream_key("events", 0), {"event": json.dumps({**sent, **stamps}, separators=(",", ":"))})

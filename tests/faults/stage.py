@@ -24,7 +24,7 @@ from events.subscription import SUBSCRIPTIONS
 from functions import migrate
 from functions.adapters.postgres.database import connect
 from functions.local import ports, postgres, process, valkey
-from functions.tenants import DEMO_RULE_DEFINITION
+from functions.local.demo_tenant import DEMO_RULE_DEFINITION
 from tests.servers import parts, proxy, searching, smtp, tenant
 from tests.servers.parts import TOKEN, Part, until
 from tests.servers.proxy import Proxies, Weather

@@ -18,10 +18,10 @@ import redis
 from events import channel, keyspace
 from events.channel import Channel, Done
 from events.settings import Settings
-from functions import migrate, tenants
+from functions import migrate
 from functions.adapters.redis.pipe import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S
 from functions.domain.key import RANDOM_BYTES, REMEMBERED_S, new_key
-from functions.local import process, valkey
+from functions.local import demo_tenant, process, valkey
 from tests.servers import frontdoor
 from tests.servers.frontdoor import FrontDoor
 from tests.servers.parts import until
@@ -100,7 +100,7 @@ def test_a_full_redis_refuses_and_can_still_be_drained(front_door: FrontDoor) ->
 def test_a_redis_that_came_back_empty_is_no_reason_to_call_a_key_unknown(
     front_door: FrontDoor, database_url: str
 ) -> None:
-    tenants.ensure_demo(database_url=database_url, redis_url=front_door.redis_url, api_key=front_door.key)
+    demo_tenant.ensure_demo(database_url=database_url, redis_url=front_door.redis_url, api_key=front_door.key)
     accept(front_door, 1)
     with admin(front_door) as client:
         client.flushall()

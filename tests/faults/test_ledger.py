@@ -17,8 +17,8 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain.signal import instant
 from functions.index.handler import index
+from functions.local.demo_tenant import DEMO_RULE, DEMO_RULE_DEFINITION
 from functions.process.handler import process
-from functions.tenants import DEMO_RULE, DEMO_RULE_DEFINITION
 from tests.faults.ledger import SOURCE, Audit, Ledger, audit
 
 TENANT = "acme"

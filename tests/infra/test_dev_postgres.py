@@ -17,8 +17,8 @@ from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.local import ports, postgres, process, unprivileged
+from functions.local.demo_tenant import DEMO_RULE_DEFINITION
 from functions.local.postgres import as_login
-from functions.tenants import DEMO_RULE_DEFINITION
 from tests.infra.manifests import environment, objects, pods
 from tests.integration.test_logins import refused_login
 from tests.servers import parts

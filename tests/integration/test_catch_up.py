@@ -13,10 +13,10 @@ import pytest
 
 from events import channel, keyspace, settings
 from events.channel import Channel
-from functions import catch_up
 from functions.adapters.postgres.database import connect
 from functions.adapters.redis.behind import BehindChannel
 from functions.local.postgres import as_login
+from functions.service import catch_up
 from tests.servers.lanes import waiting
 from tests.servers.parts import PASSWORD
 

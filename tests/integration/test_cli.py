@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from events import keyspace, settings
 from events.errors import Refused
-from functions import migrate, tenants
+from functions import migrate
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
@@ -36,7 +36,10 @@ from functions.cli.__main__ import main, parser
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, permitted, well_formed
 from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
-from functions.tenants import DEMO_RULE
+from functions.local.demo_tenant import DEMO_RULE
+from functions.service import event_types, keys, rules, tenants
+from functions.service.principal import OPERATOR
+from functions.service.register import opened
 from tests.servers import parts
 from tests.servers.loopback import served
 from tests.servers.parts import until
@@ -232,14 +235,14 @@ def test_what_changes_while_the_directory_is_written_is_written_too(
 ) -> None:
     key = acme.good("keys", "issue", "acme", "--label", "leaked")
     stores = env["DATABASE_URL"], env["REDIS_URL"]
-    with tenants.opened(*stores) as slow, tenants.opened(*stores) as quick, ThreadPoolExecutor(2) as others:
+    with opened(*stores) as slow, opened(*stores) as quick, ThreadPoolExecutor(2) as others:
         read, changes = slow.record.active_keys, []
 
         def read_then_changed() -> dict[str, Grant]:
             found = read()
             assert digest(key) in found
-            changes.append(others.submit(quick.revoke_key, digest(key)))
-            changes.append(others.submit(quick.suspend, "acme", suspended=True))
+            changes.append(others.submit(keys.revoke, quick, OPERATOR, digest(key)))
+            changes.append(others.submit(tenants.suspend, quick, OPERATOR, "acme", suspended=True))
             until(lambda: digest(key) not in quick.record.active_keys(), within_s=5, what="it is revoked on record")
             return found
 
@@ -778,11 +781,17 @@ def test_the_document_that_help_shows_is_one_that_is_taken(noun: str, model: typ
 
 def test_two_operators_at_once_get_what_they_asked_for_or_a_conflict(env: Mapping[str, str]) -> None:
     def changed(number: int) -> str:
-        with tenants.opened(env["DATABASE_URL"], env["REDIS_URL"]) as known:
+        with opened(env["DATABASE_URL"], env["REDIS_URL"]) as known:
             try:
-                known.put("twice", f"Twice {number}")
-                known.put_event_type("twice", OwnEventType.model_validate({**WEBINAR, "points": number}))
-                known.put_rule("twice", DEMO_RULE, RuleDefinition.model_validate({**RULE, "name": f"rule {number}"}))
+                tenants.put(known, OPERATOR, "twice", f"Twice {number}")
+                event_types.put(known, OPERATOR, "twice", OwnEventType.model_validate({**WEBINAR, "points": number}))
+                rules.put(
+                    known,
+                    OPERATOR,
+                    "twice",
+                    DEMO_RULE,
+                    RuleDefinition.model_validate({**RULE, "name": f"rule {number}"}),
+                )
             except Refused as refusal:
                 return f"{refusal.status} {refusal.detail}"
         return "done"
@@ -796,10 +805,10 @@ def test_two_operators_at_once_get_what_they_asked_for_or_a_conflict(env: Mappin
 def test_a_key_is_rotated_whole_or_not_at_all(acme: Shell, env: Mapping[str, str], directory: Directory) -> None:
     old = acme.good("keys", "issue", "acme", "--label", "crm")
     taken = new_key(bytes(RANDOM_BYTES))
-    with tenants.opened(env["DATABASE_URL"], env["REDIS_URL"]) as known:
-        known.issue_key(taken, Grant("acme", frozenset({WRITE_EVENTS})), "other")
+    with opened(env["DATABASE_URL"], env["REDIS_URL"]) as known:
+        keys.issue(known, OPERATOR, taken, Grant("acme", frozenset({WRITE_EVENTS})), "other")
         with pytest.raises(Refused, match="Conflict"):  # the new key cannot be recorded, so the old one goes on
-            known.rotate_key(digest(old), taken, datetime.now(UTC))
+            keys.rotate(known, OPERATOR, digest(old), taken, datetime.now(UTC))
         known.publish()
         assert known.record.find(digest(old)) == Grant("acme", frozenset({WRITE_EVENTS}))
     assert directory.grant(old) == Grant("acme", frozenset({WRITE_EVENTS}))
@@ -812,14 +821,14 @@ def test_publishing_again_writes_nothing_and_a_change_writes_what_changed(
     keys = [acme.good("keys", "issue", "acme", "--label", f"k{number}") for number in range(7)]
     with (
         redis.Redis.from_url(env["REDIS_URL"]) as client,
-        tenants.opened(env["DATABASE_URL"], env["REDIS_URL"]) as known,
+        opened(env["DATABASE_URL"], env["REDIS_URL"]) as known,
     ):
         client.config_resetstat()
         known.publish()
         assert "cmdstat_mset" not in client.info("commandstats")
         client.set(key_of(digest(keys[0])), "{}")
         client.delete(key_of(digest(keys[6])), terms_of("acme"))
-        known.suspend("acme", suspended=True)
+        tenants.suspend(known, OPERATOR, "acme", suspended=True)
         assert client.info("commandstats")["cmdstat_mset"]["calls"] == 3
         assert all(b"acme" in (client.get(key_of(digest(key))) or b"") for key in keys)
         assert decode_terms(client.get(terms_of("acme"))).suspended

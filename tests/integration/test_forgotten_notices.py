@@ -16,10 +16,11 @@ from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain.outbox import Key
+from functions.domain.platform_events import TICK
 from functions.domain.rule import RuleDefinition
 from functions.domain.signal import instant
 from functions.ports import SendAnswer
-from functions.process.handler import TICK, process
+from functions.process.handler import process
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

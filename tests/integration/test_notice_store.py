@@ -25,9 +25,9 @@ from functions.adapters.postgres.reader import Page, Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.senders.email import SmtpSender
 from functions.domain.outbox import COLLECT, Key
+from functions.domain.platform_events import due
 from functions.notify.handler import SOON_S, notify
 from functions.ports import DueNotice, SendAnswer, Sender
-from functions.process.handler import due
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
 from tests.servers.loopback import served

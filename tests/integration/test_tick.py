@@ -18,17 +18,19 @@ import redis
 from events import channel, cloudevent, keyspace, settings
 from events.channel import Channel
 from events.errors import Unavailable
-from functions import migrate, restore, tenants, tick
+from functions import migrate, tick
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.directory import COMPLETE, FILLED, key_of
 from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.domain.plan import Plan
+from functions.domain.platform_events import NOTICE_DUE, SIGNAL_RECORDED, TICK
 from functions.domain.rule import RuleDefinition
 from functions.local import ports
 from functions.local.postgres import as_login
-from functions.process.handler import NOTICE_DUE, SIGNAL_RECORDED, TICK
+from functions.service import keys, register, restore, tenants
+from functions.service.principal import OPERATOR
 from tests.integration.test_signal_store import NOW as SIGNALS_NOW
 from tests.integration.test_signal_store import signal
 from tests.servers.lanes import waiting
@@ -51,9 +53,9 @@ def run(**told: str) -> subprocess.CompletedProcess[str]:
 def told(database_url: str, redis_url: str) -> settings.Settings:
     """A migrated installation with one tenant, whose key is ``key`` and who has had three events processed."""
     told = settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
-    with tenants.opened(database_url, redis_url) as known, closing(Database(database_url)) as database:
-        known.put("acme-inc", "Acme")
-        known.issue_key("key", Grant("acme-inc", frozenset({WRITE_EVENTS})), label="first")
+    with register.opened(database_url, redis_url) as known, closing(Database(database_url)) as database:
+        tenants.put(known, OPERATOR, "acme-inc", "Acme")
+        keys.issue(known, OPERATOR, "key", Grant("acme-inc", frozenset({WRITE_EVENTS})), label="first")
         PostgresSignalStore(database).record([signal(number) for number in range(3)])
     migrate.run(told, SIGNALS_NOW)
     return told
@@ -116,8 +118,8 @@ def test_a_request_from_before_that_records_after_redis_was_filled_is_told_again
 def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_the_counts_are_lost(told):
     with redis.Redis.from_url(told.redis_url) as client:
         client.flushall()
-        with tenants.opened(told.database_url, told.redis_url) as known:
-            known.put("another", "Another")
+        with register.opened(told.database_url, told.redis_url) as known:
+            tenants.put(known, OPERATOR, "another", "Another")
             known.publish()
         client.incrby(keyspace.count_key("acme-inc", 0, SIGNALS_NOW), 1)  # accepted since
         tick.look(told, SIGNALS_NOW)
@@ -145,8 +147,8 @@ def test_the_hour_is_told_while_postgresql_is_away(told):
 
 
 def limit(told: settings.Settings, **monthly: int) -> None:
-    with tenants.opened(told.database_url, told.redis_url) as known:
-        known.put_plan("acme-inc", Plan.model_validate({"monthly": monthly}))
+    with register.opened(told.database_url, told.redis_url) as known:
+        tenants.put_plan(known, OPERATOR, "acme-inc", Plan.model_validate({"monthly": monthly}))
 
 
 def accept(client: redis.Redis, count: int) -> None:

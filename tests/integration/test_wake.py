@@ -13,9 +13,8 @@ import pytest
 from events import channel
 from events.channel import Channel
 from events.wake import wake
-from functions import tenants
 from functions.domain.key import RANDOM_BYTES, new_key
-from functions.local import ports
+from functions.local import demo_tenant, ports
 from tests.servers import parts
 from tests.servers.loopback import served
 from tests.servers.parts import until
@@ -71,7 +70,7 @@ def event(number: int) -> dict[str, object]:
 def test_the_front_door_wakes_what_an_event_needs_when_one_is_stored(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    tenants.ensure_demo(database_url=database_url, redis_url=redis_url, api_key=KEY)
+    demo_tenant.ensure_demo(database_url=database_url, redis_url=redis_url, api_key=KEY)
     with function() as (process, process_asked), function() as (index, index_asked):
         env = {"REDIS_URL": redis_url, "SSPP_WAKE_URLS": f"{process} {index}"}
         with parts.running(tmp_path, env=env, names=("ingest",)) as started, httpx.Client(timeout=20) as sender:

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import redis
 
-from functions import tenants
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Terms
 from functions.domain.rule import RuleDefinition
+from functions.service import first_tenant
 
 
 def rule(name: str, when: str, to: str) -> RuleDefinition:
@@ -25,7 +25,7 @@ def rule(name: str, when: str, to: str) -> RuleDefinition:
 def make(name: str, *rules: RuleDefinition, database_url: str, redis_url: str) -> str:
     """Set a tenant up with rules; returns its key, which has every scope."""
     key, numbered = new_key(os.urandom(RANDOM_BYTES)), {uuid4(): each for each in rules}
-    tenants.ensure_tenant(name, name=name, key=key, rules=numbered, database_url=database_url, redis_url=redis_url)
+    first_tenant.ensure(name, name=name, key=key, definitions=numbered, database_url=database_url, redis_url=redis_url)
     return key
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from events import cloudevent
 from events.deadletter import Letter, Place, Wanted, redriven, with_data, with_event
 from events.errors import Refused
-from functions.dead_letters import in_full, in_short, names_of, unix_ms
+from functions.service.dead_letters import in_full, in_short, names_of, unix_ms
 
 EVENT = {
     "specversion": "1.0",

@@ -15,7 +15,7 @@ COMPLETE = "sspp:{keys}:complete"
 #: Present once Redis was filled from PostgreSQL. Redis has lost its data where it is missing, even if somebody has
 #: written the directory since.
 FILLED = "sspp:{keys}:filled"
-#: When Redis was filled, until index and notify are told again of what was recorded last: see functions/restore.py.
+#: When Redis was filled; kept until index and notify were sent the last recorded ids (functions/service/restore.py).
 FOLLOW_UP = "sspp:{keys}:follow-up"
 #: Why no key can be judged while :data:`COMPLETE` is missing.
 MISSING = (

@@ -74,7 +74,7 @@ SELECT id, kind, title, rule_id, rule_version, account_id, episode, event_id, en
          WHEN quiet OR recipient IS NULL THEN 'suppressed'
          WHEN refused_at IS NOT NULL THEN 'failed'
          WHEN claimed_until > now() THEN 'sending'
-         -- The clock looks for unsent ones of a week: functions/process/handler.py, FORGOTTEN_UNTIL.
+         -- The clock looks for unsent ones of a week: functions/domain/platform_events.py, UNSENT_UNTIL.
          WHEN created_at < now() - interval '7 days' THEN 'dead'
          ELSE 'pending'
        END AS state,

@@ -12,12 +12,12 @@ from itertools import product
 
 from events import channel, keyspace
 from events.settings import Settings
-from functions import tenants
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.redis import partitions, usage
 from functions.adapters.redis.behind import BehindChannel
 from functions.adapters.redis.keys import RedisKeyDirectory
+from functions.service import register
 
 #: How far back the last recorded signals are looked for: nothing is recorded while Redis is away. The nearest stretch
 #: that has some is taken, so that a short outage costs a short look.
@@ -35,7 +35,7 @@ def fill(settings: Settings, now: datetime) -> None:
     """
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     client = channel.connect(settings.redis_url)
-    with tenants.opened(settings.database_url, settings.redis_url) as known, closing(client):
+    with register.opened(settings.database_url, settings.redis_url) as known, closing(client):
         directory = RedisKeyDirectory(client)
         lost = not directory.is_filled()
         partitions.settle_on(client, settings.partitions)
@@ -67,7 +67,7 @@ def follow_up(settings: Settings, now: datetime) -> bool:
     """Note that index and notify are behind since shortly before Redis lost its data, if it did and it is time.
 
     Returns:
-        Whether it was noted; functions/catch_up.py tells them.
+        Whether it was noted; service/catch_up.py tells them.
     Raises:
         Unavailable: PostgreSQL or Redis could not be reached; the next call does it.
     """

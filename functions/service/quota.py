@@ -10,8 +10,8 @@ from events.settings import Settings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.quotas import PostgresQuotas
 from functions.adapters.redis import usage
+from functions.domain.platform_events import due
 from functions.domain.quota import reached
-from functions.process.handler import due
 
 #: For so long after a month's end it is still looked at: its last events came after the look before.
 LOOK_BACK = timedelta(hours=1)
@@ -20,7 +20,7 @@ LOOK_BACK = timedelta(hours=1)
 def tell(settings: Settings, now: datetime) -> int:
     """Record a notice for each threshold that a tenant has reached, once a month, and tell notify of the new ones.
 
-    If Redis goes away between the two, an hourly tick finds the notice (FORGOTTEN_AFTER in process/handler.py).
+    If Redis goes away between the two, an hourly tick finds the notice (UNSENT_FOR in domain/platform_events.py).
 
     Returns:
         How many notices are new.

@@ -18,7 +18,7 @@ from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.postgres.signal_store import MOST_FORGOTTEN, PostgresSignalStore
 from functions.adapters.redis.behind import BehindChannel, Stretch
-from functions.process.handler import FORGOTTEN_UNTIL, due, signal_recorded
+from functions.domain.platform_events import UNSENT_UNTIL, due, signal_recorded
 
 #: Signals read at a time, and the stretch of time they are looked for in: what PostgreSQL sorts stays small.
 AT_ONCE, SLICE = 5_000, timedelta(minutes=10)
@@ -95,7 +95,7 @@ def _notices(database: Database, behind: BehindChannel, stretch: Stretch, look: 
     room = behind.room(look.ids_bytes)
     if not room:
         return 0
-    unsent = PostgresSignalStore(database).forgotten_notices(look.now - FORGOTTEN_UNTIL, look.now)
+    unsent = PostgresSignalStore(database).forgotten_notices(look.now - UNSENT_UNTIL, look.now)
     replies = [due(tenant, id_).event.encode() for tenant, id_ in unsent[:room] if look.has(tenant)]
     behind.publish(replies)
     if len(unsent) < min(room, MOST_FORGOTTEN):
