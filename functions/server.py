@@ -88,8 +88,8 @@ def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:
     """Say as a problem what the Functions Framework would answer with a page."""
     from functions.web import problem
 
-    status, headers, body = problem.refused(Refused(page.name, status=page.code))
-    return body, status, headers
+    answer = problem.refused(Refused(page.name, status=page.code))
+    return answer.body, answer.status, answer.all_headers
 
 
 def _most_bytes(function: str, told: settings.Settings) -> int:

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import flask
 
-from functions.ingest.answer import Answer
 from functions.ingest.app import FrontDoor
+from functions.web.answer import Answer
 from functions.web.asgi import too_large
 
 
@@ -25,7 +25,7 @@ class FrontDoorBridge:
         self._door = door
         self._lock = threading.Lock()
 
-    def answer(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, request: flask.Request) -> Answer:
         """Answer one request to a door."""
         headers = {name.lower(): value for name, value in request.headers.items()}
 
@@ -36,8 +36,7 @@ class FrontDoorBridge:
         with self._lock:
             loop = self._loop
         answered: Future[Answer] = asyncio.run_coroutine_threadsafe(call, loop)
-        given = answered.result()
-        return given.status, {"content-type": given.content_type, **given.headers}, given.body
+        return answered.result()
 
     def _body(self, request: flask.Request) -> bytes:
         """Give the body; our server has bounded it already, the Functions Framework's own bounds nothing."""

@@ -18,7 +18,7 @@ from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.seen import SeenEvents
 from functions.adapters.search import search_index
 from functions.api.app import Api
-from functions.api.dead_letters import DeadLetterDesk
+from functions.api.backends import Backends
 from functions.api.front_door import FrontDoorBridge
 from functions.api.keys import RememberedKeys
 from functions.ingest.main import front_door
@@ -33,19 +33,20 @@ def _function() -> Api:
     reader, search = Reader(database), search_index(told, database)
     client = channel.connect(told.redis_url)
     seen = SeenEvents(client, told.partitions)
-    letters = DeadLetters(client, told.partitions)
     return Api(
         keys=RememberedKeys(PostgresTenants(database), time.monotonic),
-        reader=reader,
-        search=search,
-        front_door=FrontDoorBridge(front_door(told)),
-        accepted_at=seen.accepted_at,
-        dead_letters=DeadLetterDesk(
-            letters=letters, nonce=lambda: secrets.token_hex(16), max_bytes=told.max_body_bytes
+        backends=Backends(
+            reader=reader,
+            search=search,
+            accepted_at=seen.accepted_at,
+            letters=DeadLetters(client, told.partitions),
+            nonce=lambda: secrets.token_hex(16),
+            max_bytes=told.max_body_bytes,
+            now=lambda: datetime.now(UTC),
         ),
+        front_door=FrontDoorBridge(front_door(told)),
         operator_keys=settings.values_of(told.operator_key),
         pings={"postgresql": reader.ping, "redis": seen.ping, "search": search.ping},
-        now=lambda: datetime.now(UTC),
     )
 
 

@@ -1,13 +1,11 @@
-"""Query parameters: what may be asked, checked once."""
+"""What requests to the API hold: types that several resources share, each checked once."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
@@ -23,14 +21,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from events import cloudevent
-from events.errors import Fault, Refused
+from events.errors import Refused
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.moment import moment
 from functions.domain.name import tidy, tidy_contact
 
 
 def _full_type(name: str) -> str:
-    """Aliases are as good as types; a type nobody has simply finds nothing."""
+    """Return the type that an alias stands for; a type that nobody has finds nothing."""
     kind = EVENT_TYPES.get(name)
     return kind.type if kind else name
 
@@ -47,29 +45,10 @@ def _read(given: object) -> datetime:
     raise PydanticCustomError("time", "must be a date and time, or a Unix time in seconds or milliseconds")
 
 
-def _utc(moment: datetime) -> datetime:
-    """A moment that names no zone is one of UTC."""
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError as exc:
-        raise PydanticCustomError("time", "must be a date and time that exists") from exc
-
-
 #: The end of a time, a space, a zone.
 _LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})\Z")
 #: A date is its midnight.
 Moment = Annotated[datetime, BeforeValidator(_read)]
-
-
-def _not_before_1970(moment: datetime) -> datetime:
-    """Bound a moment: a trend is compared with a week earlier, and there is no moment before the year 1."""
-    if moment.year < 1970:
-        raise PydanticCustomError("time", "must not be before 1970-01-01T00:00:00Z")
-    return moment
-
-
-#: The wire's names beside those of the columns.
-_COLUMNS = {"processedAt": "processed_at", "signalScore": "signal_score"}
 
 # PostgreSQL cannot be asked for U+0000, and no id holds control characters.
 _NO_CONTROL = re.compile(r"[^\x00-\x1f\x7f]*\Z")
@@ -77,26 +56,13 @@ Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Nothing(BaseModel):
-    """A question without parameters."""
+class Question(BaseModel):
+    """What a query or a body may hold; with no fields, nothing. Unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class AccountAt(Nothing):
-    """``GET /api/v1/accounts/{id}``."""
-
-    at: Annotated[Moment, AfterValidator(_not_before_1970)] | None = None
-
-
-class Paging(Nothing):
-    """Which page of a list."""
-
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-
-
-class _Filters(Nothing):
+class Filters(Question):
     """What signals are filtered by, in lists and in searches."""
 
     accountId: Annotated[Text, AfterValidator(tidy)] | None = None  # noqa: N815 - the wire's name
@@ -108,37 +74,29 @@ class _Filters(Nothing):
     until: Annotated[Moment | None, Field(alias="to")] = None
 
 
-class SignalList(_Filters):
-    """``GET /api/v1/signals``."""
-
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    sortBy: Annotated[  # noqa: N815 - the wire's name
-        Literal["timestamp", "processed_at", "signal_score", "points"],
-        BeforeValidator(lambda name: _COLUMNS.get(name, name)),
-    ] = "timestamp"
-    sortOrder: Annotated[Literal["asc", "desc"], BeforeValidator(str.lower)] = "desc"  # noqa: N815 - the wire's name
-
-
-class SignalSearch(_Filters):
-    """``GET /api/v1/signals/search``."""
-
-    q: Text = ""
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Text | None = None
-
-
 def parsed(model: type[Model], arguments: Mapping[str, str]) -> Model:
     """Read query parameters.
 
     Raises:
         Refused: 400 with a pointer to each parameter that is unknown or wrong.
     """
+    return _checked(lambda: model.model_validate(dict(arguments)))
+
+
+def document(model: type[Model], body: bytes) -> Model:
+    """Read a JSON body.
+
+    Raises:
+        Refused: 400 with a pointer to each member that is unknown or wrong.
+    """
+    return _checked(lambda: model.model_validate_json(body))
+
+
+def _checked(read: Callable[[], Model]) -> Model:
     try:
-        return model.model_validate(dict(arguments))
+        return read()
     except ValidationError as exc:
-        found = tuple(cloudevent.faults(exc.errors(include_url=False)))
-        raise Refused("Bad request", faults=found) from exc
+        raise Refused("Bad request", faults=tuple(cloudevent.faults(exc.errors(include_url=False)))) from exc
 
 
 def missing(thing: str) -> Refused:
@@ -147,7 +105,7 @@ def missing(thing: str) -> Refused:
 
 
 def identifier(text: str, thing: str) -> UUID:
-    """Read the id of a thing in a path; what is none names nothing.
+    """Read the UUID of a thing in a path; what is none names nothing.
 
     Raises:
         Refused: 404.
@@ -171,25 +129,3 @@ def path_id(part: str, thing: str) -> str:
     if not _NO_CONTROL.match(text):
         raise missing(thing)
     return text
-
-
-def write_cursor(after: tuple[datetime, str] | None) -> str | None:
-    """Write where the next page begins, for the client to hand back as it is."""
-    if after is None:
-        return None
-    return base64.urlsafe_b64encode(f"{after[0].isoformat()}|{after[1]}".encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
-    """Read what :func:`write_cursor` wrote.
-
-    Raises:
-        Refused: 400, it did not.
-    """
-    if not cursor:
-        return None
-    try:
-        at, _, id_ = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
-        return _utc(datetime.fromisoformat(at)), str(UUID(id_))
-    except (ValueError, binascii.Error) as exc:  # PydanticCustomError is a ValueError
-        raise Refused("Bad request", faults=(Fault("/cursor", "is not one that this API gave"),)) from exc

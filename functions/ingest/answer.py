@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from events.errors import Refused
 from functions.domain.plan import Monthly
 from functions.web import problem
+from functions.web.answer import Answer
 from functions.web.unhurried import unhurried
 
 #: Seconds after which a full queue is worth another try.
@@ -114,25 +115,9 @@ class Meter:
 UNLIMITED = Meter(now=datetime.max.replace(tzinfo=UTC))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def problem_answer(answer: tuple[int, dict[str, str], bytes], extra: Mapping[str, str] | None = None) -> Answer:
-    """Turn a problem of :mod:`functions.web.problem` into an answer."""
-    status, headers, body = answer
-    return Answer(status, body, headers.pop("content-type"), {**(extra or {}), **headers})
-
-
 def refused(refusal: Refused, meter: Meter = UNLIMITED) -> Answer:
     """Say no to a whole request, and when it may be worth another try."""
-    return problem_answer(problem.refused(refusal), _limit_headers({refusal}, meter))
+    return problem.refused(refusal).adding(_limit_headers({refusal}, meter))
 
 
 def above_rate(meter: Meter, next_s: float) -> Refused:
@@ -153,8 +138,8 @@ def above_rate(meter: Meter, next_s: float) -> Refused:
 
 def not_allowed(methods: str) -> Answer:
     """Say which methods a path takes."""
-    refusal = Refused("Method not allowed", status=405, detail=f"this path takes {methods}")
-    return problem_answer(problem.refused(refusal), {"allow": methods})
+    detail = f"this path takes {methods}"
+    return problem.refused(Refused("Method not allowed", status=405, detail=detail, headers={"allow": methods}))
 
 
 async def single(decisions: Sequence[Decision], meter: Meter) -> Answer:

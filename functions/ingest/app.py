@@ -20,12 +20,12 @@ from events.log import Log, Throttle
 from functions.domain.key import WRITE_EVENTS, permitted
 from functions.ingest import answer
 from functions.ingest.admission import Admission, Arrival
-from functions.ingest.answer import Answer
 from functions.ingest.budget import Budget, cost, cost_of
 from functions.ingest.doors import DOORS, Door, Messages, Render, Request, without_slash
 from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
+from functions.web.answer import Answer
 from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, is_whole, lifespan, send_answer
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
@@ -76,10 +76,10 @@ class FrontDoor:
             given = answer.refused(refusal)
         except Unavailable as exc:
             metrics.INGEST_REDIS_ERRORS.inc()
-            given = answer.problem_answer(problem.unavailable(exc, _IN_DOUBT if exc.sent else _NOT_STORED))
+            given = problem.unavailable(exc, _IN_DOUBT if exc.sent else _NOT_STORED)
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the sender gets a 500 and the log the trace
             log.often("failed", trace=True)
-            given = answer.problem_answer(problem.failed())
+            given = problem.failed()
         self._note(path, given, time.perf_counter() - started)
         return given
 
@@ -313,7 +313,7 @@ class IngestApp:
         headers, door = headers_of(scope), self._front_door
         body = Body(receive, headers, door.max_body_bytes, here=is_whole(scope))
         given = await door.answer(scope["method"], scope["path"], headers, body.read)
-        told = {"content-type": given.content_type, "content-length": str(len(given.body)), **given.headers}
+        told = {"content-length": str(len(given.body)), **given.all_headers}
         if door.cors_origins:
             told |= door.cors_headers(headers.get("origin"))
         await self._brake.hold(given.status)

@@ -19,7 +19,8 @@ from functions.domain.moment import moment
 from functions.domain.name import MAX_NAME, Contact, Name
 from functions.domain.sales import QUIET, TypeOf
 from functions.ingest import answer
-from functions.ingest.answer import Accepted, Answer, Decision, Meter
+from functions.ingest.answer import Accepted, Decision, Meter
+from functions.web.answer import Answer
 
 #: Where events of the two JSON doors say they come from: part of their identity, so never the sender's to choose.
 RECORD_SOURCE = "/api/v1/events"

@@ -13,6 +13,7 @@ from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
 from functions.web import problem
+from functions.web.answer import Answer
 from functions.web.credentials import is_dispatcher
 
 log = Log("function")
@@ -42,31 +43,31 @@ class BatchFunction:
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer one request."""
         try:
-            status, headers, body = self._respond(request)
+            answer = self._respond(request)
         except Refused as refusal:
             self._count("refused")
-            status, headers, body = problem.refused(refusal)
+            answer = problem.refused(refusal)
         except Unavailable as exc:
             self._count("unavailable")
             log.often("unavailable", function=self._name, backend=exc.what, reason=exc.reason)
-            status, headers, body = problem.unavailable(exc)
+            answer = problem.unavailable(exc)
         except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a 500 and the log the trace
             self._count("failed")
             log.often("failed", trace=True, function=self._name)
-            status, headers, body = problem.failed()
-        return flask.Response(body, status, headers)
+            answer = problem.failed()
+        return flask.Response(answer.body, answer.status, answer.all_headers)
 
-    def _respond(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+    def _respond(self, request: flask.Request) -> Answer:
         if request.method in {"GET", "HEAD"}:
             status, content_type, body = health.answer(request.path, self.pings) or _not_found()
-            return status, {"content-type": content_type}, body
+            return Answer(status, body, content_type)
         if request.method != "POST":
             raise Refused("Method not allowed", status=405)
         if not is_dispatcher(request.headers.get("authorization"), self._tokens, request.remote_addr):
             raise Refused("Unauthorized", status=401, detail="only the dispatcher may deliver")
         return self._deliver(request)
 
-    def _deliver(self, request: flask.Request) -> tuple[int, dict[str, str], bytes]:
+    def _deliver(self, request: flask.Request) -> Answer:
         """Work through a batch; a single event is a batch of one whose result is also the answer's status."""
         content_type = request.headers.get("content-type", "")
         single = cloudevent.media_type(content_type) != cloudevent.BATCH
@@ -79,7 +80,7 @@ class BatchFunction:
         results = _results(events, self._handle)
         self._count("done")
         body = BatchAnswer(results=results).as_json()
-        return (results[0].status if single else 200), {"content-type": "application/json"}, body
+        return Answer(results[0].status if single else 200, body)
 
     def _count(self, outcome: str) -> None:
         metrics.HANDLED.labels(self._name, outcome).inc()

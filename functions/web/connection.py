@@ -162,10 +162,10 @@ class Connection(HttpToolsProtocol):
 
 
 def _refusal(status: int) -> bytes:
-    _, headers, body = problem.refused(Refused(_TITLES[status], status=status))
-    headers |= {"content-length": str(len(body)), "connection": "close"}
+    answer = problem.refused(Refused(_TITLES[status], status=status))
+    headers = {**answer.all_headers, "content-length": str(len(answer.body)), "connection": "close"}
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body

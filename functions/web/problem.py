@@ -8,12 +8,11 @@ from typing import Any
 from pydantic_core import to_json
 
 from events.errors import Refused, Unavailable
-
-CONTENT_TYPE = "application/problem+json"
+from functions.web.answer import PROBLEM, Answer
 
 
 def fields(refusal: Refused) -> dict[str, Any]:
-    """What a refusal says, as problem+json has it."""
+    """Return the members of a refusal's problem document."""
     body: dict[str, Any] = {"type": "about:blank", "title": refusal.title, "status": refusal.status}
     if refusal.detail:
         body["detail"] = refusal.detail
@@ -26,28 +25,23 @@ def fields(refusal: Refused) -> dict[str, Any]:
     return body
 
 
-def refused(refusal: Refused) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body for what can never succeed."""
+def refused(refusal: Refused) -> Answer:
+    """Return the answer to a request that can never succeed."""
     challenge = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
-    return refusal.status, {"content-type": CONTENT_TYPE, **challenge, **refusal.headers}, to_json(fields(refusal))
+    return Answer(refusal.status, to_json(fields(refusal)), PROBLEM, {**challenge, **refusal.headers})
 
 
-def unavailable(error: Unavailable, known: str = "") -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body for "later".
+def unavailable(error: Unavailable, known: str = "") -> Answer:
+    """Return the answer to a request that may succeed later.
 
     Args:
         known: what is certain about the request's effect, for requests that were to have one.
     """
     said = "; ".join(filter(None, (str(error), known, "try again")))
-    refusal = Refused("Service unavailable", status=503, detail=said)
-    return (
-        503,
-        {"content-type": CONTENT_TYPE, "retry-after": str(error.retry_after_s)},
-        to_json(fields(refusal)),
-    )
+    headers = {"retry-after": str(error.retry_after_s)}
+    return refused(Refused("Service unavailable", status=503, detail=said, headers=headers))
 
 
-def failed() -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body for a bug of ours; its trace is in the log."""
-    refusal = Refused("Internal server error", status=500, detail="the error was logged")
-    return 500, {"content-type": CONTENT_TYPE}, to_json(fields(refusal))
+def failed() -> Answer:
+    """Return the answer to a request that met a bug of ours; its trace is in the log."""
+    return refused(Refused("Internal server error", status=500, detail="the error was logged"))

@@ -7,12 +7,12 @@ import io
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from events.errors import Refused
 from functions.web import problem
+from functions.web.answer import Answer
 from functions.web.asgi import Body, Receive, Scope, Send, headers_of, is_whole, lifespan, send_answer
 from functions.web.turns import Admitted, Gate
 
@@ -28,13 +28,6 @@ RESERVED = 2
 
 class _BodyWanted(BaseException):
     """The function asks for a body that is not here yet. No Exception: it passes what handles those."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
 
 
 class ThreadedApp:
@@ -78,14 +71,13 @@ class ThreadedApp:
         try:
             answer = await self._answer(scope, headers, body)
         except Refused as refusal:
-            status, told, text = problem.refused(refusal)
-            answer = _Answer(status, list(told.items()), text)
-        answer_headers = answer.headers
+            answer = problem.refused(refusal)
+        sent = answer.all_headers
         if not await body.may_be_followed(answer.status):
-            answer_headers = [*answer_headers, ("connection", "close")]
-        await send_answer(send, answer.status, answer_headers, answer.body)
+            sent["connection"] = "close"
+        await send_answer(send, answer.status, sent.items(), answer.body)
 
-    async def _answer(self, scope: Scope, headers: Mapping[str, str], body: Body) -> _Answer:
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], body: Body) -> Answer:
         """Have a thread answer, with the head alone first where the body is long or late.
 
         Raises:
@@ -98,11 +90,11 @@ class ThreadedApp:
         content = await _read(body) if body.whole else _BodyWanted()
         while (answer := await self._work(scope, headers, content, admitted)) is None:
             content = await _read(body)
-        return replace(answer, headers=[*answer.headers, *admitted.headers.items()]) if admitted else answer
+        return answer.adding(admitted.headers) if admitted else answer
 
     async def _work(
         self, scope: Scope, headers: Mapping[str, str], body: bytes | BaseException, admitted: Admitted | None
-    ) -> _Answer | None:
+    ) -> Answer | None:
         """Have a thread answer; None where it wants a body and there is none yet.
 
         Raises:
@@ -118,7 +110,7 @@ class ThreadedApp:
         async with self._gate.turns.taken(admitted.caller):
             return await loop.run_in_executor(self._threads, call)
 
-    def _call(self, environ: dict[str, Any]) -> _Answer | None:
+    def _call(self, environ: dict[str, Any]) -> Answer | None:
         started: list[tuple[str, list[tuple[str, str]]]] = []
         try:
             pieces = self._app(environ, lambda status, headers, _=None: started.append((status, headers)))
@@ -129,8 +121,9 @@ class ThreadedApp:
         finally:
             if (close := getattr(pieces, "close", None)) is not None:
                 close()
-        status, told = started[-1]
-        return _Answer(int(status[:3]), [(name.lower(), value) for name, value in told], body)
+        status, pairs = started[-1]
+        headers = {name.lower(): value for name, value in pairs}
+        return Answer(int(status[:3]), body, headers.pop("content-type", ""), headers)
 
 
 class _Withheld(io.RawIOBase):

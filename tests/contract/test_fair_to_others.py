@@ -20,11 +20,11 @@ from events.settings import Settings
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan, Terms
-from functions.ingest.answer import Answer
 from functions.ingest.app import FrontDoor
 from functions.ingest.budget import BURST_S, TENANT_PER_S
 from functions.ingest.main import front_door
 from functions.web import unhurried
+from functions.web.answer import Answer
 from tests.servers.raw import BATCH, STRUCTURED
 
 Result = TypeVar("Result")

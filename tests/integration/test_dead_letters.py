@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import hypothesis
 import pytest
@@ -28,7 +29,8 @@ from events.keyspace import CHANNELS, SLOW, buried_key, dead_key, edited_key, pa
 from events.retry import Verdict
 from events.service import _dispatchers
 from events.subscription import SUBSCRIPTIONS
-from functions.api.dead_letters import DeadLetterDesk
+from functions.api.backends import Backends
+from functions.api.dead_letters import purge_dead_letter
 from tests.servers.lanes import waiting
 
 PARTITIONS = 4
@@ -337,12 +339,13 @@ def test_a_letter_is_purged_by_one_only_and_not_by_who_was_slower_than_a_redrive
             return letter
 
     id_ = yard.bury(1)
-    desk = DeadLetterDesk(letters=Slow(yard.redis, PARTITIONS), nonce=nonce, max_bytes=1000)
+    slow, own = (
+        cast("Backends", SimpleNamespace(letters=letters)) for letters in (Slow(yard.redis, PARTITIONS), yard.letters)
+    )
     with pytest.raises(Refused) as refused:
-        desk.purge(None, {}, id_)
+        purge_dead_letter(slow, None, id_=id_)
     assert refused.value.status == 409
-    desk = DeadLetterDesk(letters=yard.letters, nonce=nonce, max_bytes=1000)
-    assert desk.purge(None, {}, yard.bury(2)) == {"purged": 1}
+    assert purge_dead_letter(own, None, id_=yard.bury(2)).purged == 1
 
 
 def test_a_letter_redriven_by_many_at_once_is_published_once(yard, nonce):

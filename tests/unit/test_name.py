@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from events.errors import Refused
-from functions.api.parameters import path_id, read_cursor
+from functions.api.paging import read_cursor
+from functions.api.parameters import path_id
 from functions.domain.moment import moment
 from functions.domain.name import Contact, Name, tidy, tidy_contact
 

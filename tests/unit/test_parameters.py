@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.errors import Refused
-from functions.api.parameters import SignalList, parsed
+from functions.api.parameters import parsed
+from functions.api.signals import SignalList
 
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 UNTIL = datetime(2100, 1, 1, tzinfo=UTC)

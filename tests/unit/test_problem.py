@@ -9,14 +9,15 @@ import pytest
 from events.errors import Fault, Refused, Unavailable
 from functions.domain.key import unknown_key
 from functions.web import problem
+from functions.web.answer import PROBLEM
 
 FAULTS = tuple(Fault(f"/data/{number}", f"is wrong {number}") for number in range(5))
 
 
 def test_a_refusal_says_what_is_wrong_where():
-    status, headers, body = problem.refused(Refused("Unacceptable event", status=422, faults=FAULTS[:1]))
-    assert (status, headers) == (422, {"content-type": "application/problem+json"})
-    assert json.loads(body) == {
+    answer = problem.refused(Refused("Unacceptable event", status=422, faults=FAULTS[:1]))
+    assert (answer.status, answer.all_headers) == (422, {"content-type": "application/problem+json"})
+    assert json.loads(answer.body) == {
         "type": "about:blank",
         "title": "Unacceptable event",
         "status": 422,
@@ -53,20 +54,20 @@ def test_every_status_has_a_title_and_a_detail(status):
 
 @pytest.mark.parametrize("seconds", [1, 30])
 def test_what_is_away_is_503_with_retry_after(seconds):
-    status, headers, body = problem.unavailable(Unavailable("Redis", retry_after_s=seconds))
-    assert (status, headers["retry-after"], headers["content-type"]) == (503, str(seconds), problem.CONTENT_TYPE)
-    assert json.loads(body)["status"] == 503
-    assert "Redis is unavailable" in json.loads(body)["detail"]
+    answer = problem.unavailable(Unavailable("Redis", retry_after_s=seconds))
+    assert (answer.status, answer.headers["retry-after"], answer.content_type) == (503, str(seconds), PROBLEM)
+    assert json.loads(answer.body)["status"] == 503
+    assert "Redis is unavailable" in json.loads(answer.body)["detail"]
 
 
 def test_a_bug_of_ours_shows_no_trace():
     try:
         int("password=s3cret")
     except ValueError:
-        status, headers, body = problem.failed()
-    assert (status, headers["content-type"]) == (500, problem.CONTENT_TYPE)
-    assert b"s3cret" not in body
-    assert b"Traceback" not in body
+        answer = problem.failed()
+    assert (answer.status, answer.content_type) == (500, PROBLEM)
+    assert b"s3cret" not in answer.body
+    assert b"Traceback" not in answer.body
 
 
 def test_every_key_that_does_not_work_gets_the_same_words():
@@ -75,9 +76,8 @@ def test_every_key_that_does_not_work_gets_the_same_words():
 
 
 def test_who_is_not_known_is_told_what_would_make_them_so():
-    _, headers, _ = problem.refused(unknown_key())
-    assert headers["www-authenticate"] == "Bearer"
-    assert "www-authenticate" not in problem.refused(Refused("Forbidden", status=403))[1]
+    assert problem.refused(unknown_key()).headers["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in problem.refused(Refused("Forbidden", status=403)).headers
 
 
 def test_a_refusal_that_is_raised_often_keeps_nothing_of_the_times_before():
@@ -86,5 +86,7 @@ def test_a_refusal_that_is_raised_often_keeps_nothing_of_the_times_before():
 
 
 def test_what_became_of_a_request_is_said_only_where_it_is_known():
-    said = [json.loads(problem.unavailable(Unavailable("Redis"), known)[2])["detail"] for known in ("", "all is well")]
+    said = [
+        json.loads(problem.unavailable(Unavailable("Redis"), known).body)["detail"] for known in ("", "all is well")
+    ]
     assert said == ["Redis is unavailable; try again", "Redis is unavailable; all is well; try again"]

@@ -1,0 +1,124 @@
+"""How the API's operations are declared: method, path, who may call them, what they take and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_type_hints
+from uuid import UUID
+
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+
+from events.errors import Refused
+from functions.api.parameters import Question, document, identifier, parsed, path_id
+from functions.domain.key import READ
+
+Operation = Callable[..., BaseModel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One operation of the API.
+
+    Args:
+        path: as OpenAPI writes it. ``{id}`` is the parameter ``id_`` of ``operation``.
+        operation: takes the backends, the caller's tenant and, by name, what the request holds: ``query`` and
+            ``body``, read as the models they are annotated with, and the ids of the path. Its docstring describes it.
+        scope: what a key must have.
+        operator: whether the operator's key may call it as well; its tenant is None.
+    """
+
+    method: str
+    path: str
+    operation: Operation
+    scope: str
+    operator: bool
+
+    @cached_property
+    def takes(self) -> Mapping[str, Any]:
+        """The parameters of the operation and ``return``, each with its type."""
+        return get_type_hints(self.operation)
+
+    @property
+    def thing(self) -> str:
+        """What the path's id identifies, in words."""
+        return self.path.split("/")[3].removesuffix("s").replace("-", " ")
+
+    def arguments(self, ids: Mapping[str, str], query: Mapping[str, str], body: Callable[[], bytes]) -> dict[str, Any]:
+        """Return what the operation takes by name. The body is read only if it takes one.
+
+        Raises:
+            Refused: 400 with pointers to what is wrong; 404, an id cannot be one of :attr:`thing`.
+        """
+        found: dict[str, Any] = {"query": parsed(self.takes.get("query", Question), query)}
+        if "query" not in self.takes:
+            found.clear()
+        for name, text in ids.items():
+            found[name] = identifier(text, self.thing) if self.takes[name] is UUID else text
+        if "body" in self.takes:
+            found["body"] = document(self.takes["body"], body())
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """The routes of one kind of thing.
+
+    Args:
+        name: of the tag in the OpenAPI description.
+        description: of the tag.
+        scope: what a key must have, unless a route says otherwise.
+        operator: whether the operator's key may call its routes.
+    """
+
+    name: str
+    description: str
+    scope: str = READ
+    operator: bool = False
+    routes: list[Route] = field(default_factory=list)
+
+    def route(self, method: str, path: str, *, scope: str = "") -> Callable[[Operation], Operation]:
+        """Declare the decorated function as the operation at ``path``; see :class:`Route`."""
+
+        def declare(operation: Operation) -> Operation:
+            scoped = scope or self.scope
+            route = Route(method=method, path=path, operation=operation, scope=scoped, operator=self.operator)
+            self.routes.append(route)
+            return operation
+
+        return declare
+
+
+class Router:
+    """Finds the route of a request. What was not declared does not exist."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        routes = [route for resource in resources for route in resource.routes]
+        self._map = Map([_rule(route) for route in routes], strict_slashes=False).bind("")
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
+        """Return the route and the ids in its path, decoded.
+
+        Args:
+            raw_path: as it was sent: in an id, ``%2F`` is another character than a slash.
+
+        Raises:
+            Refused: 404 or 405.
+        """
+        try:
+            route, encoded = self._map.match(raw_path, method)
+        except MethodNotAllowed as exc:
+            allow = ", ".join(sorted(exc.valid_methods or ()))
+            raise Refused("Method not allowed", status=405, headers={"allow": allow}) from exc
+        except HTTPException as exc:
+            raise Refused("Not found", status=404) from exc
+        return route, {name: path_id(part, route.thing) for name, part in encoded.items()}
+
+
+def _rule(route: Route) -> Rule:
+    """Return werkzeug's rule. A slash after an id is part of the path: an id may end with one, percent-encoded."""
+    path = route.path.replace("{", "<").replace("}", "_>")
+    return Rule(path, endpoint=route, methods=[route.method], strict_slashes=path.endswith(">"))

@@ -1,0 +1,82 @@
+"""Search: signals by the words of their events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from events.errors import Fault, Refused
+from functions.api.backends import Backends
+from functions.api.paging import Limit, read_cursor, write_cursor
+from functions.api.parameters import Filters, Text
+from functions.api.routes import Resource
+from functions.api.shown import Shown
+from functions.api.signals import SignalRow
+from functions.domain.search import FILTERS, SearchQuery, words
+
+Counted = dict[str, int]
+
+
+class SignalSearch(Filters):
+    """What to search for."""
+
+    q: Annotated[Text, Field(description="Words that must all occur.")] = ""
+    limit: Limit = 20
+    cursor: Annotated[Text | None, Field(description="The `next_cursor` of the page before.")] = None
+
+
+class Found(SignalRow):
+    """A signal that was found."""
+
+    # An index may hold rows that an older version wrote.
+    model_config = ConfigDict(extra="ignore")
+
+    highlight: Annotated[str, Field(description="The words it is found by, with `<em>` around those asked for.")]
+
+
+class Day(Shown):
+    """The signals of one day."""
+
+    date: Annotated[str, Field(json_schema_extra={"format": "date"}, description="In UTC.")]
+    count: int
+
+
+class SearchPage(Shown):
+    """One page of what was found, with counts over all pages."""
+
+    data: list[Found]
+    total: int
+    facets: Annotated[dict[str, Counted], Field(description="Field -> value -> signals, the ten most frequent.")]
+    date_histogram: Annotated[list[Day], Field(description="Days without signals are left out.")]
+    next_cursor: Annotated[str | None, Field(description="Where the next page begins; null on the last one.")]
+
+
+resource = Resource("search", "Signals by the words of their events.")
+
+
+@resource.route("GET", "/api/v1/signals/search")
+def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> SearchPage:
+    """Search signals by words and filters, with facets and days."""
+    sought = words(query.q)
+    if query.q.strip() and not sought:
+        raise Refused("Bad request", faults=(Fault("/q", "has no letter and no digit to look for"),))
+    named = {column: getattr(query, name) for name, column in FILTERS.items()}
+    answer = backends.search.search(
+        SearchQuery(
+            tenant_id=tenant,
+            words=sought,
+            filters={column: value for column, value in named.items() if value is not None},
+            since=query.since,
+            until=query.until,
+            limit=query.limit,
+            after=read_cursor(query.cursor),
+        )
+    )
+    return SearchPage(
+        data=[Found(**{**hit.row, "highlight": hit.highlight}) for hit in answer.hits],
+        total=answer.total,
+        facets={name: dict(counts) for name, counts in answer.facets.items()},
+        date_histogram=[Day(date=day, count=count) for day, count in sorted(answer.days.items())],
+        next_cursor=write_cursor(answer.next),
+    )

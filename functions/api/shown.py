@@ -1,0 +1,20 @@
+"""What the API's answers are made of: the base of every answer's model, and field types that several share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Shown(BaseModel):
+    """An answer or a part of one. What its model does not declare is a bug, and is not sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+#: RFC 3339, in UTC.
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+#: A UUID in lower case.
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Json = dict[str, Any]
