@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from events import settings
 from events.errors import ConfigError
+from events.settings import DispatcherSettings
 from events.subscription import SUBSCRIPTIONS
 from events.wake import wake
 
@@ -18,14 +18,14 @@ def main() -> None:
     # pydantic would search every installed package for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
     try:
-        told = settings.read(os.environ, require=settings.REQUIRED["dispatcher"])
+        settings = DispatcherSettings.read(os.environ)
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
     # It is started because something waits: the function wakes while the rest of the dispatcher is imported.
-    wake(told.target_url)
+    wake(settings.target_url)
     from events import service
 
-    service.run(SUBSCRIPTIONS[sys.argv[1]], told)
+    service.run(SUBSCRIPTIONS[sys.argv[1]], settings)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from events import channel, failpoint, health, keyspace, log, retry, settings
+from events import channel, failpoint, health, keyspace, log, retry
 from events.breaker import Breaker
 from events.deadletter import DeadLetters
 from events.delivery import Target
@@ -25,34 +25,35 @@ from events.dispatcher import Dispatcher
 from events.hostname import HostName
 from events.line import FORGOTTEN_S, Line
 from events.log import Throttle
+from events.settings import DispatcherSettings
 from events.subscription import Subscription
 
 #: How often the log says that dead letters wait.
 REMINDED_S = 3600.0
 
 
-def run(subscription: Subscription, told: settings.Settings) -> None:
+def run(subscription: Subscription, settings: DispatcherSettings) -> None:
     """Dispatch ``subscription`` until SIGTERM or SIGINT."""
-    log.configure(told.log_level)
-    failpoint.arm(told.failpoints)
+    log.configure(settings.log_level)
+    failpoint.arm(settings.failpoints)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    _run(subscription, told, stopping)
+    _run(subscription, settings, stopping)
 
 
-def _run(subscription: Subscription, told: settings.Settings, stopping: threading.Event) -> None:
-    client = channel.connect(told.redis_url)
-    lanes = _dispatchers(subscription, told, client)
-    host = HostName(urlsplit(told.target_url).hostname or "", time.monotonic)
+def _run(subscription: Subscription, settings: DispatcherSettings, stopping: threading.Event) -> None:
+    client = channel.connect(settings.redis_url)
+    lanes = _dispatchers(subscription, settings, client)
+    host = HostName(urlsplit(settings.target_url).hostname or "", time.monotonic)
     pings = {"redis": lanes[0].channel.ping, "target": host.ping}
-    health.expose(told.host, told.metrics_port, pings)
+    health.expose(settings.host, settings.metrics_port, pings)
     with (
-        health.served(told.host, told.port, pings),
+        health.served(settings.host, settings.port, pings),
         ThreadPoolExecutor(len(lanes)) as threads,
     ):
         gc.freeze()  # what is there by now stays; the collector need not walk through it while batches come and go
-        log.Log("dispatcher").info("started", channel=subscription.channel, port=told.port)
+        log.Log("dispatcher").info("started", channel=subscription.channel, port=settings.port)
         running = [threads.submit(lane.run, stopping) for lane in lanes]
         wait(running, return_when=FIRST_EXCEPTION)
         stopping.set()  # one that fails takes the process with it: what runs it starts it again
@@ -61,34 +62,36 @@ def _run(subscription: Subscription, told: settings.Settings, stopping: threadin
     client.close()
 
 
-def _dispatchers(subscription: Subscription, told: settings.Settings, client: redis.Redis) -> list[Dispatcher]:
+def _dispatchers(subscription: Subscription, settings: DispatcherSettings, client: redis.Redis) -> list[Dispatcher]:
     """One for each thread: every partition's share of the requests in flight, and one for its slow lane."""
     consumer = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(1 << 32):08x}"
-    share = max(1, subscription.concurrency // told.partitions)
-    connections = told.partitions * (share + 1)
+    share = max(1, subscription.concurrency // settings.partitions)
+    connections = settings.partitions * (share + 1)
     target = Target(
-        told.target_url,
-        token=next(iter(settings.values_of(told.delivery_token)), ""),
-        timeout_s=told.delivery_timeout_s,
+        settings.target_url,
+        token=next(iter(settings.delivery_tokens), ""),
+        timeout_s=settings.delivery_timeout_s,
         connections=connections,
     )
-    letters = DeadLetters(client, told.partitions)
+    letters = DeadLetters(client, settings.partitions)
     breaker = Breaker(time.monotonic)
     line = Line(subscription.stop_share, time.monotonic, partial(letters.recent, subscription.channel, FORGOTTEN_S))
-    policy = replace(subscription.retry, delays_s=retry.schedule(told.retry_schedule))
+    policy = replace(subscription.retry, delays_s=retry.schedule(settings.retry_schedule))
     throttle = Throttle(1, lambda: time.monotonic() / REMINDED_S)
     found: list[Dispatcher] = []
-    for partition, lane in product(range(told.partitions), keyspace.LANES):
+    for partition, lane in product(range(settings.partitions), keyspace.LANES):
         dispatcher = Dispatcher(
-            channel=channel.Channel(client, subscription.channel, partition, consumer, lane, ids_bytes=told.ids_bytes),
+            channel=channel.Channel(
+                client, subscription.channel, partition, consumer, lane, ids_bytes=settings.ids_bytes
+            ),
             target=target,
             breaker=breaker,
             line=line,
             subscription=replace(subscription, retry=policy),
             batch=subscription.batch if lane == keyspace.FAST else subscription.slow_batch,
             concurrency=share if lane == keyspace.FAST else 1,
-            claim_idle_ms=int(told.claim_idle_s * 1000),
-            destination=told.target_url,
+            claim_idle_ms=int(settings.claim_idle_s * 1000),
+            destination=settings.target_url,
             now_ms=lambda: time.time_ns() // 1_000_000,
             now_s=time.monotonic,
             rand=random.random,

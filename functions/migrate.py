@@ -13,8 +13,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 
-from events import log, settings
+from events import log
 from events.errors import SsppError, Unavailable
+from events.settings import MigrateSettings, SchemaSettings
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database
 from functions.service import restore
@@ -31,11 +32,11 @@ def main() -> None:
     parser.add_argument("--wait", type=float, default=0, help="seconds that stores may take to answer (%(default)s)")
     parser.add_argument("--schema", action="store_true", help="PostgreSQL's schema alone, which needs no Redis")
     given = parser.parse_args()
-    act, needed = (schema, ("DATABASE_URL",)) if given.schema else (run, settings.REQUIRED["migrate"])
     try:
-        told = settings.read(os.environ, require=needed)
-        log.configure(told.log_level)
-        patiently(partial(act, told), given.wait, time.monotonic, time.sleep)
+        settings = SchemaSettings.read(os.environ) if given.schema else MigrateSettings.read(os.environ)
+        log.configure(settings.log_level)
+        act = partial(run, settings) if isinstance(settings, MigrateSettings) else partial(schema, settings)
+        patiently(act, given.wait, time.monotonic, time.sleep)
         _LOG.info("migrated")
     except SsppError as exc:
         sys.exit(f"migrate: {exc.in_full}")
@@ -64,17 +65,17 @@ def patiently(
         sleep(AGAIN_S)
 
 
-def schema(told: settings.Settings) -> None:
+def schema(settings: SchemaSettings) -> None:
     """Migrate the database, and let the parts log in."""
-    with closing(Database(told.database_url)) as database:
+    with closing(Database(settings.database_url)) as database:
         database.ping()
-    migrate.upgrade(told.database_url, passwords=told.passwords)
+    migrate.upgrade(settings.database_url, passwords=settings.passwords)
 
 
-def run(told: settings.Settings, now: datetime | None = None) -> None:
+def run(settings: MigrateSettings, now: datetime | None = None) -> None:
     """Migrate the database, then fill Redis from it."""
-    schema(told)
-    restore.fill(told, now or datetime.now(UTC))
+    schema(settings)
+    restore.fill(settings, now or datetime.now(UTC))
 
 
 if __name__ == "__main__":

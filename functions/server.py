@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from events import failpoint, health, settings
+from events import failpoint, health
 from events.errors import ConfigError, Refused
+from events.settings import FUNCTIONS, FunctionSettings
 
-FUNCTIONS = ("ingest", "process", "index", "notify", "api")
 #: Those whose target is an ASGI application.
 ASYNCHRONOUS = frozenset({"ingest"})
 
@@ -45,13 +45,13 @@ DRAIN_S = 30
 GARBAGE_THRESHOLD = 10_000
 
 
-def application(function: str, told: settings.Settings) -> Any:
+def application(function: str, settings: FunctionSettings) -> Any:
     """Return a function's target as an ASGI application; its health in detail is exposed from then on."""
     if function in ASYNCHRONOUS:
         from functions.ingest.main import app as ingest
 
         front_door = ingest()
-        _expose(told, {"redis": front_door.ping}, front_door.ping)
+        _expose(settings, {"redis": front_door.ping}, front_door.ping)
         return front_door
     import functions_framework
     from werkzeug.exceptions import HTTPException
@@ -62,10 +62,10 @@ def application(function: str, told: settings.Settings) -> Any:
     app: Any = functions_framework.create_app(function, str(source))  # type: ignore[no-untyped-call]
     # Under this name the framework has loaded the source: importing it would put the function together twice.
     put_together = sys.modules["main"]._function()
-    _expose(told, put_together.pings)
+    _expose(settings, put_together.pings)
     app.after_request_funcs.clear()  # the framework's own reads the whole body of whatever was refused
     app.register_error_handler(HTTPException, _refused)
-    most = _most_bytes(function, told)
+    most = _most_bytes(function, settings)
     if function != "api":
         return ThreadedApp(app, threads=THREADS, early=EARLY_DELIVERY_BYTES, most=most, reserved=PROBES)
     from functions.ingest.doors import DOORS
@@ -80,8 +80,8 @@ def application(function: str, told: settings.Settings) -> Any:
     )
 
 
-def _expose(told: settings.Settings, pings: Mapping[str, health.Ping], measure: health.Ping | None = None) -> None:
-    health.expose(told.host, told.metrics_port, pings, measure)
+def _expose(settings: FunctionSettings, pings: Mapping[str, health.Ping], measure: health.Ping | None = None) -> None:
+    health.expose(settings.host, settings.metrics_port, pings, measure)
 
 
 def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:
@@ -92,12 +92,12 @@ def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:
     return answer.body, answer.status, answer.all_headers
 
 
-def _most_bytes(function: str, told: settings.Settings) -> int:
+def _most_bytes(function: str, settings: FunctionSettings) -> int:
     """The longest body that a synchronous function takes."""
-    return told.max_body_bytes if function == "api" else max(DELIVERY_BYTES, ENVELOPE * told.max_body_bytes)
+    return settings.max_body_bytes if function == "api" else max(DELIVERY_BYTES, ENVELOPE * settings.max_body_bytes)
 
 
-def serve(app: Any, told: settings.Settings) -> None:
+def serve(app: Any, settings: FunctionSettings) -> None:
     """Serve ``app`` until SIGTERM or SIGINT, then drain."""
     import uvicorn
 
@@ -105,8 +105,8 @@ def serve(app: Any, told: settings.Settings) -> None:
 
     config = uvicorn.Config(
         app,
-        host=told.host,
-        port=told.port,
+        host=settings.host,
+        port=settings.port,
         http=Connection,
         loop="asyncio",
         ws="none",
@@ -136,11 +136,11 @@ def main() -> None:
     # pydantic would search every installed package for plugins of its own: a tenth of the start-up.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
     try:
-        told = settings.read(os.environ, require=settings.REQUIRED[function])
-        failpoint.arm(told.failpoints)
+        settings = FUNCTIONS[function].read(os.environ)
+        failpoint.arm(settings.failpoints)
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
-    serve(application(function, told), told)
+    serve(application(function, settings), settings)
 
 
 if __name__ == "__main__":

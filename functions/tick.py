@@ -18,9 +18,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic_core import to_json
 
-from events import channel, keyspace, log, settings
+from events import channel, keyspace, log
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
+from events.settings import TickSettings
 from functions.adapters.redis import partitions
 from functions.domain.platform_events import TICK
 from functions.domain.signal import instant
@@ -39,54 +40,54 @@ def main() -> None:
     parser.add_argument("--every", type=float, metavar="SECONDS", help="look again and again; without it, once")
     every_s = parser.parse_args().every
     try:
-        told = settings.read(os.environ, require=settings.REQUIRED["tick"])
-        log.configure(told.log_level)
+        settings = TickSettings.read(os.environ)
+        log.configure(settings.log_level)
         if every_s:
-            _look_on(told, every_s)
+            _look_on(settings, every_s)
         else:
-            look(told, datetime.now(UTC))
+            look(settings, datetime.now(UTC))
     except SsppError as exc:
         sys.exit(f"tick: {exc.in_full}")
 
 
-def _look_on(told: settings.Settings, every_s: float) -> None:
+def _look_on(settings: TickSettings, every_s: float) -> None:
     """Look every ``every_s`` seconds until SIGTERM or SIGINT."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     while not stopping.is_set():
         try:
-            look(told, datetime.now(UTC))
+            look(settings, datetime.now(UTC))
         except Unavailable as exc:
             _LOG.warning("waiting", store=exc.what, reason=exc.reason)
         stopping.wait(every_s)
 
 
-def look(told: settings.Settings, now: datetime) -> None:
+def look(settings: TickSettings, now: datetime) -> None:
     """Do what is due.
 
     Raises:
         Unavailable: a store could not be reached; the next look does it.
     """
-    if restore.heal(told, now):
+    if restore.heal(settings, now):
         _LOG.warning("redis_filled", reason="Redis had come back without its data; what waited in it is lost")
-    if restore.follow_up(told, now):
+    if restore.follow_up(settings, now):
         _LOG.info("behind", reason="what was recorded last, before Redis lost its data, is told again")
-    _tick(told, scheduled(now))
-    with closing(channel.connect(told.redis_url)) as client:
-        if partitions.forget_bytes(client, told.partitions):
+    _tick(settings, scheduled(now))
+    with closing(channel.connect(settings.redis_url)) as client:
+        if partitions.forget_bytes(client, settings.partitions):
             _LOG.warning(
                 "bytes_forgotten", reason="bytes were counted where nothing waits: entries were deleted by hand"
             )
-    if entries := catch_up.catch_up(told, now, time.monotonic):
+    if entries := catch_up.catch_up(settings, now, time.monotonic):
         _LOG.info("caught_up", entries=entries, reason="what index and notify were not told of while too much waited")
-    if new := quota.tell(told, now):
+    if new := quota.tell(settings, now):
         _LOG.info("quota_reached", notices=new)
 
 
-def _tick(told: settings.Settings, when: datetime) -> None:
+def _tick(settings: TickSettings, when: datetime) -> None:
     """Publish the tick of ``when``, unless that was done."""
-    with closing(channel.connect(told.redis_url)) as client, translated():
+    with closing(channel.connect(settings.redis_url)) as client, translated():
         if client.get(keyspace.TICKED_KEY) == when.isoformat().encode():
             return
         # Published before it is noted: dying in between ticks twice, which the event's identity makes harmless.

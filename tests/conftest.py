@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 import redis
 
-from events.settings import Settings
+from events.settings import SchemaSettings
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import connect
 from functions.local import postgres, valkey
@@ -28,7 +28,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server whose database is migrated: the template every test's database is cloned from."""
     home: Path = tmp_path_factory.mktemp("postgres")
     with postgres.running(home, fast=True) as url:
-        migrate.upgrade(url, passwords=Settings(database_logins=LOGINS).passwords)
+        migrate.upgrade(url, passwords=SchemaSettings(database_logins=LOGINS).passwords)
         yield url
 
 

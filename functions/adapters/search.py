@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from events.settings import Settings
+from events.settings import SearchSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.ports import SearchIndex
 
 
-def search_index(told: Settings, database: Database) -> SearchIndex:
+def search_index(settings: SearchSettings, database: Database) -> SearchIndex:
     """Return the search index of this installation. Elasticsearch's client is imported where it is used: 0.2 s."""
-    if told.elasticsearch_url:
+    if settings.elasticsearch_url:
         from functions.adapters.elasticsearch.search import ElasticsearchIndex
 
-        return ElasticsearchIndex(told.elasticsearch_url)
+        return ElasticsearchIndex(settings.elasticsearch_url)
     return PostgresSearchIndex(database)

@@ -10,8 +10,9 @@ from functools import cache
 
 import flask
 
-from events import channel, log, settings
+from events import channel, log
 from events.deadletter import DeadLetters
+from events.settings import ApiSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.tenants import PostgresTenants
@@ -27,25 +28,25 @@ from functions.ingest.main import front_door
 @cache
 def _function() -> Api:
     """Put the API together once, when the first request comes."""
-    told = settings.read(os.environ, require=settings.REQUIRED["api"])
-    log.configure(told.log_level)
-    database = Database(told.database_url, planned_anew=True)
-    reader, search = Reader(database), search_index(told, database)
-    client = channel.connect(told.redis_url)
-    seen = SeenEvents(client, told.partitions)
+    settings = ApiSettings.read(os.environ)
+    log.configure(settings.log_level)
+    database = Database(settings.database_url, planned_anew=True)
+    reader, search = Reader(database), search_index(settings, database)
+    client = channel.connect(settings.redis_url)
+    seen = SeenEvents(client, settings.partitions)
     return Api(
         keys=RememberedKeys(PostgresTenants(database), time.monotonic),
         backends=Backends(
             reader=reader,
             search=search,
             accepted_at=seen.accepted_at,
-            letters=DeadLetters(client, told.partitions),
+            letters=DeadLetters(client, settings.partitions),
             nonce=lambda: secrets.token_hex(16),
-            max_bytes=told.max_body_bytes,
+            max_bytes=settings.max_body_bytes,
             now=lambda: datetime.now(UTC),
         ),
-        front_door=FrontDoorBridge(front_door(told)),
-        operator_keys=settings.values_of(told.operator_key),
+        front_door=FrontDoorBridge(front_door(settings)),
+        operator_keys=settings.operator_keys,
         pings={"postgresql": reader.ping, "redis": seen.ping, "search": search.ping},
     )
 

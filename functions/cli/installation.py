@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from events import channel, settings
+from events import channel
 from events.deadletter import DeadLetters
 from events.errors import ConfigError, Unavailable
+from events.settings import CommandLineSettings
 from functions.service import register
 from functions.service.register import Register
 
@@ -45,7 +46,7 @@ class Installation:
         """
         _, redis_url = self._stores()
         with channel.connect(redis_url) as client:
-            yield DeadLetters(client, settings.read(self._env).partitions)
+            yield DeadLetters(client, CommandLineSettings.read(self._env).partitions)
 
     def ready(self) -> Mapping[str, str]:
         """Give what ``make run`` says of itself.
@@ -53,7 +54,7 @@ class Installation:
         Raises:
             ConfigError: nothing runs here.
         """
-        path = Path(settings.read(self._env).home).absolute() / "ready.json"
+        path = Path(CommandLineSettings.read(self._env).home).absolute() / "ready.json"
         try:
             found: dict[str, str] = json.loads(path.read_text("utf-8"))
         except FileNotFoundError as exc:
@@ -64,9 +65,9 @@ class Installation:
 
     def _stores(self) -> tuple[str, str]:
         """Where PostgreSQL and Redis are: never one of this installation and one of that."""
-        told = settings.read(self._env)
-        if told.database_url and told.redis_url:
-            return told.database_url, told.redis_url
+        settings = CommandLineSettings.read(self._env)
+        if settings.database_url and settings.redis_url:
+            return settings.database_url, settings.redis_url
         try:
             ready = self.ready()
         except ConfigError as exc:

@@ -7,7 +7,8 @@ from functools import cache
 
 import flask
 
-from events import log, settings
+from events import log
+from events.settings import IndexSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.search import search_index
@@ -18,15 +19,15 @@ from functions.web.batch import BatchFunction
 @cache
 def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ, require=settings.REQUIRED["index"])
-    log.configure(told.log_level)
-    database = Database(told.database_url)
-    recorded, search = PostgresRecordedSignals(database), search_index(told, database)
+    settings = IndexSettings.read(os.environ)
+    log.configure(settings.log_level)
+    database = Database(settings.database_url)
+    recorded, search = PostgresRecordedSignals(database), search_index(settings, database)
     return BatchFunction(
         "index",
         handle=lambda events: handler.index(events, recorded, search),
         pings={"postgresql": recorded.ping, "search": search.ping},
-        tokens=settings.values_of(told.delivery_token),
+        tokens=settings.delivery_tokens,
     )
 
 

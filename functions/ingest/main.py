@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from events import log, settings
+from events import log
 from events.log import Throttle
-from events.settings import Settings
+from events.settings import FrontDoorSettings, IngestSettings
 from events.wake import Waker
 from functions.adapters.redis import cluster
 from functions.adapters.redis.durability import Durability
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 FAIR_BURST_S = 10
 
 
-def front_door(told: Settings) -> FrontDoor:
+def front_door(settings: FrontDoorSettings) -> FrontDoor:
     """Put the front door together; it connects to Redis with its first request."""
-    redis = cluster.connect(told.redis_url, Durability(told.durability).inspect)
+    redis = cluster.connect(settings.redis_url, Durability(settings.durability).inspect)
     limits = Limits(
-        stream_length=told.max_stream_length,
-        waiting_bytes=told.max_waiting_bytes,
-        partitions=told.partitions,
-        window_s=told.idempotency_days * 86_400,
-        fair=Rate(perSecond=told.fair_per_s, burst=told.fair_per_s * FAIR_BURST_S) if told.fair_per_s else None,
+        stream_length=settings.max_stream_length,
+        waiting_bytes=settings.max_waiting_bytes,
+        partitions=settings.partitions,
+        window_s=settings.idempotency_days * 86_400,
+        fair=_fair_rate(settings.fair_per_s),
     )
     return FrontDoor(
         admission=Admission(
             redis,
-            KeyCache(redis, time.monotonic, told.partitions),
+            KeyCache(redis, time.monotonic, settings.partitions),
             limits,
-            stored=Waker(told.wake_urls.split(), time.monotonic).notice,
+            stored=Waker(settings.wake_urls.split(), time.monotonic).notice,
         ),
-        max_body_bytes=told.max_body_bytes,
-        batch_events=told.max_batch_events,
-        cors_origins=frozenset(told.cors_origins.split()),
+        max_body_bytes=settings.max_body_bytes,
+        batch_events=settings.max_batch_events,
+        cors_origins=frozenset(settings.cors_origins.split()),
         now=lambda: datetime.now(UTC),
         clock=time.monotonic,
         random_bytes=os.urandom,
@@ -56,12 +56,16 @@ def front_door(told: Settings) -> FrontDoor:
     )
 
 
+def _fair_rate(per_s: int) -> Rate | None:
+    return Rate(perSecond=per_s, burst=per_s * FAIR_BURST_S) if per_s else None
+
+
 @cache
 def app() -> IngestApp:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ, require=settings.REQUIRED["ingest"])
-    log.configure(told.log_level)
-    return IngestApp(front_door(told))
+    settings = IngestSettings.read(os.environ)
+    log.configure(settings.log_level)
+    return IngestApp(front_door(settings))
 
 
 async def ingest(request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]]:

@@ -7,9 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from events import settings
 from events.errors import ConfigError
-from events.settings import values_of
+from events.settings import LocalSettings
 from functions.local import parts
 from functions.local.console import Console
 from functions.local.home import Home
@@ -20,10 +19,10 @@ from functions.local.supervisor import Supervisor
 def main() -> int:
     """Run until told to stop; give the exit code."""
     try:
-        told = settings.read(os.environ)
-        home = Home(Path(told.home))
+        settings = LocalSettings.read(os.environ)
+        home = Home(Path(settings.home))
         with home.locked() as lock:
-            plan = parts.decide(told, home, os.environ)
+            plan = parts.decide(settings, home, os.environ)
             return asyncio.run(_run(plan, lock))
     except ConfigError as exc:
         print(f"sspp: {exc}", file=sys.stderr)
@@ -51,7 +50,7 @@ async def _story(plan: Plan, supervisor: Supervisor, console: Console) -> None:
             "ingest_url": plan.url("ingest"),
             "api_url": plan.url("api"),
             "api_key": key,
-            "operator_key": values_of(plan.settings.operator_key)[0],
+            "operator_key": plan.settings.operator_keys[0],
             "redis_url": plan.settings.redis_url,
             "database_url": plan.settings.database_url,
             "mailbox_url": plan.url("mailbox"),

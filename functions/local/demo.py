@@ -20,9 +20,9 @@ from cloudevents.http import CloudEvent
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from events import settings
 from events.cloudevent import BATCH
 from events.errors import ConfigError, SsppError
+from events.settings import CommandLineSettings
 from functions.local import report, story
 from functions.local.story import Happening
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows no bars still gets words
     console = Console(highlight=False, width=None if sys.stdout.isatty() else report.WIDTH)
     try:
-        ready = _ready(Path(settings.read(os.environ).home))
+        ready = _ready(Path(CommandLineSettings.read(os.environ).home))
         with httpx.Client(headers={"x-api-key": ready["api_key"]}, timeout=30.0) as http:
             _tell(console, http, ready, story.week(seed, datetime.now(UTC)))
     except (ConfigError, DemoError) as exc:

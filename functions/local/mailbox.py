@@ -26,9 +26,10 @@ from urllib.parse import urlsplit
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from events import health, log, settings
+from events import health, log
 from events.errors import ConfigError
 from events.log import Log
+from events.settings import MailboxSettings
 
 #: Messages kept; the oldest go first.
 KEPT = 1000
@@ -190,13 +191,13 @@ def page(mails: Sequence[Mail]) -> str:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     try:
-        told = settings.read(os.environ, require=("SSPP_SMTP_URL",))
+        settings = MailboxSettings.read(os.environ)
     except ConfigError as exc:
         raise SystemExit(f"settings: {exc}") from exc
-    log.configure(told.log_level)
+    log.configure(settings.log_level)
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command at info
-    smtp = urlsplit(told.smtp_url)
-    mailbox = Mailbox(Path(told.home) / "mailbox")
+    smtp = urlsplit(settings.smtp_url)
+    mailbox = Mailbox(Path(settings.home) / "mailbox")
     receiving = Controller(
         Receiver(mailbox),
         hostname=smtp.hostname or "127.0.0.1",
@@ -206,9 +207,9 @@ def main() -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    with ThreadingHTTPServer((told.host, told.port), partial(Page, mailbox)) as showing:
+    with ThreadingHTTPServer((settings.host, settings.port), partial(Page, mailbox)) as showing:
         receiving.start()
-        _log.info("started", port=told.port, smtp_port=smtp.port)
+        _log.info("started", port=settings.port, smtp_port=smtp.port)
         try:
             showing.serve_forever()
         finally:

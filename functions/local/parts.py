@@ -1,4 +1,4 @@
-"""The parts of the local run: their command lines, what each is told, and in which order they stop."""
+"""The parts of the local run: their command lines, their settings, and the order in which they stop."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
 
-from events.settings import LOGINS, NAMES, Settings
+from events.environment import Settings
+from events.settings import FUNCTIONS, LOGINS, PARTS, LocalSettings, MailboxSettings
 from events.subscription import SUBSCRIPTIONS
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import ports, postgres, valkey
@@ -29,21 +30,10 @@ EMBEDDED = {"valkey": valkey, "postgres": postgres}
 DOORS = ("ingest", "api")
 #: Seconds between two looks of the clock, which fills a Redis that has lost its data.
 LOOK_S = "10"
-#: Function -> the settings it gets beside those that everybody gets.
-FUNCTIONS: Mapping[str, tuple[str, ...]] = {
-    "process": ("DATABASE_URL", "SSPP_DELIVERY_TOKEN"),
-    "index": ("DATABASE_URL", "ELASTICSEARCH_URL", "SSPP_DELIVERY_TOKEN"),
-    "notify": ("DATABASE_URL", "SSPP_SMTP_URL", "SSPP_DELIVERY_TOKEN"),
-    "ingest": ("REDIS_URL",),
-    "api": ("DATABASE_URL", "REDIS_URL", "ELASTICSEARCH_URL", "SSPP_OPERATOR_KEY"),
-}
-
 #: Part -> its login to PostgreSQL, where that is not called like the part.
 _LOGIN_OF = {"clock": "tick"}
 #: Of our own environment, what every program may see.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
-#: Settings that are each part's own, or ours alone.
-_PRIVATE = frozenset({"HOST", "PORT", "INGEST_PORT", "API_PORT", "SSPP_METRICS_PORT", "SSPP_HOME", "SSPP_TARGET_URL"})
 _PROBE_S = 3.0
 
 
@@ -69,7 +59,7 @@ class Plan:
     """
 
     home: Home
-    settings: Settings
+    settings: LocalSettings
     ports: Mapping[str, int]
     env: Mapping[str, str]
     metrics: Mapping[str, int]
@@ -85,15 +75,15 @@ class Plan:
 
     def migrate(self) -> Part:
         """The part that brings the schema up to date and ends."""
-        return self._part("migrate", "functions.migrate", told=("DATABASE_URL", "REDIS_URL", "SSPP_DATABASE_LOGINS"))
+        return self._part("migrate", PARTS["migrate"], "functions.migrate")
 
     def application(self) -> list[Part]:
         """Everything else."""
         return [
             *([self._mailbox()] if "mailbox" in self.ports else []),
-            *(self._function(name, told) for name, told in FUNCTIONS.items()),
+            *(self._function(name) for name in FUNCTIONS),
             *(self._dispatcher(name) for name in SUBSCRIPTIONS),
-            self._part("clock", "functions.tick", "--every", LOOK_S, told=("DATABASE_URL", "REDIS_URL")),
+            self._part("clock", PARTS["tick"], "functions.tick", "--every", LOOK_S),
         ]
 
     def url(self, part: str) -> str:
@@ -116,8 +106,8 @@ class Plan:
             Unavailable: a store could not be reached; the same call again makes it whole.
         """
         key = self.home.secret("demo_key", make=lambda: new_key(os.urandom(RANDOM_BYTES)))
-        told = self.settings
-        ensure_demo(database_url=told.database_url, redis_url=told.redis_url, api_key=key)
+        stores = self.settings
+        ensure_demo(database_url=stores.database_url, redis_url=stores.redis_url, api_key=key)
         return key
 
     def _store(self, name: str, port: int) -> Part:
@@ -134,29 +124,21 @@ class Plan:
         )
 
     def _mailbox(self) -> Part:
-        return self._part("mailbox", "functions.local.mailbox", told=("SSPP_SMTP_URL",), stage=Stage.MAILBOX)
+        return self._part("mailbox", MailboxSettings, "functions.local.mailbox")
 
-    def _function(self, name: str, told: Iterable[str]) -> Part:
+    def _function(self, name: str) -> Part:
         stage = Stage.DOORS if name in DOORS else Stage.FUNCTIONS
-        return self._part(name, "functions.server", name, told=told, stage=stage)
+        return self._part(name, FUNCTIONS[name], "functions.server", name, stage=stage)
 
     def _dispatcher(self, channel: str) -> Part:
-        target = self.url(SUBSCRIPTIONS[channel].function)
-        part = self._part(
-            channel,
-            "events",
-            channel,
-            told=("REDIS_URL", "SSPP_DELIVERY_TOKEN"),
-            stage=Stage.DISPATCHERS,
-        )
-        return replace(part, env={**part.env, "SSPP_TARGET_URL": f"{target}/"})
+        return self._part(channel, PARTS["dispatcher"], "events", channel, stage=Stage.DISPATCHERS)
 
-    def _part(self, name: str, *command: str, told: Iterable[str], stage: Stage = Stage.MAILBOX) -> Part:
+    def _part(self, name: str, kind: type[Settings], *command: str, stage: Stage = Stage.MAILBOX) -> Part:
         port = self.metrics.get(name, self.ports.get(name))  # the mailbox has one for everything
         return Part(
             name=name,
             argv=[sys.executable, "-m", *command],
-            env=self._environment(name, told),
+            env=self._environment(name, kind),
             answers=partial(_ready, self._host(name), port, self._spared) if port else None,
             stage=stage,
         )
@@ -169,20 +151,29 @@ class Plan:
         """
         return frozenset({"search"} if self.settings.elasticsearch_url else ())
 
-    def _environment(self, name: str, told: Iterable[str]) -> dict[str, str]:
-        common = (known for known in _common() if self.env.get(known))
-        given = {known: str(getattr(self.settings, NAMES[known])) for known in (*common, *told)}
-        login = _LOGIN_OF.get(name, name)
-        if "DATABASE_URL" in given and login in self.settings.passwords:
-            given["DATABASE_URL"] = postgres.as_login(given["DATABASE_URL"], login, self.settings.passwords[login])
-        own = {
+    def _environment(self, name: str, kind: type[Settings]) -> dict[str, str]:
+        """Return the environment of a part: the settings of its own class and no others."""
+        values = {variable: str(getattr(self.settings, field.name)) for variable, field in kind.names().items()}
+        own = {variable: value for variable, value in self._own(name).items() if variable in values}
+        given = {variable: value for variable, value in (values | own).items() if value}
+        return {**self._inherited(), "PYTHONUNBUFFERED": "1", **given}
+
+    def _own(self, name: str) -> dict[str, str]:
+        """Return the settings that differ between parts; empty where a part has the default."""
+        subscription = SUBSCRIPTIONS.get(name)
+        return {
             "SSPP_HOME": str(self.home.path),
             "PORT": str(self.ports.get(name, "")),
             "SSPP_METRICS_PORT": str(self.metrics.get(name, "")),
             "HOST": self.settings.host if name in DOORS else "",
-            "PYTHONUNBUFFERED": "1",
+            "SSPP_TARGET_URL": f"{self.url(subscription.function)}/" if subscription else "",
+            "DATABASE_URL": self._database_url(_LOGIN_OF.get(name, name)),
         }
-        return {**self._inherited(), **{k: v for k, v in (given | own).items() if v}}
+
+    def _database_url(self, login: str) -> str:
+        """Return the URL of PostgreSQL with the part's own login, where it has one."""
+        url, password = self.settings.database_url, self.settings.passwords.get(login)
+        return postgres.as_login(url, login, password) if password else url
 
     def _inherited(self) -> dict[str, str]:
         return {name: self.env[name] for name in _INHERITED if self.env.get(name)}
@@ -195,19 +186,19 @@ class Plan:
         return f"[{host}]" if ":" in host else host
 
 
-def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
+def decide(settings: LocalSettings, home: Home, env: Mapping[str, str]) -> Plan:
     """Fill in what the settings leave open: ports, addresses of embedded servers, secrets.
 
     Raises:
         ConfigError: a port that was asked for is in use.
     """
-    ports.refuse_busy(told.host, {"INGEST_PORT": told.ingest_port, "API_PORT": told.api_port})
-    found = {"ingest": told.ingest_port, "api": told.api_port}
+    ports.refuse_busy(settings.host, {"INGEST_PORT": settings.ingest_port, "API_PORT": settings.api_port})
+    found = {"ingest": settings.ingest_port, "api": settings.api_port}
     wanted = [name for name in FUNCTIONS if name not in DOORS] + list(SUBSCRIPTIONS)
     for name, given in (
-        ("valkey", told.redis_url),
-        ("postgres", told.database_url),
-        ("mailbox", told.smtp_url),
+        ("valkey", settings.redis_url),
+        ("postgres", settings.database_url),
+        ("mailbox", settings.smtp_url),
     ):
         wanted += [] if given else [name]
     measured = {f"{name} metrics": name for name in (*FUNCTIONS, *SUBSCRIPTIONS)}
@@ -215,23 +206,17 @@ def decide(told: Settings, home: Home, env: Mapping[str, str]) -> Plan:
     smtp_port = assigned.pop("smtp")
     metrics = {part: assigned.pop(name) for name, part in measured.items()}
     found |= assigned
-    logins = {} if told.database_url else {part: home.secret(f"postgres_{part}_password") for part in LOGINS}
+    logins = {} if settings.database_url else {part: home.secret(f"postgres_{part}_password") for part in LOGINS}
     complete = replace(
-        told,
-        database_logins=told.database_logins or ",".join(":".join(each) for each in logins.items()),
-        redis_url=told.redis_url or valkey.url(home.path, found["valkey"]),
-        database_url=told.database_url or postgres.url(home.path, found["postgres"]),
-        smtp_url=told.smtp_url or f"smtp://127.0.0.1:{smtp_port}",
-        delivery_token=told.delivery_token or home.secret("delivery_token"),
-        operator_key=told.operator_key or home.secret("operator_key"),
+        settings,
+        database_logins=settings.database_logins or ",".join(":".join(each) for each in logins.items()),
+        redis_url=settings.redis_url or valkey.url(home.path, found["valkey"]),
+        database_url=settings.database_url or postgres.url(home.path, found["postgres"]),
+        smtp_url=settings.smtp_url or f"smtp://127.0.0.1:{smtp_port}",
+        delivery_token=settings.delivery_token or home.secret("delivery_token"),
+        operator_key=settings.operator_key or home.secret("operator_key"),
     )
     return Plan(home=home, settings=complete, ports=found, env=env, metrics=metrics)
-
-
-def _common() -> list[str]:
-    """The settings every part may have: a setting kept out of ``repr`` is a secret, others are not."""
-    secret = {field.name for field in fields(Settings) if not field.repr}
-    return [name for name, attribute in NAMES.items() if attribute not in secret and name not in _PRIVATE]
 
 
 def _ready(host: str, port: int, spared: frozenset[str]) -> bool:

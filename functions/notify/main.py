@@ -7,8 +7,9 @@ from functools import cache
 
 import flask
 
-from events import log, settings
+from events import log
 from events.retry import schedule
+from events.settings import NotifySettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.senders.email import SmtpSender
@@ -24,21 +25,21 @@ LEASE_MARGIN_S = 10.0
 @cache
 def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ, require=settings.REQUIRED["notify"])
-    log.configure(told.log_level)
+    settings = NotifySettings.read(os.environ)
+    log.configure(settings.log_level)
     # Sending stops early enough to record what was sent before the function's time is over; a claim outlasts both.
     store = PostgresNoticeStore(
-        Database(told.database_url),
-        mails_per_hour=told.mails_per_hour,
-        lease_s=told.function_timeout_s + LEASE_MARGIN_S,
+        Database(settings.database_url),
+        mails_per_hour=settings.mails_per_hour,
+        lease_s=settings.function_timeout_s + LEASE_MARGIN_S,
     )
-    sender = SmtpSender(told.smtp_url, told.mail_from)
-    delays_s, within_s = schedule(told.mail_retry_schedule), told.function_timeout_s * SENDING_SHARE
+    sender = SmtpSender(settings.smtp_url, settings.mail_from)
+    delays_s, within_s = schedule(settings.mail_retry_schedule), settings.function_timeout_s * SENDING_SHARE
     return BatchFunction(
         "notify",
         handle=lambda events: handler.notify(events, store, sender, delays_s=delays_s, within_s=within_s),
         pings={"postgresql": store.ping},
-        tokens=settings.values_of(told.delivery_token),
+        tokens=settings.delivery_tokens,
     )
 
 

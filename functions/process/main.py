@@ -8,7 +8,8 @@ from functools import cache
 
 import flask
 
-from events import log, settings
+from events import log
+from events.settings import ProcessSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.process import handler
@@ -18,9 +19,9 @@ from functions.web.batch import BatchFunction
 @cache
 def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
-    told = settings.read(os.environ, require=settings.REQUIRED["process"])
-    log.configure(told.log_level)
-    store = PostgresSignalStore(Database(told.database_url))
+    settings = ProcessSettings.read(os.environ)
+    log.configure(settings.log_level)
+    store = PostgresSignalStore(Database(settings.database_url))
     # What is there by now stays, and a batch's objects go by themselves: the collector has little to look for.
     gc.freeze()
     gc.set_threshold(100_000)
@@ -28,7 +29,7 @@ def _function() -> BatchFunction:
         "process",
         handle=lambda events: handler.process(events, store),
         pings={"postgresql": store.ping},
-        tokens=settings.values_of(told.delivery_token),
+        tokens=settings.delivery_tokens,
     )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from events import channel
 from events.keyspace import partition_of
-from events.settings import Settings
+from events.settings import TickSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.postgres.signal_store import MOST_FORGOTTEN, PostgresSignalStore
@@ -26,7 +26,7 @@ AT_ONCE, SLICE = 5_000, timedelta(minutes=10)
 LONGEST_S = 40.0
 
 
-def catch_up(settings: Settings, now: datetime, now_s: Callable[[], float]) -> int:
+def catch_up(settings: TickSettings, now: datetime, now_s: Callable[[], float]) -> int:
     """Tell index and notify of what was left out, as far as there is room for it.
 
     Args:
@@ -37,7 +37,7 @@ def catch_up(settings: Settings, now: datetime, now_s: Callable[[], float]) -> i
     Raises:
         Unavailable: PostgreSQL or Redis could not be reached; the next call goes on.
     """
-    told = 0
+    published = 0
     with closing(channel.connect(settings.redis_url)) as client:
         channels = [
             (tell, partition, BehindChannel(client, name, partition))
@@ -48,15 +48,15 @@ def catch_up(settings: Settings, now: datetime, now_s: Callable[[], float]) -> i
         for tell, partition, behind, stretch in late:
             look = _Look(settings, partition, now, now_s, LONGEST_S / len(late))
             with closing(Database(settings.database_url)) as database:
-                told += tell(database, behind, stretch, look)
-    return told
+                published += tell(database, behind, stretch, look)
+    return published
 
 
 class _Look:
     """One look at one partition."""
 
     def __init__(
-        self, settings: Settings, partition: int, now: datetime, now_s: Callable[[], float], longest_s: float
+        self, settings: TickSettings, partition: int, now: datetime, now_s: Callable[[], float], longest_s: float
     ) -> None:
         self.now = now
         self.ids_bytes = settings.ids_bytes
@@ -76,18 +76,18 @@ class _Look:
 
 def _signals(database: Database, behind: BehindChannel, stretch: Stretch, look: _Look) -> int:
     """Publish ids of signals in the order in which they were processed, a slice of time after the other."""
-    recorded, at, told = PostgresRecordedSignals(database), stretch.since, 0
+    recorded, at, published = PostgresRecordedSignals(database), stretch.since, 0
     while not look.over() and (room := behind.room(look.ids_bytes)):
         most, end = min(room, AT_ONCE), min(at + SLICE, stretch.until)
         rows = recorded.processed(at, end, most)
         replies = [signal_recorded(tenant, id_).event.encode() for tenant, id_, _ in rows if look.has(tenant)]
         behind.publish(replies)
-        told += len(replies)
+        published += len(replies)
         at = rows[-1][2] if len(rows) >= most else end
         over = at >= stretch.until
         if not behind.caught_up(stretch, None if over else at) or over:
             break
-    return told
+    return published
 
 
 def _notices(database: Database, behind: BehindChannel, stretch: Stretch, look: _Look) -> int:

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 from events import channel, keyspace
-from events.settings import Settings
+from events.settings import StoreSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.quotas import PostgresQuotas
 from functions.adapters.redis import usage
@@ -17,7 +17,7 @@ from functions.domain.quota import reached
 LOOK_BACK = timedelta(hours=1)
 
 
-def tell(settings: Settings, now: datetime) -> int:
+def tell(settings: StoreSettings, now: datetime) -> int:
     """Record a notice for each threshold that a tenant has reached, once a month, and tell notify of the new ones.
 
     If Redis goes away between the two, an hourly tick finds the notice (UNSENT_FOR in domain/platform_events.py).

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from events import channel, keyspace
-from events.settings import Settings
+from events.settings import StoreSettings, TickSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.redis import partitions, usage
@@ -26,7 +26,7 @@ REACH = tuple(timedelta(minutes=minutes) for minutes in (10, 60, 24 * 60, 7 * 24
 WAITED = timedelta(minutes=5)
 
 
-def fill(settings: Settings, now: datetime) -> None:
+def fill(settings: StoreSettings, now: datetime) -> None:
     """Write everything; safe to repeat. The directory comes last: with it events are taken.
 
     Raises:
@@ -48,7 +48,7 @@ def fill(settings: Settings, now: datetime) -> None:
         directory.filled()
 
 
-def heal(settings: Settings, now: datetime) -> bool:
+def heal(settings: StoreSettings, now: datetime) -> bool:
     """Fill a Redis that came back without its data. PostgreSQL is not asked unless it did.
 
     Returns:
@@ -63,7 +63,7 @@ def heal(settings: Settings, now: datetime) -> bool:
     return True
 
 
-def follow_up(settings: Settings, now: datetime) -> bool:
+def follow_up(settings: TickSettings, now: datetime) -> bool:
     """Note that index and notify are behind since shortly before Redis lost its data, if it did and it is time.
 
     Returns:

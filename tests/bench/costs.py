@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 import redis
 
-from events import keyspace, settings
+from events import keyspace
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
@@ -132,7 +133,7 @@ def _platform(folder: Path) -> Iterator[Platform]:
     key = new_key(os.urandom(RANDOM_BYTES))
     with ExitStack() as stack:
         urls = stack.enter_context(postgres.running(folder)), stack.enter_context(valkey.running(folder))
-        migrate.run(settings.read({"DATABASE_URL": urls[0], "REDIS_URL": urls[1]}))
+        migrate.run(MigrateSettings.read({"DATABASE_URL": urls[0], "REDIS_URL": urls[1]}))
         demo_tenant.ensure_demo(database_url=urls[0], redis_url=urls[1], api_key=key)
         yield Platform(urls, key, stack, folder)
 

@@ -15,7 +15,8 @@ from uuid import uuid4
 import httpx
 import redis
 
-from events import keyspace, settings
+from events import keyspace
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.local import postgres, valkey
 from tests.bench import cores, servers
@@ -47,7 +48,7 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
             redis_url = stack.enter_context(valkey.running(folder))
         unbounded = {"SSPP_MAX_WAITING_BYTES": str(servers.UNBOUNDED)}  # signals are deleted, their bytes stay counted
         told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **unbounded}
-        migrate.run(settings.read(told))
+        migrate.run(MigrateSettings.read(told))
         urls = {"database_url": database_url, "redis_url": redis_url}
         other = tenant.make("other", **urls)
         keys = {

@@ -19,7 +19,8 @@ from uuid import uuid4
 import redis
 from pydantic_core import to_json
 
-from events import cloudevent, keyspace, settings
+from events import cloudevent, keyspace
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.postgres import database, signal_store
 from functions.adapters.postgres.database import Database
@@ -77,7 +78,7 @@ def _stores(folder: Path) -> Iterator[tuple[str, str]]:
         with cores.on(cores.LOAD):
             database_url = stack.enter_context(postgres.running(folder))
             redis_url = stack.enter_context(valkey.running(folder))
-        migrate.run(settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
+        migrate.run(MigrateSettings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
         demo_tenant.ensure_demo(
             database_url=database_url, redis_url=redis_url, api_key=new_key(os.urandom(RANDOM_BYTES))
         )

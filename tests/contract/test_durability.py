@@ -13,7 +13,7 @@ import redis
 
 from events import metrics
 from events.errors import Unavailable
-from events.settings import Settings
+from events.settings import IngestSettings
 from functions.adapters.redis import pipe
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.durability import shortfall
@@ -68,7 +68,7 @@ def set_options(client: Any, options: dict[str, str]) -> None:
 
 def at_the_door(url: str, act: Callable[[FrontDoor], Awaitable[Result]], promised: str = "always") -> Result:
     async def acting() -> Result:
-        door = front_door(Settings(redis_url=url, durability=promised))
+        door = front_door(IngestSettings(redis_url=url, durability=promised))
         try:
             return await act(door)
         finally:

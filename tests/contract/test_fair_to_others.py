@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from events.settings import Settings
+from events.settings import IngestSettings
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan, Terms
@@ -82,7 +82,7 @@ def issued(redis_url: str, scope: str, plan: Plan) -> str:
 
 def at_the_door(redis_url: str, act: Callable[[FrontDoor], Awaitable[Result]]) -> Result:
     async def acting() -> Result:
-        door = front_door(Settings(redis_url=redis_url))
+        door = front_door(IngestSettings(redis_url=redis_url))
         try:
             return await act(door)
         finally:

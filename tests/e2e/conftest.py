@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from events import settings
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.domain.key import digest
 from functions.domain.rule import RuleDefinition
@@ -75,7 +75,7 @@ def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             "SSPP_OPERATOR_KEY": OPERATOR_KEY,
             "LOG_LEVEL": "debug",
         }
-        migrate.run(settings.read(env))
+        migrate.run(MigrateSettings.read(env))
         with parts.running(folder, env=env) as started:
             yield Installation(started, mailbox, database_url, redis_url)
 

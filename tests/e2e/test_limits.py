@@ -17,7 +17,7 @@ import httpx
 import pytest
 import redis
 
-from events import settings
+from events.settings import TickSettings
 from functions import tick
 from functions.domain.key import EVERY_SCOPE, RANDOM_BYTES, READ, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType, Plan
@@ -171,7 +171,7 @@ def test_a_quota_is_told_of_by_mail_once_and_by_the_count_that_the_limit_goes_by
     platform: Platform, installation: Installation, register: Register, tenant: str
 ) -> None:
     url = as_login(installation.database_url, "tick", PASSWORD)
-    clock = settings.read({"DATABASE_URL": url, "REDIS_URL": installation.redis_url})
+    clock = TickSettings.read({"DATABASE_URL": url, "REDIS_URL": installation.redis_url})
     plan(register, tenant, monthly={"hard": 10})
     tenants.put(register, OPERATOR, tenant, "Acme", contact=platform.recipient)
     first = [event(type="email_opened") for _ in range(4)]

@@ -15,7 +15,8 @@ import httpx
 import pytest
 import redis
 
-from events import keyspace, settings
+from events import keyspace
+from events.settings import MigrateSettings, TickSettings
 from functions import migrate, tick
 from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
@@ -63,7 +64,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
             "SSPP_MAX_BODY_BYTES": str(WAITING_BYTES // 2),
             "SSPP_MAX_WAITING_BYTES": str(WAITING_BYTES),
         }
-        migrate.run(settings.read(told))
+        migrate.run(MigrateSettings.read(told))
         key = new_key(os.urandom(RANDOM_BYTES))
         first_tenant.ensure(
             "acme", name="acme", key=key, definitions={}, database_url=database_url, redis_url=redis_url
@@ -89,7 +90,7 @@ def test_events_are_taken_while_the_search_is_away_and_all_are_found_once_it_is_
     with parts.running(folder, env=world.told, names=("index", "signals")):
 
         def found() -> bool:
-            tick.look(settings.read(world.told), datetime.now(UTC))
+            tick.look(TickSettings.read(world.told), datetime.now(UTC))
             return world.count("search_documents") == EVENTS
 
         until(found, within_s=60, what="everything is found")

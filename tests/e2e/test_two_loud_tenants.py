@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from events import settings
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.postgres.database import connect
 from functions.local import valkey
@@ -32,7 +32,7 @@ def running(database_url: str, tmp_path: Path) -> Iterator[tuple[Parts, dict[str
     """The parts from ingest to process, and each tenant's key."""
     with valkey.running(tmp_path) as redis_url:
         told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SSPP_FAIR_EVENTS_PER_SECOND": str(BURST // 10)}
-        migrate.run(settings.read(told))
+        migrate.run(MigrateSettings.read(told))
         keys = {name: tenant.make(name, database_url=database_url, redis_url=redis_url) for name in (*LOUD, QUIET)}
         with parts.running(tmp_path, env=told, names=("ingest", "process", "events")) as started:
             yield started, keys

@@ -19,7 +19,8 @@ from typing import Any
 import pg8000.native
 import redis
 
-from events import keyspace, settings
+from events import keyspace
+from events.settings import MigrateSettings
 from events.subscription import SUBSCRIPTIONS
 from functions import migrate
 from functions.adapters.postgres.database import connect
@@ -294,7 +295,7 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
             stack.callback(store.stop)
             store.start()
         # Straight to the stores, as the Job before a rollout: without the key directory the front door is not ready.
-        migrate.run(settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
+        migrate.run(MigrateSettings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
         mailbox = stack.enter_context(smtp.running())
         lines = Lines(stack.enter_context(proxy.running()) if wired else None)
         searcher = stack.enter_context(searching.running()) if wired else None

@@ -17,7 +17,7 @@ import redis
 
 from events import channel, keyspace
 from events.channel import Channel, Done
-from events.settings import Settings
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.redis.pipe import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S
 from functions.domain.key import RANDOM_BYTES, REMEMBERED_S, new_key
@@ -110,7 +110,7 @@ def test_a_redis_that_came_back_empty_is_no_reason_to_call_a_key_unknown(
         assert {post(front_door).status_code for _ in range(20)} == {503}
         assert refused(front_door.http.post("/", headers=unknown))
         before = len(ids(front_door))
-        migrate.run(Settings(database_url=database_url, redis_url=front_door.redis_url))
+        migrate.run(MigrateSettings(database_url=database_url, redis_url=front_door.redis_url))
         assert [post(front_door).status_code, front_door.http.post("/", headers=unknown).status_code] == [202, 401]
         # What was stored while nobody had a group to read it with is read all the same.
         assert client.xinfo_groups(frontdoor.STREAMS[0])[0]["last-delivered-id"] == b"0-0"

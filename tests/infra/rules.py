@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from redis.crc import key_slot
 
 from events import keyspace
-from events.settings import LOGINS, NAMES, REQUIRED
+from events.settings import FUNCTIONS, LOGINS, NAMES, PARTS
 from events.subscription import SUBSCRIPTIONS
 from functions.adapters.postgres.database import MIGRATION_TIMEOUT_MS
-from functions.server import ASYNCHRONOUS, FUNCTIONS, THREADS
+from functions.server import ASYNCHRONOUS, THREADS
 from tests.infra.admission import Rule
 from tests.infra.manifests import (
     KNATIVE_SERVICE,
@@ -119,12 +119,15 @@ def parts_get_what_they_need(found: list[Object]) -> Iterator[str]:
     """Each part has its required settings, and of the secret ones nothing else."""
     for pod, container in ours(found):
         part = container["command"][-1] if pod.component in FUNCTIONS else pod.component.partition("-")[0]
-        if part not in REQUIRED or "--schema" in container["command"]:
+        if part not in PARTS or "--schema" in container["command"]:
             continue
         told = environment(found, container)
-        for name in REQUIRED[part]:
+        for name in PARTS[part].required:
             if name not in told:
                 yield f"{named(pod.owner)}: {name} is required"
+        secret = {name for name, field in NAMES.items() if not field.repr}
+        for name in sorted(secret & told.keys() - PARTS[part].names().keys()):
+            yield f"{named(pod.owner)}: {name} is a secret that {part} does not use"
 
 
 def secrets_are_known(found: list[Object]) -> Iterator[str]:

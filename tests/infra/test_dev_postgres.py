@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from events.settings import LOGINS, Settings
+from events.settings import LOGINS, SchemaSettings
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.tenants import PostgresTenants
@@ -91,7 +91,7 @@ def _asked(env: Mapping[str, str], statement: str) -> bool:
 
 
 def test_the_owner_is_no_superuser_and_can_migrate_and_let_the_parts_log_in(owner: str) -> None:
-    passwords = Settings(database_logins=parts.LOGINS).passwords
+    passwords = SchemaSettings(database_logins=parts.LOGINS).passwords
     for _ in range(2):  # the second rollout
         migrate.upgrade(owner, passwords=passwords)
     with closing(connect(owner)) as connection:

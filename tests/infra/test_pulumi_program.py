@@ -19,8 +19,7 @@ import pytest
 import yaml
 
 import pulumi
-from events import settings
-from events.settings import LOGINS
+from events.settings import LOGINS, SchemaSettings
 from functions.local.postgres import as_login
 from tests.infra import manifests, pulumi_kubernetes_api, pulumi_linode_api, pulumi_program, schemas
 from tests.infra.conftest import five_nodes
@@ -752,10 +751,10 @@ def test_dev_brings_its_own_database(stacks: dict[str, Run]) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_each_part_has_a_login_of_its_own_to_the_same_server(stacks: dict[str, Run], stack: str) -> None:
     made = secrets(stacks[stack])
-    told = settings.read({"SSPP_DATABASE_LOGINS": made["sspp-logins"].pop("logins")})
+    passwords = SchemaSettings(database_logins=made["sspp-logins"].pop("logins")).passwords
     owner = made["sspp-database"]["DATABASE_URL"]
-    assert made["sspp-logins"] == {part: as_login(owner, part, told.passwords[part]) for part in LOGINS}
-    assert len({urlsplit(owner).password, *told.passwords.values()}) == len(LOGINS) + 1
+    assert made["sspp-logins"] == {part: as_login(owner, part, passwords[part]) for part in LOGINS}
+    assert len({urlsplit(owner).password, *passwords.values()}) == len(LOGINS) + 1
 
 
 # -- our own pods

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from events.settings import LOGINS, Settings
+from events.settings import LOGINS, SchemaSettings
 from functions.local.postgres import as_login
 from tests.infra import rules, schemas
 from tests.infra.manifests import ROOT, Object, environment, objects, of_kind, ours, pods
@@ -81,7 +81,7 @@ def test_urls_carry_the_passwords_their_servers_get():
 
 def test_each_part_has_a_login_of_its_own():
     made = dev_secrets.fresh(drawn())
-    passwords = Settings(database_logins=made["sspp-logins"]["logins"]).passwords
+    passwords = SchemaSettings(database_logins=made["sspp-logins"]["logins"]).passwords
     owner = made["sspp-database"]["DATABASE_URL"]
     urls = {part: as_login(owner, part, passwords[part]) for part in LOGINS}
     assert made["sspp-logins"] == {**urls, "logins": made["sspp-logins"]["logins"]}

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from events import channel, keyspace, settings
+from events import channel, keyspace
 from events.channel import Channel
+from events.settings import TickSettings
 from functions.adapters.postgres.database import connect
 from functions.adapters.redis.behind import BehindChannel
 from functions.local.postgres import as_login
@@ -43,7 +44,7 @@ FROM generate_series(1, CAST(:most AS integer))
 class Installation:
     """One whose signals and notices are recorded, and its Redis, which knows nothing of them."""
 
-    told: settings.Settings
+    settings: TickSettings
     redis: Any
     sql: Any
 
@@ -54,7 +55,7 @@ class Installation:
 
     def look(self, **changed: Any) -> int:
         """Have the clock look once; return how many entries were published."""
-        return catch_up.catch_up(replace(self.told, **changed), ENDED, time.monotonic)
+        return catch_up.catch_up(replace(self.settings, **changed), ENDED, time.monotonic)
 
     def drained(self, name: str) -> list[dict[str, Any]]:
         """Take what waits in a channel."""
@@ -72,10 +73,10 @@ class Installation:
 
 @pytest.fixture
 def world(database_url: str, redis_url: str) -> Iterator[Installation]:
-    told = settings.read({"DATABASE_URL": as_login(database_url, "tick", PASSWORD), "REDIS_URL": redis_url})
+    settings = TickSettings.read({"DATABASE_URL": as_login(database_url, "tick", PASSWORD), "REDIS_URL": redis_url})
     with closing(connect(database_url)) as sql, closing(channel.connect(redis_url)) as client:
         sql.run(_SIGNALS, tenant="acme", first=0, last=SIGNALS - 1, began=BEGAN)
-        yield Installation(told, client, sql)
+        yield Installation(settings, client, sql)
 
 
 def test_where_nothing_was_left_out_postgresql_is_not_asked(world):
@@ -114,7 +115,7 @@ def test_a_look_that_takes_long_goes_on_with_the_next(world, monkeypatch):
     world.left_out("signals", BEGAN, ENDED)
     monkeypatch.setattr(catch_up, "AT_ONCE", 100)
     ticks = iter(range(0, 10_000, 5))
-    published = catch_up.catch_up(world.told, ENDED, lambda: float(next(ticks)))
+    published = catch_up.catch_up(world.settings, ENDED, lambda: float(next(ticks)))
     assert 0 < published < SIGNALS
     assert world.is_behind()
     assert published + world.look() == SIGNALS

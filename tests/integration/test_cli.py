@@ -26,8 +26,9 @@ import pytest
 import redis
 from pydantic import BaseModel
 
-from events import keyspace, settings
+from events import keyspace
 from events.errors import Refused
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.tenants import PostgresTenants
@@ -111,7 +112,7 @@ class Directory:
 @pytest.fixture
 def env(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SSPP_HOME": str(tmp_path / "home")}
-    migrate.run(settings.read(env))
+    migrate.run(MigrateSettings.read(env))
     return env
 
 
@@ -550,7 +551,7 @@ def test_a_database_that_does_not_let_us_work_is_one_line(sspp: Shell, env: Mapp
         {"DATABASE_URL": "mysql://127.0.0.1/x"},
         {"REDIS_URL": "127.0.0.1:6379"},
         {"REDIS_URL": "redis://127.0.0.1:port"},
-        {"LOG_LEVEL": "loud"},
+        {"SSPP_PARTITIONS": "none"},
     ],
 )
 def test_settings_that_do_not_do_are_one_line(sspp: Shell, settings: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from events import channel, deadletter, settings
+from events import channel, deadletter
 from events.channel import Bury, Channel
 from events.cloudevent import event_id
 from events.deadletter import CHUNK, MANY, OVERDUE_MS, DeadLetters, Letter, Waiting, Wanted, with_data
@@ -28,6 +28,7 @@ from events.errors import Refused, Unavailable
 from events.keyspace import CHANNELS, SLOW, buried_key, dead_key, edited_key, partition_of, stream_key
 from events.retry import Verdict
 from events.service import _dispatchers
+from events.settings import DispatcherSettings
 from events.subscription import SUBSCRIPTIONS
 from functions.api.backends import Backends
 from functions.api.dead_letters import purge_dead_letter
@@ -202,8 +203,8 @@ def calls_of(client: Any) -> int:
 
 def refuse(client: Any, tenant: str) -> None:
     """Have the dispatcher deliver event e1 of ``tenant`` to a function that takes nothing."""
-    told = settings.read({"REDIS_URL": "redis://127.0.0.1:1", "SSPP_TARGET_URL": "http://127.0.0.1:1/"})
-    (dispatcher, *_) = _dispatchers(SUBSCRIPTIONS["events"], told, client)
+    settings = DispatcherSettings.read({"REDIS_URL": "redis://127.0.0.1:1", "SSPP_TARGET_URL": "http://127.0.0.1:1/"})
+    (dispatcher, *_) = _dispatchers(SUBSCRIPTIONS["events"], settings, client)
     dispatcher.target = Refusing()
     dispatcher.channel.ensure()
     dispatcher.channel.publish(_raw(1, tenant))
@@ -587,11 +588,11 @@ def test_whose_letters_were_buried_lately_is_told_the_latest_of_each_partition(y
 
 
 def test_a_broken_deploy_stops_the_line_however_often_dispatchers_come_and_go(redis_url):
-    told = settings.read({"REDIS_URL": redis_url, "SSPP_TARGET_URL": "http://127.0.0.1:1/"})
+    settings = DispatcherSettings.read({"REDIS_URL": redis_url, "SSPP_TARGET_URL": "http://127.0.0.1:1/"})
     published = 0
     with channel.connect(redis_url) as client:
         for _ in range(6):
-            (dispatcher, *_) = _dispatchers(SUBSCRIPTIONS["events"], told, client)
+            (dispatcher, *_) = _dispatchers(SUBSCRIPTIONS["events"], settings, client)
             dispatcher.target = Refusing()
             dispatcher.channel.ensure()
             for n in range(15):

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from events import channel, keyspace, settings
+from events import channel, keyspace
 from events.errors import ConfigError, Unavailable
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.postgres import migrate as schema
 from functions.adapters.postgres.database import Database, connect
@@ -30,13 +31,13 @@ def test_a_months_count_that_redis_lost_begins_with_what_was_processed(
     last_month = NOW - timedelta(days=30)
     PostgresSignalStore(database).record([signal(number) for number in range(3)])
     PostgresSignalStore(database).record([signal(7, received_at=last_month, occurred_at=last_month)])
-    told = settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+    settings = MigrateSettings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
     with redis.Redis.from_url(redis_url) as client:
         count = keyspace.count_key("acme-inc", 0, NOW)
-        migrate.run(told, NOW)
+        migrate.run(settings, NOW)
         assert client.get(count) == b"3"
         client.set(count, 5)  # accepted and not processed yet: what is there is more exact
-        migrate.run(told, NOW)
+        migrate.run(settings, NOW)
         assert client.get(count) == b"5"
 
 
@@ -102,10 +103,10 @@ def test_another_number_of_partitions_is_refused_while_something_would_be_out_of
 def test_migrating_minds_the_number_of_partitions(database_url: str, redis_url: str) -> None:
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     with redis.Redis.from_url(redis_url) as client:
-        migrate.run(settings.read(env), NOW)
+        migrate.run(MigrateSettings.read(env), NOW)
         dead_letter(client, 0)
         with pytest.raises(ConfigError):
-            migrate.run(settings.read({**env, "SSPP_PARTITIONS": "2"}), NOW)
+            migrate.run(MigrateSettings.read({**env, "SSPP_PARTITIONS": "2"}), NOW)
         assert not client.exists(keyspace.stream_key("events", 1)), "nothing was made for it"
 
 

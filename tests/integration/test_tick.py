@@ -15,9 +15,10 @@ from uuid import uuid4
 import pytest
 import redis
 
-from events import channel, cloudevent, keyspace, settings
+from events import channel, cloudevent, keyspace
 from events.channel import Channel
 from events.errors import Unavailable
+from events.settings import MigrateSettings, TickSettings
 from functions import migrate, tick
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
@@ -43,22 +44,22 @@ ALWAYS = RuleDefinition.model_validate(
 )
 
 
-def run(**told: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], **told}
+def run(**given: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], **given}
     argv = [sys.executable, "-m", "functions.tick"]
     return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
-def told(database_url: str, redis_url: str) -> settings.Settings:
+def settings(database_url: str, redis_url: str) -> TickSettings:
     """A migrated installation with one tenant, whose key is ``key`` and who has had three events processed."""
-    told = settings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     with register.opened(database_url, redis_url) as known, closing(Database(database_url)) as database:
         tenants.put(known, OPERATOR, "acme-inc", "Acme")
         keys.issue(known, OPERATOR, "key", Grant("acme-inc", frozenset({WRITE_EVENTS})), label="first")
         PostgresSignalStore(database).record([signal(number) for number in range(3)])
-    migrate.run(told, SIGNALS_NOW)
-    return told
+    migrate.run(MigrateSettings.read(env), SIGNALS_NOW)
+    return TickSettings.read(env)
 
 
 def has_all(client: redis.Redis) -> bool:
@@ -68,11 +69,11 @@ def has_all(client: redis.Redis) -> bool:
     return (count, client.exists(key_of(digest("key")), COMPLETE), groups) == (b"3", 2, 1)
 
 
-def test_a_redis_that_came_back_empty_is_filled(told):
-    with redis.Redis.from_url(told.redis_url) as client:
+def test_a_redis_that_came_back_empty_is_filled(settings):
+    with redis.Redis.from_url(settings.redis_url) as client:
         assert has_all(client)
         client.flushall()
-        tick.look(told, SIGNALS_NOW)
+        tick.look(settings, SIGNALS_NOW)
         assert has_all(client)
 
 
@@ -85,69 +86,69 @@ def told_again(client: redis.Redis) -> Counter[str]:
 
 
 @pytest.mark.parametrize("away", [timedelta(), timedelta(minutes=30), timedelta(hours=5), timedelta(days=6)])
-def test_what_was_recorded_before_redis_lost_its_data_is_told_again_once_no_request_is_left(told, away):
+def test_what_was_recorded_before_redis_lost_its_data_is_told_again_once_no_request_is_left(settings, away):
     now = datetime.now(UTC)
-    with closing(Database(told.database_url)) as database:
+    with closing(Database(settings.database_url)) as database:
         PostgresTenants(database).put_rule("acme-inc", uuid4(), ALWAYS)
         PostgresSignalStore(database).record([signal(3, account_id="initech")])
-    with closing(connect(told.database_url)) as owner:
+    with closing(connect(settings.database_url)) as owner:
         owner.run("UPDATE signals SET processed_at = processed_at - CAST(:away AS interval)", away=away)
         owner.run("UPDATE notices SET created_at = now()")
     # As the clock itself logs in.
-    clock = replace(told, database_url=as_login(told.database_url, "tick", PASSWORD))
-    with redis.Redis.from_url(told.redis_url) as client:
+    clock = replace(settings, database_url=as_login(settings.database_url, "tick", PASSWORD))
+    with redis.Redis.from_url(settings.redis_url) as client:
         client.flushall()
         tick.look(clock, now)
-        tick.look(clock, now + timedelta(seconds=told.claim_idle_s - 1))
+        tick.look(clock, now + timedelta(seconds=settings.claim_idle_s - 1))
         assert told_again(client) == {}  # a request from before may still record something
         for _ in range(2):
-            tick.look(clock, now + timedelta(seconds=told.claim_idle_s))
+            tick.look(clock, now + timedelta(seconds=settings.claim_idle_s))
             assert told_again(client) == {SIGNAL_RECORDED: 4, NOTICE_DUE: 1}
 
 
-def test_a_request_from_before_that_records_after_redis_was_filled_is_told_again_too(told):
-    with redis.Redis.from_url(told.redis_url) as client:
+def test_a_request_from_before_that_records_after_redis_was_filled_is_told_again_too(settings):
+    with redis.Redis.from_url(settings.redis_url) as client:
         client.flushall()
-        tick.look(told, datetime.now(UTC) - timedelta(minutes=1))
-        with closing(Database(told.database_url)) as database:
+        tick.look(settings, datetime.now(UTC) - timedelta(minutes=1))
+        with closing(Database(settings.database_url)) as database:
             PostgresSignalStore(database).record([signal(3)])
-        tick.look(told, datetime.now(UTC))
+        tick.look(settings, datetime.now(UTC))
         assert told_again(client)[SIGNAL_RECORDED] == 4
 
 
-def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_the_counts_are_lost(told):
-    with redis.Redis.from_url(told.redis_url) as client:
+def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_the_counts_are_lost(settings):
+    with redis.Redis.from_url(settings.redis_url) as client:
         client.flushall()
-        with register.opened(told.database_url, told.redis_url) as known:
+        with register.opened(settings.database_url, settings.redis_url) as known:
             tenants.put(known, OPERATOR, "another", "Another")
             known.publish()
         client.incrby(keyspace.count_key("acme-inc", 0, SIGNALS_NOW), 1)  # accepted since
-        tick.look(told, SIGNALS_NOW)
+        tick.look(settings, SIGNALS_NOW)
         assert has_all(client)
 
 
-def test_a_redis_that_has_everything_is_not_filled_from_postgresql(told):
-    nowhere = replace(told, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
+def test_a_redis_that_has_everything_is_not_filled_from_postgresql(settings):
+    nowhere = replace(settings, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
     assert not restore.heal(nowhere, SIGNALS_NOW)
-    with redis.Redis.from_url(told.redis_url) as client:
+    with redis.Redis.from_url(settings.redis_url) as client:
         client.flushall()
     with pytest.raises(Unavailable):
         restore.heal(nowhere, SIGNALS_NOW)
 
 
-def test_the_hour_is_told_while_postgresql_is_away(told):
-    nowhere = replace(told, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
+def test_the_hour_is_told_while_postgresql_is_away(settings):
+    nowhere = replace(settings, database_url=f"postgresql://u@127.0.0.1:{ports.free(1)[0]}/x")
     with pytest.raises(Unavailable):
         tick.look(nowhere, NOON)
-    with redis.Redis.from_url(told.redis_url) as client:
+    with redis.Redis.from_url(settings.redis_url) as client:
         assert client.xlen(keyspace.stream_key("events", 0)) == 1
 
 
 # --- quotas
 
 
-def limit(told: settings.Settings, **monthly: int) -> None:
-    with register.opened(told.database_url, told.redis_url) as known:
+def limit(settings: TickSettings, **monthly: int) -> None:
+    with register.opened(settings.database_url, settings.redis_url) as known:
         tenants.put_plan(known, OPERATOR, "acme-inc", Plan.model_validate({"monthly": monthly}))
 
 
@@ -160,44 +161,44 @@ def told_of(client: redis.Redis) -> int:
     return client.xlen(keyspace.stream_key("notices", 0))  # type: ignore[return-value] # redis-py's union
 
 
-def test_a_months_threshold_is_told_of_once_also_when_redis_came_back_empty_in_between(told):
-    limit(told, hard=4)  # of which three are used
-    with redis.Redis.from_url(told.redis_url) as client:
-        tick.look(told, SIGNALS_NOW)
+def test_a_months_threshold_is_told_of_once_also_when_redis_came_back_empty_in_between(settings):
+    limit(settings, hard=4)  # of which three are used
+    with redis.Redis.from_url(settings.redis_url) as client:
+        tick.look(settings, SIGNALS_NOW)
         assert told_of(client) == 0
         accept(client, 1)
-        tick.look(told, SIGNALS_NOW)
-        tick.look(told, SIGNALS_NOW)
+        tick.look(settings, SIGNALS_NOW)
+        tick.look(settings, SIGNALS_NOW)
         assert told_of(client) == 2
         client.flushall()
-        tick.look(told, SIGNALS_NOW)
+        tick.look(settings, SIGNALS_NOW)
         assert has_all(client), "what was processed counts again"
         accept(client, 1)
-        tick.look(told, SIGNALS_NOW)
+        tick.look(settings, SIGNALS_NOW)
         assert told_of(client) == 0, "the month's notices were sent before"
 
 
-def test_what_is_counted_in_the_last_minute_of_a_month_is_told_of_in_the_next(told):
-    limit(told, soft=5)
-    with redis.Redis.from_url(told.redis_url) as client:
+def test_what_is_counted_in_the_last_minute_of_a_month_is_told_of_in_the_next(settings):
+    limit(settings, soft=5)
+    with redis.Redis.from_url(settings.redis_url) as client:
         accept(client, 1)
-        tick.look(told, datetime(2026, 12, 1, 1, 0, 1, tzinfo=UTC))
+        tick.look(settings, datetime(2026, 12, 1, 1, 0, 1, tzinfo=UTC))
         assert told_of(client) == 0, "it is too long ago"
-        tick.look(told, datetime(2026, 12, 1, 0, 1, tzinfo=UTC))
+        tick.look(settings, datetime(2026, 12, 1, 0, 1, tzinfo=UTC))
         assert told_of(client) == 1
 
 
-def test_an_hour_ticks_once_however_often_the_clock_looks(told):
-    with redis.Redis.from_url(told.redis_url) as client:
+def test_an_hour_ticks_once_however_often_the_clock_looks(settings):
+    with redis.Redis.from_url(settings.redis_url) as client:
         for minutes in (0, 1, 59, 60, 61):
-            tick.look(told, NOON + timedelta(minutes=minutes))
+            tick.look(settings, NOON + timedelta(minutes=minutes))
         assert client.xlen(keyspace.stream_key("events", 0)) == 2
 
 
-def test_a_running_clock_heals_redis_and_ends_when_it_is_asked_to(told):
-    env = {"PATH": os.environ["PATH"], "DATABASE_URL": told.database_url, "REDIS_URL": told.redis_url}
+def test_a_running_clock_heals_redis_and_ends_when_it_is_asked_to(settings):
+    env = {"PATH": os.environ["PATH"], "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
     argv = [sys.executable, "-m", "functions.tick", "--every", "0.1"]
-    with redis.Redis.from_url(told.redis_url) as client, subprocess.Popen(argv, env=env, cwd=ROOT) as running:
+    with redis.Redis.from_url(settings.redis_url) as client, subprocess.Popen(argv, env=env, cwd=ROOT) as running:
         for _ in range(2):
             client.flushall()
             until(lambda: client.exists(FILLED) == 1, within_s=30, what="Redis is filled")
@@ -205,9 +206,9 @@ def test_a_running_clock_heals_redis_and_ends_when_it_is_asked_to(told):
         assert running.wait(10) == 0
 
 
-def test_a_tick_waits_in_the_channel_for_process(told, redis_url):
+def test_a_tick_waits_in_the_channel_for_process(settings, redis_url):
     before = datetime.now(UTC)
-    done = run(REDIS_URL=redis_url, DATABASE_URL=told.database_url)
+    done = run(REDIS_URL=redis_url, DATABASE_URL=settings.database_url)
     assert done.returncode == 0, done.stderr
     with channel.connect(redis_url) as client:
         events = Channel(client, "events", 0, "a")

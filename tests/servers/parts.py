@@ -133,7 +133,7 @@ def running(folder: Path, *, env: Mapping[str, str], names: tuple[str, ...] | No
 
 def _part(name: str, port_of: Mapping[str, int], common: Mapping[str, str], folder: Path) -> Part:
     own = {"PORT": str(port_of[name]), "SSPP_METRICS_PORT": str(ports.free(1)[0])}
-    passwords = settings.Settings(database_logins=common.get("SSPP_DATABASE_LOGINS", "")).passwords
+    passwords = settings.SchemaSettings(database_logins=common.get("SSPP_DATABASE_LOGINS", "")).passwords
     if name in passwords:
         own["DATABASE_URL"] = postgres.as_login(common["DATABASE_URL"], name, passwords[name])
     if name in SUBSCRIPTIONS:

@@ -91,9 +91,9 @@ def test_a_digest_is_sent_whatever_the_cap_and_claimed_once_for_all_in_it():
 
 def test_the_retries_of_the_default_schedule_pass_greylisting_and_end_within_two_days():
     from events.retry import schedule
-    from events.settings import Settings
+    from events.settings import NotifySettings
 
-    delays = schedule(Settings().mail_retry_schedule)
+    delays = schedule(NotifySettings().mail_retry_schedule)
     tries, attempts, at = [0.0], 1, 0.0
     while (wait := next_attempt_s(attempts, delays)) is not None:
         at += wait

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from events import settings
+from events.settings import FUNCTIONS, PARTS, LocalSettings, MailboxSettings
+from events.subscription import SUBSCRIPTIONS
 from functions.local.home import Home
-from functions.local.parts import DOORS, FUNCTIONS, Plan, Stage
+from functions.local.parts import DOORS, Plan, Stage
 
 SECRETS = {
     "REDIS_URL": "redis://:hidden@127.0.0.1:1/0",
@@ -21,7 +22,7 @@ PORTS = {name: 20_000 + n for n, name in enumerate([*FUNCTIONS, "events", "signa
 def told(home: Path, **env: str) -> dict[str, dict[str, str]]:
     """Part -> the environment it gets."""
     given = {"PATH": "/bin", "HOME": "", "AWS_SECRET_ACCESS_KEY": "hidden", **SECRETS, **env}
-    plan = Plan(home=Home(home), settings=settings.read(given), ports=PORTS, env=given, metrics={})
+    plan = Plan(home=Home(home), settings=LocalSettings.read(given), ports=PORTS, env=given, metrics={})
     return {part.name: dict(part.env) for part in (plan.migrate(), *plan.application())}
 
 
@@ -48,10 +49,18 @@ def test_a_part_is_told_only_the_secrets_it_needs(tmp_path, part, names):
     assert "HOME" not in env
 
 
-def test_every_part_is_told_the_common_settings_that_were_given(tmp_path):
-    for env in told(tmp_path, SSPP_PARTITIONS="4", LOG_LEVEL="debug").values():
-        assert (env["SSPP_PARTITIONS"], env["LOG_LEVEL"]) == ("4", "debug")
-        assert "SSPP_MAX_BODY_BYTES" not in env
+def test_every_part_is_given_the_settings_of_its_own_class_and_no_others(tmp_path):
+    kinds = {
+        **PARTS,
+        "mailbox": MailboxSettings,
+        "clock": PARTS["tick"],
+        **dict.fromkeys(SUBSCRIPTIONS, PARTS["dispatcher"]),
+    }
+    for part, env in told(tmp_path, SSPP_PARTITIONS="4", LOG_LEVEL="debug").items():
+        names = kinds[part].names()
+        assert names.keys() >= env.keys() - {"PATH", "PYTHONUNBUFFERED"}
+        assert env["LOG_LEVEL"] == "debug"
+        assert env.get("SSPP_PARTITIONS") == ("4" if "SSPP_PARTITIONS" in names else None)
 
 
 def test_only_those_who_search_and_index_are_told_of_elasticsearch(tmp_path):
@@ -75,7 +84,7 @@ def test_only_the_doors_listen_where_the_user_says(tmp_path):
 
 
 def test_doors_stop_first_and_stores_last(tmp_path):
-    plan = Plan(home=Home(tmp_path), settings=settings.read(SECRETS), ports=PORTS, env={}, metrics={})
+    plan = Plan(home=Home(tmp_path), settings=LocalSettings.read(SECRETS), ports=PORTS, env={}, metrics={})
     stages = {part.name: part.stage for part in plan.application()}
     assert stages["ingest"] == stages["api"] == Stage.DOORS
     assert stages["api"] > stages["events"] > stages["process"] > stages["mailbox"] > Stage.STORES

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from events.retry import NO_ANSWER, RetryPolicy, Verdict, schedule
-from events.settings import Settings
+from events.settings import DispatcherSettings
 
 POLICY = RetryPolicy()
 
@@ -131,7 +131,7 @@ def test_a_duration_is_as_long_as_pydantic_says(length):
 
 
 def test_the_schedule_of_the_settings_is_the_one_of_the_policy():
-    assert schedule(Settings().retry_schedule) == RetryPolicy().delays_s
+    assert schedule(DispatcherSettings().retry_schedule) == RetryPolicy().delays_s
 
 
 @pytest.mark.parametrize(

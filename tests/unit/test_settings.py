@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from events.checks import LOG_LEVELS
+from events.environment import Settings
 from events.errors import ConfigError
-from events.settings import LOG_LEVELS, NAMES, REQUIRED, URLS, Settings, read, values_of
-from events.settings import SECRETS as GIVEN_SECRETS
+from events.settings import FUNCTIONS, NAMES, PARTS, DispatcherSettings, LocalSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 SECRETS = [
@@ -20,28 +22,56 @@ SECRETS = [
     "SSPP_DELIVERY_TOKEN",
     "SSPP_SMTP_URL",
 ]
-NUMBERS = [name for name, attribute in NAMES.items() if isinstance(getattr(Settings(), attribute), int | float)]
-SCHEMES = [(name, scheme) for name, (schemes, _) in URLS.items() for scheme in schemes]
+NUMBERS = [name for name, field in NAMES.items() if field.type in {"int", "float"}]
+URLS = {
+    "REDIS_URL": ("redis", "rediss"),
+    "DATABASE_URL": ("postgresql", "postgres"),
+    "ELASTICSEARCH_URL": ("http", "https"),
+    "SSPP_TARGET_URL": ("http", "https"),
+    "SSPP_SMTP_URL": ("smtp", "smtps"),
+}
+SCHEMES = [(name, scheme) for name, schemes in URLS.items() for scheme in schemes]
 
 
-def mistakes(env: dict[str, str], *required: str) -> list[str]:
+def value(settings: Settings, name: str) -> Any:
+    return getattr(settings, NAMES[name].name)
+
+
+def mistakes(env: dict[str, str], kind: type[Settings] = LocalSettings) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read(env, require=required)
+        kind.read(env)
     return str(caught.value).split("; ")
 
 
 def test_an_empty_environment_gives_the_defaults():
-    assert read({}) == Settings() == read(dict.fromkeys(NAMES, ""))
+    assert LocalSettings.read({}) == LocalSettings() == LocalSettings.read(dict.fromkeys(NAMES, ""))
 
 
-def test_every_setting_can_be_set_and_nothing_else_is_read():
-    assert sorted(NAMES.values()) == sorted(field.name for field in fields(Settings))
-    assert read({"PATH": "/bin", "sspp_home": "x", "SSPP_NONSENSE": "1"}) == Settings()
+def test_nothing_else_is_read():
+    assert LocalSettings.read({"PATH": "/bin", "sspp_home": "x", "SSPP_NONSENSE": "1"}) == LocalSettings()
+
+
+@pytest.mark.parametrize("kind", PARTS.values())
+def test_a_part_reads_its_own_settings_and_is_not_stopped_by_another_parts(kind):
+    nonsense = {name: "nonsense" for name in NAMES if name not in kind.names()}
+    given = {"REDIS_URL": "redis://r", "DATABASE_URL": "postgresql://d/d", "SSPP_SMTP_URL": "smtp://s"}
+    given["SSPP_TARGET_URL"] = "http://t/"
+    settings = kind.read({**given, **nonsense})
+    assert {name: value(settings, name) for name in given if name in kind.names()} == {
+        name: given[name] for name in given if name in kind.names()
+    }
+
+
+@pytest.mark.parametrize("kind", PARTS.values())
+def test_a_local_run_knows_the_settings_of_every_part(kind):
+    assert kind.names().keys() <= NAMES.keys()
 
 
 def test_a_setting_has_the_type_of_its_default():
-    told = read({"PORT": "9000", "SSPP_CLAIM_IDLE_SECONDS": "99.5", "REDIS_URL": "redis://r", "SSPP_PARTITIONS": "3"})
-    assert (told.port, told.claim_idle_s, told.redis_url, told.partitions) == (9000, 99.5, "redis://r", 3)
+    env = {"PORT": "9000", "SSPP_CLAIM_IDLE_SECONDS": "99.5", "REDIS_URL": "redis://r", "SSPP_PARTITIONS": "3"}
+    settings = LocalSettings.read(env)
+    found = (settings.port, settings.claim_idle_s, settings.redis_url, settings.partitions)
+    assert found == (9000, 99.5, "redis://r", 3)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -53,33 +83,24 @@ def test_a_number_that_is_none_is_named(name, text):
 def test_all_mistakes_are_told_at_once():
     env = {
         "PORT": "http",
-        "API_PORT": "99999",
-        "DATABASE_URL": "mysql://x",
+        "SSPP_METRICS_PORT": "99999",
+        "SSPP_DELIVERY_TOKEN": "short",
         "SSPP_PARTITIONS": "0",
         "LOG_LEVEL": "loud",
         "SSPP_CLAIM_IDLE_SECONDS": "1",
     }
-    told = mistakes(env, "REDIS_URL", "SSPP_TARGET_URL")
-    named = [fault.split()[0] for fault in told]
-    assert named == [
-        "REDIS_URL",
-        "SSPP_TARGET_URL",
-        "PORT",
-        "SSPP_PARTITIONS",
-        "API_PORT",
-        "DATABASE_URL",
-        "LOG_LEVEL",
-        "SSPP_CLAIM_IDLE_SECONDS",
-    ]
+    named = [mistake.split()[0] for mistake in mistakes(env, DispatcherSettings)]
+    assert sorted(named) == sorted([*env, "REDIS_URL", "SSPP_TARGET_URL"])
 
 
 @pytest.mark.parametrize("given", [{}, {"REDIS_URL": ""}])
 def test_what_is_required_is_missed_when_it_is_empty_too(given):
-    assert mistakes(given, "REDIS_URL") == ["REDIS_URL is required"]
+    assert mistakes(given, FUNCTIONS["ingest"]) == ["REDIS_URL is required"]
 
 
-def test_every_required_name_is_a_setting():
-    assert {name for names in REQUIRED.values() for name in names} <= NAMES.keys()
+@pytest.mark.parametrize("kind", PARTS.values())
+def test_what_a_part_requires_it_reads(kind):
+    assert set(kind.required) <= kind.names().keys()
 
 
 @pytest.mark.parametrize(
@@ -110,20 +131,20 @@ def test_every_required_name_is_a_setting():
     ],
 )
 def test_a_value_nothing_can_work_with_is_named(env, named):
-    told = mistakes(env)
-    assert [fault.split()[0] for fault in told] == [named]
-    assert "s3cret" not in told[0]
+    [mistake] = mistakes(env)
+    assert mistake.split()[0] == named
+    assert "s3cret" not in mistake
 
 
 @pytest.mark.parametrize(("name", "scheme"), SCHEMES)
 @pytest.mark.parametrize("where", ["host:80", "u:p%40ss@host:80/x?y=z", "[::1]:65535"])
 def test_every_url_that_something_could_be_at_is_taken(name, scheme, where):
-    assert getattr(read({name: f"{scheme}://{where}"}), NAMES[name]) == f"{scheme}://{where}"
+    assert value(LocalSettings.read({name: f"{scheme}://{where}"}), name) == f"{scheme}://{where}"
 
 
 @pytest.mark.parametrize("level", [*sorted(LOG_LEVELS), "INFO", "Warning"])
 def test_every_log_level_is_taken(level):
-    assert read({"LOG_LEVEL": level}).log_level == level
+    assert LocalSettings.read({"LOG_LEVEL": level}).log_level == level
 
 
 @pytest.mark.parametrize(
@@ -149,22 +170,22 @@ def test_an_entry_is_claimed_only_from_a_consumer_that_has_certainly_given_up(
         "SSPP_FUNCTION_TIMEOUT_SECONDS": function,
     }
     if accepted:
-        assert read(env).claim_idle_s == float(claim_idle)
+        assert LocalSettings.read(env).claim_idle_s == float(claim_idle)
     else:
         assert all(name in mistakes(env)[0] for name in env)
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_kept_and_never_shown(name):
-    secret = f"{URLS[name][0][0]}://u:s3cret@host:80" if name in URLS else "s3cret" * 6
-    told = read({name: secret})
-    assert getattr(told, NAMES[name]) == secret
-    assert "s3cret" not in repr(told) + str(told)
+    secret = f"{URLS[name][0]}://u:s3cret@host:80" if name in URLS else "s3cret" * 6
+    settings = LocalSettings.read({name: secret})
+    assert value(settings, name) == secret
+    assert "s3cret" not in repr(settings) + str(settings)
 
 
-@pytest.mark.parametrize("name", GIVEN_SECRETS)
+@pytest.mark.parametrize("name", ["SSPP_DELIVERY_TOKEN", "SSPP_OPERATOR_KEY"])
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("given", "taken"),
     [
         ("x" * 32, ("x" * 32,)),
         (f"{'n' * 32},{'o' * 40}", ("n" * 32, "o" * 40)),
@@ -175,13 +196,14 @@ def test_a_secret_is_kept_and_never_shown(name):
         (",".join(["x" * 32] * 3), None),
     ],
 )
-def test_a_secret_is_one_long_value_or_two_while_it_is_rotated(name, value, taken):
+def test_a_secret_is_one_long_value_or_two_while_it_is_rotated(name, given, taken):
     if taken is None:
-        [fault] = mistakes({name: value})
+        [fault] = mistakes({name: given})
         assert fault.startswith(name)
         assert "xxx" not in fault
     else:
-        assert values_of(getattr(read({name: value}), NAMES[name])) == taken
+        settings = LocalSettings.read({name: given})
+        assert {settings.delivery_tokens, settings.operator_keys} == {taken, ()}
 
 
 @pytest.mark.parametrize("function", ["process", "index", "notify"])
@@ -192,9 +214,9 @@ def test_a_secret_is_one_long_value_or_two_while_it_is_rotated(name, value, take
 def test_a_function_without_a_delivery_token_starts_on_the_loopback_alone(function, host, starts):
     env = {"DATABASE_URL": "postgresql://x/x", "SSPP_SMTP_URL": "smtp://x", "HOST": host}
     if starts:
-        assert read(env, require=REQUIRED[function]).delivery_token == ""
+        assert FUNCTIONS[function].read(env).missing(env) == []
     else:
-        assert mistakes(env, *REQUIRED[function]) == ["SSPP_DELIVERY_TOKEN is required"]
+        assert mistakes(env, FUNCTIONS[function]) == ["SSPP_DELIVERY_TOKEN is required"]
 
 
 def test_no_mistake_repeats_a_value():
@@ -216,11 +238,19 @@ def test_every_setting_is_documented(name):
     ],
 )
 def test_the_parts_logins_are_read(text, passwords):
-    assert read({"SSPP_DATABASE_LOGINS": text}).passwords == passwords
+    assert LocalSettings.read({"SSPP_DATABASE_LOGINS": text}).passwords == passwords
 
 
 @pytest.mark.parametrize("text", ["api", "api:", ":pw", "ingest:pw", "api:p:w", "api:p\u00e4", "api:a b"])
 def test_a_login_that_could_not_be_made_is_refused_without_its_password(text):
     with pytest.raises(ConfigError, match="SSPP_DATABASE_LOGINS must be like part:password") as refused:
-        read({"SSPP_DATABASE_LOGINS": f"process:hidden,{text}"})
+        LocalSettings.read({"SSPP_DATABASE_LOGINS": f"process:hidden,{text}"})
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_document_names_what_each_part_reads(part):
+    [row] = [line for line in DOCUMENT.read_text("utf-8").splitlines() if line.startswith(f"| {part} |")]
+    _, _, needed, others, _ = row.split("|")
+    assert re.findall("`(.+?)`", needed) == list(PARTS[part].required)
+    assert set(re.findall("`(.+?)`", others)) == PARTS[part].names().keys() - set(PARTS[part].required)

@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 from events.keyspace import CHANNELS
+from events.settings import FUNCTIONS
 from events.subscription import SUBSCRIPTIONS
 from functions import server
 from functions.web.batch import MAX_BATCH
@@ -28,7 +29,7 @@ def test_no_function_consumes_two_channels():
 def test_the_function_of_a_subscription_exists_and_is_served(subscription):
     main = import_module(f"functions.{subscription.function}.main")
     assert callable(getattr(main, subscription.function))
-    assert subscription.function in server.FUNCTIONS
+    assert subscription.function in FUNCTIONS
     assert subscription.function not in server.ASYNCHRONOUS
 
 
