@@ -69,8 +69,8 @@ deploy-dev deploy-staging deploy-prod: $(READY)
 	@command -v pulumi >/dev/null || { echo "the Pulumi command line (>= 3.259) is missing: https://www.pulumi.com/docs/install"; exit 1; }
 	cd pulumi && pulumi up --stack $(@:deploy-%=%)
 
-bench: $(READY)  ## measure on this machine, as ratios; writes bench.json
-	@exec $(BIN)/python -m tests.bench
+bench: $(READY)  ## measure on this machine, as ratios; writes bench.json. ARGS="--only reads --signals 50000"
+	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 faults: $(READY)  ## break every part under load, over a million events; a line each. ARGS="--only poison"
 	@exec $(BIN)/python -m tests.faults $(ARGS)

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.local.parts import ROOT
-from tests.bench import coldstart, cores, delivery, fairness, frontdoor, processing
+from tests.bench import coldstart, cores, delivery, fairness, frontdoor, processing, reads
 from tests.bench.figure import Figure
 
 
@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each figure is measured (default: 5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long a round loads a server (default: 2)")
     parser.add_argument("--backlog", type=int, default=delivery.BACKLOG, help="events two dispatchers work off")
+    parser.add_argument("--signals", type=int, default=reads.SIGNALS, help="signals that reads are measured over")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=ROOT / "bench.json")
     told = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -60,19 +62,29 @@ def main() -> None:
 
 def _measure(console: Console, folder: Path, told: argparse.Namespace) -> list[Figure]:
     found: list[Figure] = []
-    for name in ("door", "processing", "delivery", "fairness", "start"):
-        (folder / name).mkdir()
-    with console.status("measuring the front door"):
-        found += frontdoor.measure(folder / "door", rounds=told.rounds, seconds=told.seconds)
-    with console.status("measuring processing"):
-        found += processing.measure(folder / "processing", rounds=told.rounds)
-    with console.status("measuring deliveries"):
-        found += delivery.measure(folder / "delivery", rounds=min(told.rounds, 3), backlog=told.backlog)
-    with console.status("measuring fairness"):
-        found += fairness.measure(folder / "fairness", rounds=min(told.rounds, 3), seconds=told.seconds)
-    with console.status("measuring cold starts"):
-        found += coldstart.measure(folder / "start", rounds=told.rounds)
+    for name, measure in PARTS.items():
+        if not told.only or name in told.only:
+            (folder / name).mkdir()
+            with console.status(f"measuring {name}"):
+                found += measure(folder / name, told)
     return found
+
+
+def _few(told: argparse.Namespace) -> int:
+    return min(int(told.rounds), 3)
+
+
+#: Name -> what measures it. Deliveries and fairness differ little from round to round, and take long.
+PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
+    "ingest": lambda folder, told: frontdoor.measure(folder, rounds=told.rounds, seconds=told.seconds),
+    "processing": lambda folder, told: processing.measure(folder, rounds=told.rounds),
+    "delivery": lambda folder, told: delivery.measure(folder, rounds=_few(told), backlog=told.backlog),
+    "fairness": lambda folder, told: fairness.measure(folder, rounds=_few(told), seconds=told.seconds),
+    "start": lambda folder, told: coldstart.measure(folder, rounds=told.rounds),
+    "reads": lambda folder, told: reads.measure(
+        folder, rounds=told.rounds, seconds=told.seconds, signals=told.signals
+    ),
+}
 
 
 def _table(figures: Sequence[Figure]) -> Table:

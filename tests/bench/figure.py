@@ -18,6 +18,7 @@ class Figure:
         baselines: one a round.
         least: the goal: at least so much (the ratio, else the value).
         most: the goal: at most so much. Neither: a figure to watch.
+        most_alone: a goal for the value itself beside the one for the ratio: at most so much.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Figure:
     baselines: Sequence[float] = ()
     least: float | None = None
     most: float | None = None
+    most_alone: float | None = None
 
     @property
     def value(self) -> float | None:
@@ -48,13 +50,15 @@ class Figure:
         judged = self.ratio if self.baseline else self.value
         if judged is None or (self.least is None and self.most is None):
             return None
-        return (self.least is None or judged >= self.least) and (self.most is None or judged <= self.most)
+        alone = self.most_alone is None or (self.value or 0.0) <= self.most_alone
+        return alone and (self.least is None or judged >= self.least) and (self.most is None or judged <= self.most)
 
     @property
     def goal(self) -> str:
         if self.least is not None:
             return f">= {self.least:g}"
-        return f"<= {self.most:g}" if self.most is not None else ""
+        alone = f", <= {self.most_alone:g} {self.unit}" if self.most_alone is not None else ""
+        return f"<= {self.most:g}{alone}" if self.most is not None else ""
 
     def as_json(self) -> dict[str, Any]:
         return {
