@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 
 import redis
 
-from events import keyspace, settings
+from events import keyspace
+from events.settings import MigrateSettings
 from events.subscription import SUBSCRIPTIONS
 from functions import migrate
 from functions.adapters.postgres.database import connect
@@ -131,7 +132,7 @@ def _installation(folder: Path, signals: int) -> Iterator[Installation]:
     folder.mkdir()
     with postgres.running(folder) as database_url, valkey.running(folder) as redis_url:
         stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
-        migrate.run(settings.read(stores))
+        migrate.run(MigrateSettings.read(stores))
         keys = {name: tenant.make(name, _rule(name), **_urls(stores)) for name in history.TENANTS}
         before = _size(database_url)
         known = _load(folder, stores, history.events(signals, datetime.now(UTC)))
