@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -36,9 +37,9 @@ from events.keyspace import (
     fair_keys,
     parked_key,
     retry_key,
-    script,
     stream_key,
 )
+from events.script import LUA, script
 
 #: A consumer that holds nothing and has not been heard of for this long is forgotten.
 CONSUMER_GONE_MS = 3_600_000
@@ -127,13 +128,15 @@ def translated() -> Iterator[None]:
         raise
 
 
-def run_script(client: redis.Redis, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    """Run one of ``lua/*.lua``; a server that does not know it, or forgot it, is told it.
+def run_script(
+    client: redis.Redis, name: str, keys: Sequence[str], arguments: Sequence[Any], folder: Path = LUA
+) -> Any:
+    """Run ``<folder>/<name>.lua``, and load it first into a server that does not have it.
 
     Raises:
         Unavailable: Redis is away, full or not writable now.
     """
-    wanted, any_client = script(name), cast("Any", client)
+    wanted, any_client = script(name, folder), cast("Any", client)
     with translated():
         try:
             return any_client.evalsha(wanted.sha, len(keys), *keys, *arguments)

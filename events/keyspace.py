@@ -1,22 +1,12 @@
-"""The names of everything kept in Redis, and the Lua scripts. Needs no client, so that the front door starts fast.
+"""The names of the channels' keys in Redis. Needs no client, so that the front door starts fast.
 
 All keys of a partition share a hash tag, so that the scripts run on Redis Cluster too.
 """
 
 from __future__ import annotations
 
-import re
 import zlib
-from dataclasses import dataclass, field
-from datetime import date
-from functools import cache
-from hashlib import sha1
-from pathlib import Path
 
-#: How many partitions the installation has.
-PARTITIONS_KEY = "sspp:partitions"
-#: The hour of the clock's latest tick.
-TICKED_KEY = "sspp:ticked"
 #: The one consumer group of every channel: one subscription each.
 GROUP = "dispatchers"
 
@@ -28,11 +18,6 @@ CHANNELS = ("events", "signals", "notices")
 FAST, SLOW = "", "slow"
 LANES = (FAST, SLOW)
 
-#: A month's count outlives its month, so that the last of it can still be looked at.
-COUNT_KEPT_S = 62 * 86_400
-
-_LUA = Path(__file__).parent / "lua"
-_INCLUDE = re.compile(r"^--include (\w+)\n", re.MULTILINE)
 #: Replies of Redis that mean "not now": no memory, no disk, a replica, still loading, a script in the way, made a
 #: replica or emptied under a read that waits (UNBLOCKED), or back without its data (NOGROUP): every dispatcher makes
 #: sure of the group before it goes on.
@@ -49,27 +34,6 @@ PASSING = (
     "NOGROUP",
     "UNBLOCKED",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One Lua script, addressed by its SHA-1 as EVALSHA wants it."""
-
-    text: str
-    sha: str = field(default="")
-
-    @classmethod
-    def load(cls, name: str) -> Script:
-        """Read ``lua/<name>.lua``, with ``lua/shared/<part>.lua`` in place of each line ``--include <part>``."""
-        text = (_LUA / f"{name}.lua").read_text("utf-8")
-        text = _INCLUDE.sub(lambda found: (_LUA / "shared" / f"{found[1]}.lua").read_text("utf-8"), text)
-        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-@cache
-def script(name: str) -> Script:
-    """Give the script ``name``, read once."""
-    return Script.load(name)
 
 
 def partition_of(tenant: str, partitions: int) -> int:
@@ -122,11 +86,6 @@ def bury_key(channel: str) -> str:
     return f"sspp:bury:{channel}"
 
 
-def rate_key(who: str, partition: int) -> str:
-    """Where the rate of a tenant, or of one of its keys, is kept."""
-    return f"sspp:{{{partition}}}:rate:{who}"
-
-
 def edited_key(channel: str, partition: int) -> str:
     """The events of dead letters that were edited, a hash by the letters' entry ids."""
     return f"sspp:{{{partition}}}:{channel}:edited"
@@ -149,11 +108,6 @@ PURPOSES = ("events", "signals", "notices", "retries", "dead")
 def bytes_key(partition: int) -> str:
     """How many bytes wait, a hash by tenant and by purpose; lua/shared/overhead.lua has its form."""
     return f"sspp:{{{partition}}}:bytes"
-
-
-def count_key(tenant: str, partition: int, now: date) -> str:
-    """Where the events that ``tenant`` was accepted this month (UTC) are counted."""
-    return f"sspp:{{{partition}}}:usage:{tenant}:{now.year}-{now.month:02}"
 
 
 def _prefix(channel: str, partition: int, lane: str) -> str:

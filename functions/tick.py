@@ -18,7 +18,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic_core import to_json
 
-from events import channel, keyspace, log
+from events import channel, log
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
 from events.settings import TickSettings
@@ -28,6 +28,8 @@ from functions.domain.signal import instant
 from functions.service import catch_up, quota, restore
 
 SOURCE = "/sspp/clock"
+#: The hour of the latest tick.
+TICKED_KEY = "sspp:ticked"
 #: Seconds after which the hour of the latest tick is forgotten.
 TICKED_KEPT_S = 7200
 
@@ -88,11 +90,11 @@ def look(settings: TickSettings, now: datetime) -> None:
 def _tick(settings: TickSettings, when: datetime) -> None:
     """Publish the tick of ``when``, unless that was done."""
     with closing(channel.connect(settings.redis_url)) as client, translated():
-        if client.get(keyspace.TICKED_KEY) == when.isoformat().encode():
+        if client.get(TICKED_KEY) == when.isoformat().encode():
             return
         # Published before it is noted: dying in between ticks twice, which the event's identity makes harmless.
         Channel(client, "events", 0, "tick").publish(event(when))
-        client.set(keyspace.TICKED_KEY, when.isoformat(), ex=TICKED_KEPT_S)
+        client.set(TICKED_KEY, when.isoformat(), ex=TICKED_KEPT_S)
     _LOG.info("ticked", at=when.isoformat())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from events import keyspace
 from events.log import Log
+from functions.adapters.redis.admission import Place, count_key
 from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
 from functions.domain.key import REMEMBERED_S, Grant, digest, well_formed
@@ -20,19 +20,6 @@ log = Log("ingest")
 
 #: Unknown keys are remembered too; a flood of made-up ones must not fill the memory.
 MOST_REMEMBERED = 10_000
-
-
-class Place(NamedTuple):
-    """Where the events of one key go in one month: what the admission script is told beside the events themselves.
-
-    Args:
-        month: of the year; the tenant's counter is another one in the next.
-    """
-
-    month: int
-    partition: int
-    keys: Sequence[str]
-    limits: Sequence[str | int]
 
 
 @dataclass(slots=True)
@@ -72,7 +59,7 @@ class KeyCache:
     Args:
         redis: where the directory is.
         clock: seconds, monotonic.
-        partitions: see :class:`functions.ingest.admission.Limits`.
+        partitions: see :class:`functions.adapters.redis.admission.Limits`.
     """
 
     def __init__(self, redis: Pipe, clock: Callable[[], float], partitions: int) -> None:
@@ -118,9 +105,9 @@ class KeyCache:
         if grant is None:
             return None
         tenant = grant.tenant_id
-        count_key = keyspace.count_key(tenant, keyspace.partition_of(tenant, self._partitions), now)
+        counter = count_key(tenant, keyspace.partition_of(tenant, self._partitions), now)
         terms, used = await asyncio.gather(
-            self._redis.execute("GET", terms_of(tenant)), self._redis.execute("GET", count_key)
+            self._redis.execute("GET", terms_of(tenant)), self._redis.execute("GET", counter)
         )
         known = decode_terms(terms)
         return Sender(wanted, replace(grant, suspended=known.suspended), known, int(used or 0))

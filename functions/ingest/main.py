@@ -14,9 +14,10 @@ from events.log import Throttle
 from events.settings import FrontDoorSettings, IngestSettings
 from events.wake import Waker
 from functions.adapters.redis import cluster
+from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.durability import Durability
 from functions.domain.plan import Rate
-from functions.ingest.admission import Admission, Limits
+from functions.ingest.admission import Admission
 from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
 from functions.ingest.keys import KeyCache
 from functions.web.asgi import Receive, Scope, Send

@@ -20,7 +20,9 @@ import redis
 
 from events import channel, cloudevent, keyspace
 from events.content import content_hash
-from events.identities import CONTENT_BYTES, Generations, Identity, generations_key
+from events.script import script
+from functions.adapters.redis import LUA, admission
+from functions.adapters.redis.identities import CONTENT_BYTES, Generations, Identity, generations_key
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain import sales
 from functions.domain.key import RANDOM_BYTES, new_key
@@ -66,7 +68,7 @@ def _empty(redis_url: str, key: str) -> None:
         client.flushall()
         # A rewrite of its log in the background would hit some rounds and not others.
         client.config_set("auto-aof-rewrite-percentage", 0)
-        client.script_load(keyspace.script("admit").text)
+        client.script_load(script("admit", LUA).text)
         tenant.let_in(client, _TENANT, key)
         channel.Channel(client, "events", 0, "bench").ensure()
 
@@ -233,20 +235,20 @@ def _scripts(redis_url: str, seconds: float) -> float:
 def _calls() -> Iterator[bytes]:
     keys = [
         *(keyspace.stream_key("events", 0, lane) for lane in keyspace.LANES),
-        keyspace.count_key(_TENANT, 0, datetime.now(UTC)),
-        keyspace.rate_key(_TENANT, 0),
-        keyspace.rate_key(f"{_TENANT}:key", 0),
-        keyspace.rate_key(f"{_TENANT}:fair", 0),
+        admission.count_key(_TENANT, 0, datetime.now(UTC)),
+        admission.rate_key(_TENANT, 0),
+        admission.rate_key(f"{_TENANT}:key", 0),
+        admission.rate_key(f"{_TENANT}:fair", 0),
         generations_key(0),
         keyspace.bytes_key(0),
         *keyspace.fair_keys("events", 0),
         *Generations(0, _GENERATIONS).buckets_of(Identity(b"", _BUCKET)),
     ]
-    limits = [10**9, 7 * 86_400, -1, keyspace.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR, _TENANT, servers.UNBOUNDED]
+    limits = [10**9, 7 * 86_400, -1, admission.COUNT_KEPT_S, 0, 0, 0, 0, *_FAIR, _TENANT, servers.UNBOUNDED]
     stamps = {sales.TENANT: _TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
     content = content_hash(cloudevent.parse(_event()).event)[:CONTENT_BYTES]
     arguments = [*limits, _GENERATIONS, _NUMBER, content, cloudevent.stamp(_event(), **stamps)]
-    sha = keyspace.script("admit").sha
+    sha = script("admit", LUA).sha
     call = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments))
     parts = [part.split(b":%d\r" % _BUCKET) for part in call.split(_NUMBER.encode())]
     for number in _numbers:

@@ -16,10 +16,11 @@ from typing import Any
 from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Entry, Outcome, Park
 from events.deadletter import DeadLetters, Letter, Wanted, with_data
+from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect
 from functions.domain.key import WRITE_EVENTS, Grant
 from functions.domain.plan import Rate, Terms
-from functions.ingest.admission import Admission, Arrival, Limits
+from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Decision
 from functions.ingest.keys import KeyCache, Sender
 

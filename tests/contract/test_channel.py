@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from events import channel, keyspace
 from events.channel import HANDED_BYTES, STEP, Bury, Channel, Done, Entry, Park
 from events.errors import Unavailable
-from events.identities import Generations, generations_key, identity
 from events.keyspace import CHANNELS, GROUP
+from functions.adapters.redis.identities import Generations, generations_key, identity
 from tests.contract.fakes import Broker, FakeChannel
 from tests.contract.partition import SERVERS
 from tests.servers.parts import until

@@ -15,12 +15,13 @@ import redis
 
 from events import cloudevent, keyspace
 from events.errors import Unavailable
-from events.identities import Generations, generations_key, identity
+from functions.adapters.redis.admission import COUNT_KEPT_S, Limits, count_key
 from functions.adapters.redis.cluster import connect
+from functions.adapters.redis.identities import Generations, generations_key, identity
 from functions.adapters.redis.seen import SeenEvents
 from functions.domain.key import WRITE_EVENTS, Grant
 from functions.domain.plan import Terms
-from functions.ingest.admission import Admission, Arrival, Limits
+from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import CONFLICT, FULL, Accepted, Decision, Declined
 from functions.ingest.keys import KeyCache, Sender
 from tests.servers import redis_server
@@ -109,13 +110,13 @@ def test_identities_take_few_bytes_and_are_found_in_every_generation(url, client
     assert {client.object("encoding", key) for key in buckets} == {b"listpack"}
     assert min(client.ttl(key) for key in buckets) >= DAY_S
     assert at(url, lambda door: stored(door, range(0, count, 7))) == 0
-    assert 0 < client.ttl(keyspace.count_key(TENANT, 0, ARRIVAL.now)) <= keyspace.COUNT_KEPT_S
+    assert 0 < client.ttl(count_key(TENANT, 0, ARRIVAL.now)) <= COUNT_KEPT_S
 
 
 def test_two_front_doors_agree_while_generations_change(url):
     async def both(first: Admission) -> list[int]:
         pipe = connect(url)
-        second = Admission(pipe, first._keys, first._limits)
+        second = Admission(pipe, first._keys, first._script._limits)
         try:
             seen = [await stored(first, range(start, start + 2_000)) for start in range(0, 12_000, 2_000)]
             return [sum(seen), await stored(second, range(12_000)), await stored(first, range(12_000, 12_500))]

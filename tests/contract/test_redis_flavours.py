@@ -24,14 +24,17 @@ from events import channel, cloudevent, keyspace
 from events.channel import Bury, Channel, Done, Park
 from events.deadletter import DeadLetters, Wanted, with_data
 from events.errors import ConfigError, Unavailable
-from functions.adapters.redis import partitions
+from events.script import LUA as CHANNEL_SCRIPTS
+from events.script import script
+from functions.adapters.redis import LUA, partitions
+from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.directory import COMPLETE
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.adapters.redis.seen import SeenEvents
 from functions.domain.key import REMEMBERED_S, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Rate, Terms
-from functions.ingest.admission import Admission, Arrival, Limits
+from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Accepted, Decision
 from functions.ingest.keys import KeyCache
 from functions.local import ports
@@ -39,7 +42,10 @@ from tests.servers import redis_server
 from tests.servers.lanes import waiting
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-SCRIPTS = sorted(path.stem for path in (Path(keyspace.__file__).parent / "lua").glob("*.lua"))
+#: Every script there is, by name.
+SCRIPTS = {
+    path.stem: script(path.stem, folder) for folder in (CHANNEL_SCRIPTS, LUA) for path in sorted(folder.glob("*.lua"))
+}
 
 #: A tenant for each of four partitions.
 TENANTS = {keyspace.partition_of(name, 4): name for name in (f"tenant-{number}" for number in range(100))}
@@ -187,7 +193,7 @@ def test_partitions_are_carried_on_whichever_node_they_live(cluster, lane):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_whose_keys_are_in_two_slots_is_refused(cluster, name):
     keys = [keyspace.stream_key("events", 0), keyspace.stream_key("signals", 1)]
-    text = keyspace.script(name).text
+    text = SCRIPTS[name].text
     with pytest.raises(redis.RedisClusterException, match="same key slot"):
         cluster.eval(text, 2, *keys, 1)
     node = cluster.get_node_from_key(keys[0])

@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
-from events import channel, identities, keyspace
+from events import channel, keyspace
 from events.channel import Channel
 from events.deadletter import DeadLetters, Wanted
 from events.errors import Unavailable
 from events.subscription import SUBSCRIPTIONS
 from functions import tick
-from functions.adapters.redis import directory, usage
+from functions.adapters.redis import admission, directory, identities, partitions, usage
 from functions.adapters.redis.keys import RedisKeyDirectory
 from tests.contract.test_redis_flavours import (
     LIMITS,
     NOW,
+    SCRIPTS,
     TENANTS,
     carry,
     check_admission,
@@ -39,7 +40,7 @@ from tests.servers import redis_server
 TESTER = "tester"
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
 PARKED, DEAD = keyspace.parked_key("events", 0), keyspace.dead_key("events", 0)
-IDS, USED = identities.generations_key(0), keyspace.count_key("tenant", 0, NOW)
+IDS, USED = identities.generations_key(0), admission.count_key("tenant", 0, NOW)
 KEY, TERMS = directory.key_of("digest"), directory.terms_of("tenant")
 
 
@@ -139,8 +140,8 @@ def test_an_operator_fills_redis_and_works_on_dead_letters(as_user):
         known.put_follow_up(filled_at)
         assert known.follow_up() == filled_at
     Channel(client, "events", 0, "tick").publish(tick.event(NOW))
-    client.set(keyspace.TICKED_KEY, NOW.isoformat(), ex=tick.TICKED_KEPT_S)
-    assert client.get(keyspace.TICKED_KEY) == NOW.isoformat().encode()
+    client.set(tick.TICKED_KEY, NOW.isoformat(), ex=tick.TICKED_KEPT_S)
+    assert client.get(tick.TICKED_KEY) == NOW.isoformat().encode()
     carry(as_user("dispatcher"), 1)
     check_dead_letters(as_user("dispatcher"), client, 1)
     DeadLetters(client, LIMITS.partitions).allow("events", 60)
@@ -192,7 +193,7 @@ SENDS: Mapping[str, Sends] = {
 
 def commands_in(script: str) -> set[str]:
     """The commands a script may run, a subcommand with its command."""
-    found = re.findall(r"redis\.p?call\(('\w+'|ARGV\[1\])(?:, '([A-Z]+)'(?=,))?", keyspace.script(script).text)
+    found = re.findall(r"redis\.p?call\(('\w+'|ARGV\[1\])(?:, '([A-Z]+)'(?=,))?", SCRIPTS[script].text)
     containers = {"XGROUP", "XINFO"}
     names = {f"{name[1:-1]}|{sub}" if name[1:-1] in containers else name.strip("'") for name, sub in found}
     if "ARGV[1]" in names:  # letters.lua is told which way to read
@@ -201,8 +202,7 @@ def commands_in(script: str) -> set[str]:
 
 
 def test_every_script_is_somebodys():
-    there = {path.stem for path in keyspace._LUA.glob("*.lua")}
-    assert there == {script for sends in SENDS.values() for script in sends.scripts}
+    assert SCRIPTS.keys() == {script for sends in SENDS.values() for script in sends.scripts}
 
 
 @pytest.mark.parametrize("user", SENDS)
@@ -233,10 +233,10 @@ KEYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "behind": ("behind_key", [keyspace.behind_key(name, 12) for name in ("signals", "notices")]),
     "bytes": ("bytes_key", [keyspace.bytes_key(12)]),
     "allowed burials": ("bury_key", [keyspace.bury_key("events")]),
-    "rates": ("rate_key", [keyspace.rate_key(who, 12) for who in ("tenant", "tenant:0123", "tenant:fair")]),
-    "counts": ("count_key", [keyspace.count_key("tenant", 12, datetime(2026, 1, 1, tzinfo=NOW.tzinfo))]),
-    "partitions": ("PARTITIONS_KEY", [keyspace.PARTITIONS_KEY]),
-    "ticked": ("TICKED_KEY", [keyspace.TICKED_KEY]),
+    "rates": ("rate_key", [admission.rate_key(who, 12) for who in ("tenant", "tenant:0123", "tenant:fair")]),
+    "counts": ("count_key", [admission.count_key("tenant", 12, datetime(2026, 1, 1, tzinfo=NOW.tzinfo))]),
+    "partitions": ("PARTITIONS_KEY", [partitions.PARTITIONS_KEY]),
+    "ticked": ("TICKED_KEY", [tick.TICKED_KEY]),
     "identities": ("generations_key", [identities.generations_key(12), f"{identities.generations_key(12)}:1:63"]),
     "directory": ("key_of", [KEY, TERMS, directory.COMPLETE, directory.FILLED, directory.FOLLOW_UP]),
     "others'": ("", ["another:key", "sspp", "sspp:x", "sspp:{x}:events:x"]),
@@ -304,7 +304,8 @@ _ARGUMENTS = {
 
 
 def test_every_key_there_is_has_a_decision():
-    made = {name for name in (*vars(keyspace), *vars(identities)) if name.lower().endswith("_key")}
+    modules = (keyspace, admission, identities, partitions, tick)
+    made = {name for module in modules for name in vars(module) if name.lower().endswith("_key")}
     assert made | {"key_of", ""} == {maker for maker, _ in KEYS.values()}
 
 
@@ -471,7 +472,7 @@ REFUSED: Mapping[str, Sequence[Sequence[Any]]] = {
         *_DISPATCHING,
         ("XADD", DEAD, "*", "event", "x"),
         ("HSET", IDS, "generations", ""),
-        ("SET", keyspace.rate_key("tenant", 0), 1),
+        ("SET", admission.rate_key("tenant", 0), 1),
         ("INFO",),
         ("CONFIG", "GET", "*"),
     ],

@@ -18,9 +18,9 @@ import pytest
 import redis
 
 from events.cloudevent import event_id
-from events.identities import CONTENT_BYTES, Generations, generations_key, identity
 from events.keyspace import CHANNELS, LANES, buried_key, dead_key, stream_key
 from functions.adapters.postgres.database import connect
+from functions.adapters.redis.identities import CONTENT_BYTES, Generations, generations_key, identity
 from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType
 from functions.service import event_types, keys, tenants

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import redis
 
-from events import keyspace
+from functions.adapters.redis.admission import rate_key
 from tests.servers import frontdoor
 from tests.servers.frontdoor import FrontDoor
 
@@ -62,7 +62,7 @@ def test_an_event_sent_again_is_the_same_whatever_its_lane(front_door):
 def test_a_tenant_that_is_back_below_its_rate_is_back_in_the_fast_lane(front_door):
     send(front_door, *range(BURST + 200))  # what goes to the slow lane uses up nothing of the fair rate
     with redis.Redis.from_url(front_door.redis_url) as client:
-        fair = keyspace.rate_key(f"{frontdoor.TENANT}:fair", 0)
+        fair = rate_key(f"{frontdoor.TENANT}:fair", 0)
         arrival = client.get(fair)
         client.set(fair, int(arrival) - 2_000_000)  # two seconds later
     send(front_door, "later")
@@ -75,7 +75,7 @@ def test_a_full_slow_lane_refuses_what_is_above_the_fair_rate_alone(front_door):
     assert [result["status"] for result in answer.json()["results"][-50:]] == [503] * 50
     assert [len(lane) for lane in lanes(front_door)] == [BURST, 100]
     with redis.Redis.from_url(front_door.redis_url) as client:
-        client.delete(keyspace.rate_key(f"{frontdoor.TENANT}:fair", 0))  # as it is for every other tenant
+        client.delete(rate_key(f"{frontdoor.TENANT}:fair", 0))  # as it is for every other tenant
     assert send(front_door, "another").status_code == 202
 
 

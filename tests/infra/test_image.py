@@ -133,7 +133,13 @@ def test_the_build_never_sees_secrets_nor_what_no_part_needs(path):
 
 def test_the_build_sees_every_source_of_every_part():
     seen = {str(path) for path in image.context()}
-    assert {"requirements.txt", "events/lua/admit.lua", "functions/ingest/openapi.json", "functions/server.py"} <= seen
+    assert {
+        "requirements.txt",
+        "events/lua/settle.lua",
+        "functions/adapters/redis/lua/admit.lua",
+        "functions/ingest/openapi.json",
+        "functions/server.py",
+    } <= seen
     assert {path.partition("/")[0] for path in seen} == {
         "requirements.txt",
         "requirements.lock",

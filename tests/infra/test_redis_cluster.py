@@ -23,11 +23,12 @@ import redis
 from events import channel, cloudevent, keyspace
 from events.channel import Channel, Done
 from events.errors import Unavailable
+from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain.key import REMEMBERED_S, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Rate, Terms
-from functions.ingest.admission import Admission, Arrival, Limits
+from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Accepted
 from functions.ingest.keys import KeyCache
 from functions.local import ports, process

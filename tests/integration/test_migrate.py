@@ -20,6 +20,7 @@ from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis import partitions
+from functions.adapters.redis.admission import count_key
 from tests.conftest import cloned
 from tests.integration.test_signal_store import NOW, signal
 
@@ -33,7 +34,7 @@ def test_a_months_count_that_redis_lost_begins_with_what_was_processed(
     PostgresSignalStore(database).record([signal(7, received_at=last_month, occurred_at=last_month)])
     settings = MigrateSettings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
     with redis.Redis.from_url(redis_url) as client:
-        count = keyspace.count_key("acme-inc", 0, NOW)
+        count = count_key("acme-inc", 0, NOW)
         migrate.run(settings, NOW)
         assert client.get(count) == b"3"
         client.set(count, 5)  # accepted and not processed yet: what is there is more exact

@@ -23,6 +23,7 @@ from functions import migrate, tick
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
+from functions.adapters.redis.admission import count_key
 from functions.adapters.redis.directory import COMPLETE, FILLED, key_of
 from functions.domain.key import WRITE_EVENTS, Grant, digest
 from functions.domain.plan import Plan
@@ -64,7 +65,7 @@ def settings(database_url: str, redis_url: str) -> TickSettings:
 
 def has_all(client: redis.Redis) -> bool:
     """Whether Redis has what it needs to take events."""
-    count = client.get(keyspace.count_key("acme-inc", 0, SIGNALS_NOW))
+    count = client.get(count_key("acme-inc", 0, SIGNALS_NOW))
     groups = client.exists(keyspace.stream_key("notices", 0, keyspace.SLOW))
     return (count, client.exists(key_of(digest("key")), COMPLETE), groups) == (b"3", 2, 1)
 
@@ -122,7 +123,7 @@ def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_
         with register.opened(settings.database_url, settings.redis_url) as known:
             tenants.put(known, OPERATOR, "another", "Another")
             known.publish()
-        client.incrby(keyspace.count_key("acme-inc", 0, SIGNALS_NOW), 1)  # accepted since
+        client.incrby(count_key("acme-inc", 0, SIGNALS_NOW), 1)  # accepted since
         tick.look(settings, SIGNALS_NOW)
         assert has_all(client)
 
@@ -153,7 +154,7 @@ def limit(settings: TickSettings, **monthly: int) -> None:
 
 
 def accept(client: redis.Redis, count: int) -> None:
-    client.incrby(keyspace.count_key("acme-inc", 0, SIGNALS_NOW), count)
+    client.incrby(count_key("acme-inc", 0, SIGNALS_NOW), count)
 
 
 def told_of(client: redis.Redis) -> int:

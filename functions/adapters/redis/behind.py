@@ -11,6 +11,7 @@ import redis
 
 from events.channel import Channel, run_script, translated
 from events.keyspace import SLOW, behind_key, bytes_key
+from functions.adapters.redis import LUA
 
 #: Bytes that an id takes while it waits, a little more than it does.
 ID_BYTES = 512
@@ -83,4 +84,4 @@ class BehindChannel:
             False where more was left out since ``stretch`` was read, so that nothing was noted.
         """
         since = (at + MARGIN).isoformat() if at else ""
-        return bool(run_script(self._redis, "caught_up", [self._key], [stretch.left_out, since]))
+        return bool(run_script(self._redis, "caught_up", [self._key], [stretch.left_out, since], LUA))

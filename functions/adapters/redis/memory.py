@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from events import metrics
-from events.identities import IDENTITY_BYTES, Generations, generations_key
 from events.keyspace import PURPOSES, bytes_key
 from functions.adapters.redis.directory import COMPLETE
+from functions.adapters.redis.identities import IDENTITY_BYTES, Generations, generations_key
 
 #: Buckets of a generation whose identities are counted; the others are taken to be as full.
 SAMPLED = 16
@@ -20,8 +20,8 @@ Execute = Callable[..., Awaitable[Any]]
 async def by_purpose(execute: Execute, partitions: int) -> dict[str, int]:
     """Return bytes by purpose, with ``used`` and ``limit`` as Redis has them and the ``rest`` of what is used.
 
-    What waits counts as lua/shared/overhead.lua says; identities and the key directory are estimates. Of a cluster,
-    ``used``, ``limit`` and ``rest`` are one node's.
+    Waiting bytes are counted by the scripts (events/lua/shared/overhead.lua); identities and the key directory are
+    estimates. Of a cluster, ``used``, ``limit`` and ``rest`` are one node's.
 
     Raises:
         Unavailable: Redis could not be reached.

@@ -9,7 +9,11 @@ import redis
 
 from events.channel import run_script, translated
 from events.errors import ConfigError
-from events.keyspace import CHANNELS, LANES, PARTITIONS_KEY, bytes_key, dead_key, fair_key, retry_key, stream_key
+from events.keyspace import CHANNELS, LANES, bytes_key, dead_key, fair_key, retry_key, stream_key
+from functions.adapters.redis import LUA
+
+#: How many partitions the installation has.
+PARTITIONS_KEY = "sspp:partitions"
 
 
 def settle_on(client: redis.Redis, partitions: int) -> None:
@@ -45,7 +49,7 @@ def forget_bytes(client: redis.Redis, partitions: int) -> int:
         streams, letters = [stream_key(*lane) for lane in lanes], [dead_key(name, partition) for name in CHANNELS]
         queues = [retry_key(*lane) for lane in lanes] + [fair_key(name, partition) for name in CHANNELS]
         keys = [bytes_key(partition), *streams, *letters, *queues]
-        forgotten += int(run_script(client, "level", keys, [len(streams), len(letters)]))
+        forgotten += int(run_script(client, "level", keys, [len(streams), len(letters)], LUA))
     return forgotten
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 import redis
 
 from events.channel import translated
-from events.identities import Generations, Remembered, generations_key, identity
 from events.keyspace import partition_of
+from functions.adapters.redis.identities import Generations, Remembered, generations_key, identity
 
 
 class SeenEvents:

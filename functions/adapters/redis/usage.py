@@ -10,7 +10,8 @@ from typing import Any
 import redis
 
 from events.channel import translated
-from events.keyspace import COUNT_KEPT_S, count_key, partition_of
+from events.keyspace import partition_of
+from functions.adapters.redis.admission import COUNT_KEPT_S, count_key
 
 #: Keys one command names, so that none keeps Redis from others for long.
 MOST_AT_ONCE = 500

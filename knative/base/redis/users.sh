@@ -16,7 +16,7 @@ hashes() (
 own='resetchannels -@all +@connection -@admin -@dangerous -client|tracking'
 # A command passes where one pair of brackets, or what stands outside of them, allows it on all of its keys. So no
 # command works on another kind of key than it is meant for: XADD on streams alone, SET never on one.
-# The names are those of events/keyspace.py; partitions are numbers, and the key directory's tag is {keys}.
+# The names are those of events/keyspace.py and functions/adapters/redis; partitions are numbers, and the key directory's tag is {keys}.
 of='~sspp:{[0-9]*}'
 # A script may be run on any key of ours: each command in it is checked by itself.
 scripts='(~sspp:* +eval +evalsha)'

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Note how far a channel that was behind has caught up, unless more was left out meanwhile.
--- KEYS  1  how far it is behind; settle.lua has its form
+-- KEYS  1  how far it is behind; events/lua/settle.lua has its form
 -- ARGV  1  how many replies had been left out when this began
 --       2  since when it is behind now, or '' where it is not any more
 -- Gives 1, or 0 where more was left out.

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Where only dead letters wait, forget the bytes of everything else: entries that somebody deleted by hand, or that
 -- a version which did not count bytes has settled, were never taken off.
--- KEYS  1    the bytes that wait; lua/shared/overhead.lua has their form
+-- KEYS  1    the bytes that wait; events/lua/shared/overhead.lua has their form
 --       2 .. everything of the partition that may hold some: streams, dead letters, sorted sets
 -- ARGV  1    how many of them are streams
 --       2    how many are dead letters

@@ -7,9 +7,9 @@
 --       4          the tenant's rate, a theoretical arrival time in us (GCRA)
 --       5          the API key's rate, the same
 --       6          the tenant's fair rate, the same
---       7          the generations of remembered identities, a hash; events/identities.py has their form
---       8          the bytes that wait; lua/shared/overhead.lua has its form
---       9, 10, 11  the fair queue of the slow lane: the queue, its events, its finish times; lua/shared/fair.lua
+--       7          the generations of remembered identities, a hash; functions/adapters/redis/identities.py has their form
+--       8          the bytes that wait; events/lua/shared/overhead.lua has its form
+--       9, 10, 11  the fair queue of the slow lane: the queue, its events, its finish times; see shared/fair.lua
 --       12 ..      per event, for each generation the bucket where its identity may be, the newest generation's first
 -- ARGV  1          the longest each stream may get
 --       2          seconds an identity is remembered
