@@ -17,49 +17,43 @@ from objects import CONFINED, Object
 import pulumi
 
 SCRIPTS = Path(__file__).parent / "backup"
-FOLDER = "/backup"
-#: What the steps are told, by Secret.
+#: The Jobs' own volume: the data as files, and the same encrypted.
+PLAIN, SEALED = "/backup/plain", "/backup/sealed"
+#: Secret -> the keys of it that a step reads.
 KEYS = {
     "sspp-redis": ("REDIS_BACKUP_URL",),
     "sspp-database": ("DATABASE_URL",),
-    "sspp-backup": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET", "BACKUP_CERTIFICATE"),
-    # Not made here: whoever restores brings it, and takes it away again.
+    "sspp-backup": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"),
+    "sspp-backup-certificate": ("BACKUP_CERTIFICATE",),
+    # Not made here: the person who restores brings it, and takes it away again.
     "sspp-backup-key": ("BACKUP_KEY",),
 }
-#: Neither PostgreSQL's nor Python's image needs a user of its own; Redis' data belongs to 999.
+#: The images need no user of their own; Redis' data belongs to 999.
 USER = 999
-#: The volume of Redis' StatefulSet in knative/base.
-REDIS_VOLUME = "data-sspp-redis-0"
 #: UTC. Redis holds what came in during the last minutes, so it is saved more often than PostgreSQL, and moved less.
 REDIS_AT, POSTGRES_AT = "17 */6 * * *", "47 2 * * *"
 
 
 def scripts() -> dict[str, str]:
-    """Name -> text of every script."""
-    return {path.name: path.read_text("utf-8") for path in sorted(SCRIPTS.iterdir()) if path.suffix in {".py", ".sh"}}
+    """Return name -> text of every script."""
+    return {path.name: path.read_text("utf-8") for path in sorted(SCRIPTS.glob("*.sh"))}
 
 
 def cron_jobs(stack: Stack) -> list[Object]:
     """Two that back up, and two that never run by themselves: ``kubectl create job --from=cronjob/restore-redis``."""
-    redis = f"{FOLDER}/redis.rdb"
-    postgres = f"{FOLDER}/postgres.dump"
+    dump, data = ("dump-cluster", 6) if stack.redis == "cluster" else ("dump", 1)
+    volumes = {f"data-sspp-redis-{number}": f"/data-{number}" for number in range(data)}
+    postgres = f"{PLAIN}/postgres.dump"
     return [
-        _cron_job(
-            stack,
-            "backup-redis",
-            REDIS_AT,
-            _python("dump", ["sspp-redis"], "dump_redis.py", redis),
-            _put(redis, "redis"),
-        ),
-        _cron_job(stack, "backup-postgres", POSTGRES_AT, _postgres("dump", postgres), _put(postgres, "postgres")),
-        _cron_job(stack, "restore-postgres", None, _get("postgres", postgres), _postgres("restore", postgres)),
+        _cron_job(stack, "backup-redis", REDIS_AT, [_redis("sspp-redis", dump, PLAIN), _seal(), _put("redis")]),
+        _cron_job(stack, "backup-postgres", POSTGRES_AT, [_postgres("dump", postgres), _seal(), _put("postgres")]),
+        _cron_job(stack, "restore-postgres", None, [_get("postgres"), _open(), _postgres("restore", postgres)]),
         _cron_job(
             stack,
             "restore-redis",
             None,
-            _get("redis", redis),
-            _python("restore", [], "restore_redis.py", redis, "/data"),
-            volume=REDIS_VOLUME,
+            [_get("redis"), _open(), _redis("", "restore", PLAIN, *volumes.values())],
+            volumes,
         ),
     ]
 
@@ -81,59 +75,74 @@ def openings(stack: Stack) -> list[Object]:
     ]
 
 
-def _python(name: str, secrets: list[str], script: str, *words: str) -> Object:
-    return _container(name, versions.PYTHON_IMAGE, secrets, ["python", "-I", f"/scripts/{script}", *words])
+def _redis(secret: str, *words: str) -> Object:
+    return _container("redis", versions.REDIS_IMAGE, secret, "redis.sh", *words)
 
 
-def _postgres(verb: str, file: str) -> Object:
-    return _container(verb, versions.POSTGRES_IMAGE, ["sspp-database"], ["sh", "/scripts/postgres.sh", verb, file])
+def _postgres(*words: str) -> Object:
+    return _container("postgres", versions.POSTGRES_IMAGE, "sspp-database", "postgres.sh", *words)
 
 
-def _put(file: str, name: str) -> Object:
-    return _python("put", ["sspp-backup"], "store.py", "put", file, name)
+def _seal() -> Object:
+    # PostgreSQL's image has openssl, which its package of certificates needs.
+    return _container("seal", versions.POSTGRES_IMAGE, "sspp-backup-certificate", "seal.sh", "seal", PLAIN, SEALED)
 
 
-def _get(name: str, file: str) -> Object:
-    return _python("get", ["sspp-backup", "sspp-backup-key"], "store.py", "get", name, file, "$(MOMENT)")
+def _open() -> Object:
+    return _container("open", versions.POSTGRES_IMAGE, "sspp-backup-key", "seal.sh", "open", SEALED, PLAIN)
 
 
-def _container(name: str, image: str, secrets: list[str], command: list[str]) -> Object:
-    """One step of a Job; it is told what ``secrets`` hold for it and of no other."""
-    env: list[Object] = [{"name": "TMPDIR", "value": FOLDER}, {"name": "MOMENT", "value": "latest"}]
-    for secret in secrets:
-        env += [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for key in KEYS[secret]]
+def _put(name: str) -> Object:
+    return _container("put", versions.RCLONE_IMAGE, "sspp-backup", "store.sh", "put", SEALED, name)
+
+
+def _get(name: str) -> Object:
+    return _container("get", versions.RCLONE_IMAGE, "sspp-backup", "store.sh", "get", name, SEALED, "$(MOMENT)")
+
+
+def _container(name: str, image: str, secret: str, script: str, *words: str) -> Object:
+    """One step of a Job; it reads ``secret`` alone, so no step has both the data's password and the bucket's key."""
+    env: list[Object] = [{"name": "TMPDIR", "value": "/backup"}, {"name": "MOMENT", "value": "latest"}]
+    for key in KEYS.get(secret, ()):
+        env.append({"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": command,
+        "command": ["sh", f"/scripts/{script}", *words],
         "env": env,
         "securityContext": CONFINED,
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "volumeMounts": [
             {"name": "scripts", "mountPath": "/scripts", "readOnly": True},
-            {"name": "backup", "mountPath": FOLDER},
+            {"name": "backup", "mountPath": "/backup"},
         ],
     }
 
 
 def _cron_job(
-    stack: Stack, name: str, schedule: str | None, first: Object, then: Object, volume: str | None = None
+    stack: Stack, name: str, schedule: str | None, steps: list[Object], claims: Mapping[str, str] | None = None
 ) -> Object:
+    """A CronJob that runs ``steps`` one after the other; without a ``schedule`` only when it is asked to.
+
+    Args:
+        claims: PersistentVolumeClaim -> where the last step has it.
+    """
+    *before, last = steps
     volumes: list[Object] = [
         {"name": "scripts", "configMap": {"name": "sspp-backup-scripts"}},
         {"name": "backup", "emptyDir": {}},
     ]
-    if volume:
-        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": volume}})
-        then = {**then, "volumeMounts": [*then["volumeMounts"], {"name": "data", "mountPath": "/data"}]}
+    for claim, path in (claims or {}).items():
+        volumes.append({"name": claim, "persistentVolumeClaim": {"claimName": claim}})
+        last["volumeMounts"].append({"name": claim, "mountPath": path})
     pod = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "runAsNonRoot": True},
-        "initContainers": [first],
-        "containers": [then],
+        "initContainers": before,
+        "containers": [last],
         "volumes": volumes,
     }
     job = {
@@ -160,12 +169,14 @@ def _cron_job(
 
 
 class Backups(pulumi.ComponentResource):
-    """The CronJobs, their scripts and the Secret that opens the bucket."""
+    """The CronJobs, their scripts, the Secret that opens the bucket and the certificate to encrypt for."""
 
     def __init__(self, stack: Stack, bucket: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions) -> None:
         super().__init__("sspp:platform:Backups", "backups", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        objects.create("sspp-backup", objects.secret("sspp-backup", stack.label, bucket), child)
+        certificate = {"BACKUP_CERTIFICATE": stack.backup_certificate or ""}
+        for name, data in (("sspp-backup", bucket), ("sspp-backup-certificate", certificate)):
+            objects.create(name, objects.secret(name, stack.label, data), child)
         held: Object = {
             "apiVersion": "v1",
             "kind": "ConfigMap",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from functools import partial
 
@@ -108,11 +109,13 @@ class Cluster(pulumi.ComponentResource):
         objects.install("node-firewall", self.stack.source(versions.NODE_FIREWALL), "kube-system", {}, after)
 
     async def _when_ready(self, kubeconfig: str) -> str:
-        """Hand on the kubeconfig once every node that is there from the start is Ready."""
+        """Return the kubeconfig once every node that is there from the start is Ready, and Redis may stay as it is."""
+        kubernetes = readiness.Kubernetes(kubeconfig)
         if not pulumi.runtime.is_dry_run():
             wanted = self.stack.system_pool.count + self.stack.worker_pool.min
-            look = partial(readiness.nodes_ready, readiness.Kubernetes(kubeconfig), wanted)
+            look = partial(readiness.nodes_ready, kubernetes, wanted)
             await readiness.until(look, self.stack.ready_timeout_minutes * 60, ADVICE)
+        await asyncio.to_thread(readiness.refuse_another_redis, kubernetes, self.stack.label, self.stack.redis)
         return kubeconfig
 
     def addresses(self) -> pulumi.Output[list[str]]:

@@ -101,6 +101,7 @@ class Stack(Told):
     protect: bool = True
     database: Database | None = None
     search: Search | None = None
+    redis: Literal["single", "cluster"] = "single"
     domain: str | None = None
     zone: Literal["new", "existing"] = "new"
     email: str | None = None
@@ -213,6 +214,13 @@ def _full(where: str) -> str:
     return PROVIDERS.get(where, f"sspp:{where}")
 
 
+#: Makes what backups are encrypted for, and the key that opens them.
+KEY_PAIR = (
+    "openssl req -x509 -newkey rsa:3072 -nodes -days 36500 -subj /CN=sspp -keyout backup.key -out backup.crt "
+    "&& pulumi config set sspp:backupCertificate < backup.crt"
+)
+
+
 def _contradictions(stack: Stack) -> Iterator[tuple[str, str]]:
     """What is wrong with settings that are well formed, as (setting, what to change)."""
     for fault in versions.faults(stack.kubernetes_version, stack.knative_version, stack.keda_version):
@@ -223,14 +231,11 @@ def _contradictions(stack: Stack) -> Iterator[tuple[str, str]]:
     if stack.tier == "enterprise" and stack.api_version != "v4beta":
         yield "tier", "LKE Enterprise is only in the v4beta API: set linode:apiVersion to v4beta"
     if not stack.backup_certificate:
-        yield (
-            "backupCertificate",
-            "sspp:backupCertificate is missing: openssl req -x509 -newkey rsa:3072 -nodes -days 36500 -subj /CN=sspp "
-            "-keyout backup.key -out backup.crt && pulumi config set sspp:backupCertificate < backup.crt",
-        )
+        yield "backupCertificate", f"sspp:backupCertificate is missing: {KEY_PAIR}"
     if stack.delivery == "argocd" and not stack.repository:
         yield "repository", "sspp:repository is missing: set it to the address Argo CD clones this repository from"
     yield from _tls(stack)
+    yield from _cluster(stack)
     if stack.name != "dev":
         yield from _managed(stack)
     if stack.name == "prod":
@@ -255,6 +260,20 @@ def _tls(stack: Stack) -> Iterator[tuple[str, str]]:
             "dnsToken",
             "sspp:dnsToken is missing: pulumi config set --secret sspp:dnsToken <a token that may write domains>, "
             "or set sspp:dnsSolver to a DNS-01 solver of cert-manager",
+        )
+
+
+def _cluster(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Faults of a Redis Cluster: two of its three primaries must survive the loss of a node."""
+    if stack.redis == "single":
+        return
+    if stack.name == "dev":
+        yield "redis", "sspp:redis is cluster, which dev has no overlay for: set it to single"
+    elif stack.system_pool.count + stack.worker_pool.min < 3:
+        yield (
+            "redis",
+            "sspp:redis is cluster, and its three primaries need three nodes: raise sspp:systemPool.count or "
+            "sspp:workerPool.min, or set it to single",
         )
 
 

@@ -20,6 +20,7 @@ def items(stack: Stack) -> list[Item]:
     """Every line of the bill."""
     system, workers = stack.system_pool, stack.worker_pool
     volumes = prices.OWN_VOLUMES_GIB + (stack.search.nodes * stack.search.storage if stack.search else 0)
+    volumes += prices.CLUSTER_VOLUMES_GIB if stack.redis == "cluster" else 0
     lines = [
         _each(f"{system.count} x {system.type}, system nodes", prices.NODE.get(system.type), system.count),
         _each(

@@ -13,6 +13,8 @@ from config import Stack
 REDIS_HOST = "sspp-redis:6379"
 #: The users of Redis that have a URL, and those that others log in as. Source: knative/base/redis/users.sh.
 REDIS_USERS, REDIS_OTHERS = ("ingest", "dispatcher", "api", "operator"), ("keda", "exporter", "backup")
+#: User -> the end of its URL of a Redis Cluster; the front door waits until a replica has an event (docs/scale.md).
+CLUSTER = dict.fromkeys(REDIS_USERS, "?cluster=true") | dict.fromkeys(("ingest", "api"), "?cluster=true&replicas=1")
 #: The parts that log in to PostgreSQL as themselves. Source: events/settings.py.
 LOGINS = ("api", "process", "index", "notify", "tick")
 
@@ -27,9 +29,10 @@ def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
     """The Secrets that need nothing but the configuration: name -> key -> value."""
     seed = stack.seed.get_secret_value()
     redis = {user: derived(seed, f"redis/{user}") for user in (*REDIS_USERS, *REDIS_OTHERS)}
+    options = CLUSTER if stack.redis == "cluster" else dict.fromkeys(REDIS_USERS, "")
     return {
         "sspp-redis": {
-            **{user: f"redis://{user}:{redis[user]}@{REDIS_HOST}/0" for user in REDIS_USERS},
+            **{user: f"redis://{user}:{redis[user]}@{REDIS_HOST}/0{options[user]}" for user in REDIS_USERS},
             **{f"{user}-password": password for user, password in redis.items()},
             "REDIS_BACKUP_URL": f"redis://backup:{redis['backup']}@{REDIS_HOST}/0",
         },

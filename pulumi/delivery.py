@@ -25,8 +25,8 @@ def application(stack: Stack) -> Object:
     source: Object = {
         "repoURL": stack.repository,
         "targetRevision": stack.revision,
-        "path": f"knative/overlays/{stack.name}",
-        "kustomize": {"images": [f"sspp={stack.image}"], "patches": egress.patches(stack)},
+        "path": _overlay(stack).relative_to(REPOSITORY).as_posix(),
+        "kustomize": {"images": [f"{_inside(stack)}={stack.image}"], "patches": egress.patches(stack)},
     }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -75,7 +75,7 @@ def home(stack: Stack) -> Object:
 
     The program itself makes it, whatever delivers the rest: Redis' volume and the Secrets are in it.
     """
-    found: Object = yaml.safe_load((_overlay(stack) / "namespace.yaml").read_text("utf-8"))
+    found: Object = yaml.safe_load((_base(stack) / "namespace.yaml").read_text("utf-8"))
     return found
 
 
@@ -91,7 +91,7 @@ def directory(stack: Stack, folder: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     written = {
         "resources": [os.path.relpath(overlay, target)],
-        "images": _images(stack, overlay),
+        "images": _images(stack),
         "patches": [
             *egress.patches(stack),
             {"patch": yaml.safe_dump({**objects.namespace(stack.label), "$patch": "delete"})},
@@ -107,19 +107,33 @@ def directory(stack: Stack, folder: Path) -> Path:
     return target
 
 
-def _overlay(stack: Stack) -> Path:
+def _base(stack: Stack) -> Path:
     return REPOSITORY / "knative" / "overlays" / stack.name
 
 
-def _images(stack: Stack, overlay: Path) -> list[dict[str, str]]:
-    """The overlay's own name of the image is looked up in it, since a kustomization renames what it sees."""
-    images = yaml.safe_load((overlay / "kustomization.yaml").read_text("utf-8")).get("images", [])
-    seen = next((entry.get("newName", "sspp") for entry in images if entry["name"] == "sspp"), "sspp")
+def _overlay(stack: Stack) -> Path:
+    """Return what is delivered: the stack's overlay, or the one on top of it with a Redis Cluster."""
+    base = _base(stack)
+    return base.with_name(f"{base.name}-redis-cluster") if stack.redis == "cluster" else base
+
+
+def _renamed(stack: Stack) -> str:
+    """Return what the stack's overlay calls the image; a kustomization on top of it sees no other name."""
+    images = yaml.safe_load((_base(stack) / "kustomization.yaml").read_text("utf-8")).get("images", [])
+    return next((str(entry.get("newName", "sspp")) for entry in images if entry["name"] == "sspp"), "sspp")
+
+
+def _inside(stack: Stack) -> str:
+    """Return what the kustomization that is delivered sees the image as."""
+    return _renamed(stack) if stack.redis == "cluster" else "sspp"
+
+
+def _images(stack: Stack) -> list[dict[str, str]]:
     name, _, digest = stack.image.partition("@")
     tag = ""
     if ":" in name.rpartition("/")[2]:
         name, _, tag = name.rpartition(":")
-    return [{"name": seen, "newName": name, **({"digest": digest} if digest else {"newTag": tag})}]
+    return [{"name": _renamed(stack), "newName": name, **({"digest": digest} if digest else {"newTag": tag})}]
 
 
 class Delivery(pulumi.ComponentResource):

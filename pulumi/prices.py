@@ -32,3 +32,5 @@ OBJECT_STORAGE = 5
 VOLUME_GIB = 0.10
 #: Redis' volume, and dev's PostgreSQL's, as knative/ asks for them.
 OWN_VOLUMES_GIB = 20
+#: The volumes of the five further nodes of a Redis Cluster.
+CLUSTER_VOLUMES_GIB = 50

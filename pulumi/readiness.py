@@ -124,6 +124,29 @@ def gateway_address(kubernetes: Kubernetes, namespace: str, service: str) -> str
     raise NotYet(f"the Service {namespace}/{service} has no public address")
 
 
+def refuse_another_redis(kubernetes: Kubernetes, namespace: str, wanted: str) -> None:
+    """Refuse to make one Redis a cluster, or a cluster one, while it is there.
+
+    Its volumes hold other partitions than the dispatchers would read: what waits would wait for ever.
+
+    Args:
+        wanted: ``single`` or ``cluster``.
+
+    Raises:
+        pulumi.RunError: the other kind is there.
+    """
+    try:
+        there = kubernetes.get(f"/apis/apps/v1/namespaces/{namespace}/statefulsets/sspp-redis")["spec"]
+    except NotYet:
+        return
+    found = "cluster" if there.get("podManagementPolicy") == "Parallel" else "single"
+    if found != wanted:
+        raise pulumi.RunError(
+            f"sspp:redis is {wanted}, and {namespace} has a Redis that is {found}: set it back, or let the streams "
+            "drain and delete the StatefulSet and its volumes, as docs/scale.md says"
+        )
+
+
 async def until(look: Callable[[], T], timeout_s: float, advice: str) -> T:
     """Look until there is something to see, and give it.
 

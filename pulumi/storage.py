@@ -2,7 +2,7 @@
 
 Linode has no key that may only add. What it has is Object Lock, for a bucket that is made with it: a key that may read
 and write cannot delete or overwrite a version before its retention is over (techdocs.akamai.com, Use Object Lock to
-protect data). Neither Linode's API nor its provider can make such a bucket; ``store.py lock`` does, by S3.
+protect data). Neither Linode's API nor its provider can make such a bucket; S3 can, by the commands of docs/deploy.md.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class Storage(pulumi.ComponentResource):
             "AWS_SECRET_ACCESS_KEY": key.secret_key,
             "AWS_ENDPOINT_URL": endpoint.apply(_address),
             "BUCKET": bucket,
-            "BACKUP_CERTIFICATE": stack.backup_certificate or "",
         }
         self.register_outputs({})
 

@@ -48,10 +48,11 @@ LINODE_DNS_IMAGE = {"repository": "linode/cert-manager-webhook-linode", "tag": "
 #: The 8.19 client talks to 8.x and 9.x; 8.19 is what is tested.
 ELASTICSEARCH = "8.19.21"
 
-#: Run by our own objects, by digest (docker-library/repo-info). Python and PostgreSQL's client carry the backups,
-#: HAProxy leads to the database.
-PYTHON_IMAGE = "python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b"
+#: Run by our own objects, by digest (docker-library/repo-info, hub.docker.com/r/rclone/rclone): the clients of Redis
+#: and PostgreSQL and rclone for backups, HAProxy for the way to the database. Redis' is the one that knative/ deploys.
+REDIS_IMAGE = "redis:7.2.16-bookworm@sha256:0637954999d01b7c9ce9167db2da50656e2590d3b884f1c600c5f63bb6e6773c"
 POSTGRES_IMAGE = "postgres:17.11-bookworm@sha256:639ab7ceb90e13123085b741fb31ef493fba25463002f6da665352e7b534b652"
+RCLONE_IMAGE = "rclone/rclone:1.75.1@sha256:45401ad7410db1d67ffdb58e19059ad20b0d8e0285a60e38bbec55cc1019c7a5"
 HAPROXY_IMAGE = "haproxy:3.2.24-alpine3.24@sha256:686211da34aba401814bb109c813db6a579491bc8753bfd81b78cce7d1e02f7c"
 
 #: (component, minor) -> the oldest and the newest Kubernetes it works on. Knative refuses to start on an older one;

@@ -16,6 +16,7 @@ esac
 case $1 in
   dump)
     # Owners and rights of the old server's users mean nothing on a new one; those of our parts are ours.
+    mkdir -p "$(dirname "$2")"
     pg_dump --dbname "$url" --format custom --no-owner --file "$2"
     ;;
   restore)

@@ -39,11 +39,14 @@ def node(name: str, *, pool: str = "system", ready: bool = True, says: str = "",
 
 @dataclass
 class Api:
-    """What is in the cluster: ``nodes`` a list for each time they are asked for, the last one for good."""
+    """What is in the cluster: ``nodes`` a list for each time they are asked for, the last one for good;
+    ``statefulsets`` path -> spec.
+    """
 
     certificate: tls.Certificate | None
     nodes: list[list[dict[str, Any]]] = field(default_factory=list)
     ingress: list[dict[str, str]] = field(default_factory=lambda: [{"ip": "198.51.100.7"}])
+    statefulsets: dict[str, dict[str, Any]] = field(default_factory=dict)
     port: int = 0
     asked: list[str] = field(default_factory=list)
 
@@ -73,6 +76,8 @@ class Api:
             return 200, {"items": self._nodes(parse_qs(target.query).get("labelSelector", [""])[0])}
         if target.path == "/api/v1/namespaces/knative-serving/services/kourier":
             return 200, {"status": {"loadBalancer": {"ingress": self.ingress}}}
+        if target.path in self.statefulsets:
+            return 200, {"spec": self.statefulsets[target.path]}
         return 404, {}
 
     def _nodes(self, selector: str) -> list[dict[str, Any]]:

@@ -1,24 +1,16 @@
 """A restore, rehearsed: the very commands of the CronJobs, against real servers, through a bucket and back.
 
-Not rehearsed here: the images they run in, Kubernetes' part of it, and Linode's bucket (S3's PUT and GET are served
-by pulumi_bucket.py, the signature is checked against Amazon's own example).
+Not rehearsed here: the images they run in, Kubernetes' part of it, and Linode's bucket (pulumi_bucket.py serves S3).
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import os
-import re
-import subprocess
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -32,30 +24,20 @@ from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.local import postgres, valkey
-from tests.infra import pulumi_bucket, pulumi_program
+from tests.infra import pulumi_bucket
 from tests.infra.pulumi_bucket import Bucket
+from tests.infra.pulumi_jobs import Pair, jobs_of, made, perform, run
 from tests.integration.test_signal_store import signal
-
-SCRIPTS = Path(__file__).parents[2] / "pulumi" / "backup"
-POSTGRES_BIN = Path(postgres._program("pg_dump")).parent
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """A key pair, made as docs/deploy.md says."""
     return made(tmp_path_factory.mktemp("pair"))
 
 
-class Pair(NamedTuple):
-    certificate: str
-    key: str
-
-
-def made(folder: Path) -> Pair:
-    page = (SCRIPTS.parents[1] / "docs" / "deploy.md").read_text("utf-8")
-    [command] = re.findall(r"^ +(openssl req -x509 .*backup\.crt)$", page, re.MULTILINE)
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    return Pair(*((folder / name).read_text("ascii") for name in ("backup.crt", "backup.key")))
+@pytest.fixture(scope="module")
+def jobs() -> dict[str, Mapping[str, Any]]:
+    return jobs_of("prod")
 
 
 @pytest.fixture
@@ -64,123 +46,61 @@ def bucket(pair: Pair) -> Iterator[Bucket]:
         yield bucket
 
 
-@pytest.fixture(scope="module")
-def store() -> ModuleType:
-    return loaded("store")
-
-
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"backup_{name}", SCRIPTS / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(script: str, *arguments: object, told: dict[str, str], expect: int = 0) -> str:
-    """Run a script as its container does, with nothing of our environment but the path; gives what it said."""
-    program = [sys.executable, "-I"] if script.endswith(".py") else ["sh"]
-    path = f"{POSTGRES_BIN}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [*program, SCRIPTS / script, *map(str, arguments)],
-        env={"PATH": path, **told},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def jobs() -> dict[str, Mapping[str, Any]]:
-    """The pods of the CronJobs, as prod has them."""
-    with pulumi_program.on_path():
-        backups, config = importlib.import_module("backups"), importlib.import_module("config")
-    told = {key.partition(":")[2]: value for key, value in pulumi_program.configuration("prod").items()}
-    written = backups.cron_jobs(config.parse({**told, "name": "prod"}))
-    return {job["metadata"]["name"]: job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in written}
-
-
-def perform(pod: Mapping[str, Any], volumes: Mapping[str, Path], told: Mapping[str, str]) -> None:
-    """Run a pod's containers one after the other: their commands and what they are told, but not their images.
-
-    Args:
-        volumes: mount path -> the folder that stands for it.
-        told: what all the Secrets hold; a container gets what it asks for.
-    """
-    for container in [*pod["initContainers"], *pod["containers"]]:
-        mounts = [mount["mountPath"] for mount in container["volumeMounts"] if mount["mountPath"] != "/scripts"]
-        _, script, *words = [word for word in container["command"] if word != "-I"]
-        for mount in mounts:
-            words = [re.sub(rf"^{mount}(?=/|$)", str(volumes[mount]), word) for word in words]
-        for name, value in ((entry["name"], entry.get("value")) for entry in container["env"]):
-            words = [word.replace(f"$({name})", str(value)) for word in words]
-        asked = {entry["name"] for entry in container["env"] if "valueFrom" in entry}
-        run(Path(script).name, *words, told={key: value for key, value in told.items() if key in asked})
-
-
 # -- the bucket
 
-
-def test_requests_are_signed_as_amazons_own_example_says(store: ModuleType) -> None:
-    # "Example: GET Object" of the Amazon S3 API reference, Signature Calculations for the Authorization Header.
-    names, signed = store.signature(
-        "GET",
-        "/test.txt",
-        {
-            "host": "examplebucket.s3.amazonaws.com",
-            "range": "bytes=0-9",
-            "x-amz-content-sha256": hashlib.sha256(b"").hexdigest(),
-            "x-amz-date": "20130524T000000Z",
-        },
-        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        "us-east-1",
-    )
-    assert names == "host;range;x-amz-content-sha256;x-amz-date"
-    assert signed == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+#: A part, so that a few kilobytes are several.
+PARTS = {"PART_BYTES": "1000"}
 
 
-def test_a_large_file_comes_back_from_its_parts(
-    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "PART_BYTES", 1000)
-    sent, got = tmp_path / "sent", tmp_path / "got"
-    sent.write_bytes(os.urandom(3500))
-    there = store.Bucket(bucket.environment)
-    store.put(there, sent, "postgres", "20260101T000000Z", pair.certificate)
-    store.get(there, "postgres", got, pair.key)
-    assert got.read_bytes() == sent.read_bytes()
-    assert len([key for key in bucket.objects if key[-3:].isdigit()]) == 4
+def written(folder: Path, **files: bytes) -> Path:
+    folder.mkdir(parents=True)
+    for name, body in files.items():
+        (folder / name).write_bytes(body)
+    return folder
 
 
-def test_a_backup_that_broke_off_is_not_the_latest(
-    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "ATTEMPTS", 1)
-    file, got = tmp_path / "file", tmp_path / "got"
-    there = store.Bucket(bucket.environment)
-    file.write_bytes(b"first")
-    store.put(there, file, "redis", "1", pair.certificate)
-    file.write_bytes(b"second")
-    bucket.refused = "/manifest.json"
-    with pytest.raises(store.StoreError, match="503"):
-        store.put(there, file, "redis", "2", pair.certificate)
+def sealed(folder: Path, pair: Pair, **files: bytes) -> Path:
+    """Encrypt files as the Jobs do, below ``folder``."""
+    plain = written(folder / "plain", **files)
+    run("seal.sh", "seal", plain, folder / "sealed", told={"BACKUP_CERTIFICATE": pair.certificate, **PARTS})
+    return folder / "sealed"
+
+
+def test_files_come_back_from_their_parts(bucket: Bucket, pair: Pair, tmp_path: Path) -> None:
+    files = {"large": os.urandom(3500), "small": b"x"}
+    run("store.sh", "put", sealed(tmp_path, pair, **files), "redis", told=bucket.environment)
+    run("store.sh", "get", "redis", tmp_path / "fetched", told=bucket.environment)
+    run("seal.sh", "open", tmp_path / "fetched", tmp_path / "back", told={"BACKUP_KEY": pair.key})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == files
+    assert len([key for key in bucket.objects if "/large." in key]) == 4
+
+
+def test_a_backup_that_broke_off_is_not_the_latest(bucket: Bucket, pair: Pair, tmp_path: Path) -> None:
+    complete = sealed(tmp_path / "one", pair, file=b"first")
+    bucket.objects |= {f"redis/20260101T000000Z/{path.name}": path.read_bytes() for path in complete.iterdir()}
+    bucket.refused = "/sha256"
+    second = sealed(tmp_path / "two", pair, file=b"second")
+    assert "403" in run("store.sh", "put", second, "redis", told=bucket.environment, expect=1)
     bucket.refused = "none"
-    store.get(there, "redis", got, pair.key)
-    assert got.read_bytes() == b"first"
+    run("store.sh", "get", "redis", tmp_path / "fetched", told=bucket.environment)
+    run("seal.sh", "open", tmp_path / "fetched", tmp_path / "back", told={"BACKUP_KEY": pair.key})
+    assert (tmp_path / "back" / "file").read_bytes() == b"first"
 
 
-def test_a_bucket_that_is_busy_is_asked_again(
-    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store.time, "sleep", lambda seconds: None)
-    (tmp_path / "file").write_bytes(b"x")
-    bucket.failures = 4
-    store.put(store.Bucket(bucket.environment), tmp_path / "file", "redis", "1", pair.certificate)
-    assert bucket.objects["redis/latest"] == b"1"
+@pytest.mark.parametrize(("moment", "body"), [("latest", b"2"), ("20260101T000000Z", b"1")])
+def test_a_backup_is_the_latest_or_that_of_a_moment(moment: str, body: bytes, bucket: Bucket, tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        bucket.objects |= {f"redis/2026010{number}T000000Z/sha256": number.encode()}
+        bucket.objects |= {"postgres/20270101T000000Z/sha256": b"another's"}
+    run("store.sh", "get", "redis", tmp_path / "fetched", moment, told=bucket.environment)
+    expected = {"latest": b"2", "20260101T000000Z": b"1"}[moment]
+    assert (tmp_path / "fetched" / "sha256").read_bytes() == expected == body
+
+
+def test_a_bucket_that_is_busy_is_asked_again(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.failures = 3
+    run("store.sh", "put", written(tmp_path / "sealed", sha256=b"x"), "redis", told=bucket.environment)
+    assert list(bucket.objects.values()) == [b"x"]
 
 
 def flipped(message: bytes, at: int) -> bytes:
@@ -189,76 +109,75 @@ def flipped(message: bytes, at: int) -> bytes:
 
 #: What of three parts somebody with the bucket's key changes, and what a restore says to it.
 TAMPERED: list[tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = [
-    (lambda parts: {"redis/1/001": flipped(parts["redis/1/001"], -100)}, "openssl -decrypt"),
-    (lambda parts: {"redis/1/001": parts["redis/1/001"][:-200]}, "openssl -decrypt"),
-    (lambda parts: {"redis/1/001": b"no message"}, "openssl -decrypt"),
-    (lambda parts: {"redis/1/001": parts["redis/1/000"]}, "SHA-256 differs"),
-    (lambda parts: {"redis/1/002": parts["redis/2/002"]}, "SHA-256 differs"),
+    (lambda parts: {"file.0001": flipped(parts["file.0001"], -100)}, "file.0001 is not what was sealed"),
+    (lambda parts: {"file.0001": parts["file.0001"][:-200]}, "file.0001 is not what was sealed"),
+    (lambda parts: {"file.0001": b"no message"}, "file.0001 is not what was sealed"),
+    (lambda parts: {"file.0001": parts["file.0000"]}, "the files are not what was sealed"),
+    (lambda parts: {"file.0002": parts["other.0002"]}, "the files are not what was sealed"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("change", "says"), TAMPERED, ids=["a flipped bit", "cut off", "nonsense", "another part", "another backup's part"]
+    ("change", "says"), TAMPERED, ids=["a flipped bit", "cut off", "nonsense", "another part", "another file's part"]
 )
 def test_a_backup_that_changed_in_the_bucket_is_not_given_out(
-    change: Callable[[dict[str, bytes]], dict[str, bytes]],
-    says: str,
-    store: ModuleType,
-    bucket: Bucket,
-    pair: Pair,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[dict[str, bytes]], dict[str, bytes]], says: str, pair: Pair, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(store, "PART_BYTES", 1000)
-    there = store.Bucket(bucket.environment)
-    for moment in ("2", "1"):
-        (tmp_path / "file").write_bytes(os.urandom(2500))
-        store.put(there, tmp_path / "file", "redis", moment, pair.certificate)
-    bucket.objects |= change(bucket.objects)
-    with pytest.raises(store.StoreError, match=says):
-        store.get(there, "redis", tmp_path / "got", pair.key)
-    assert not (tmp_path / "got").exists()
+    there = sealed(tmp_path, pair, file=os.urandom(2500), other=os.urandom(2500))
+    for name, body in change({path.name: path.read_bytes() for path in there.iterdir()}).items():
+        (there / name).write_bytes(body)
+    said = run("seal.sh", "open", there, tmp_path / "back", told={"BACKUP_KEY": pair.key}, expect=1)
+    assert says in said
+    assert not (tmp_path / "back").exists()
 
 
-def test_what_backs_up_cannot_read_what_it_wrote(
-    store: ModuleType, bucket: Bucket, pair: Pair, tmp_path: Path
-) -> None:
-    there = store.Bucket(bucket.environment)
-    (tmp_path / "file").write_bytes(b"somebody's event" * 1000)
-    store.put(there, tmp_path / "file", "redis", "1", pair.certificate)
-    assert not [key for key, body in bucket.objects.items() if b"somebody" in body]
+def test_a_part_that_is_lost_is_noticed(pair: Pair, tmp_path: Path) -> None:
+    there = sealed(tmp_path, pair, file=os.urandom(2500))
+    (there / "file.0002").unlink()
+    said = run("seal.sh", "open", there, tmp_path / "back", told={"BACKUP_KEY": pair.key}, expect=1)
+    assert "the files are not what was sealed" in said
+
+
+def test_what_backs_up_cannot_read_what_it_wrote(pair: Pair, tmp_path: Path) -> None:
+    there = sealed(tmp_path, pair, file=b"somebody's event" * 1000)
+    assert not [path for path in there.iterdir() if b"somebody" in path.read_bytes()]
     (tmp_path / "other").mkdir()
-    with pytest.raises(store.StoreError, match="openssl -decrypt"):
-        store.get(there, "redis", tmp_path / "got", made(tmp_path / "other").key)
+    told = {"BACKUP_KEY": made(tmp_path / "other").key}
+    assert "is not what was sealed" in run("seal.sh", "open", there, tmp_path / "back", told=told, expect=1)
 
 
-def test_a_bucket_with_a_lock_is_made_with_it_from_the_beginning(bucket: Bucket) -> None:
-    assert "stays for 30 days" in run("store.py", "lock", 30, told=bucket.environment)
-    (made, locked, _), (query, _, lock), (lifecycle, _, rules) = bucket.settings
-    assert (made, locked) == ("", "true")
-    assert query == "object-lock="
-    assert "<Mode>COMPLIANCE</Mode><Days>30</Days>" in lock
-    assert lifecycle == "lifecycle="
-    assert "<NoncurrentDays>30</NoncurrentDays>" in rules
+NOBODY = {"AWS_SECRET_ACCESS_KEY": "", "BUCKET": ""}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told", "says"),
+    ("script", "arguments", "changes", "says"),
     [
-        (("lock", "1"), {}, "missing: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
-        (("put", os.devnull, "redis"), None, "is empty"),
-        (("get", "never", "file"), None, "404"),
-        (("put", "file", "redis"), {"AWS_ENDPOINT_URL": "x"}, "missing: BACKUP_CERTIFICATE"),
-        (("get", "redis", "file"), {"AWS_ENDPOINT_URL": "x"}, "missing: BACKUP_KEY"),
-        (("sideways",), None, "usage"),
+        ("store.sh", ("put", "x", "redis"), NOBODY, "missing: AWS_SECRET_ACCESS_KEY BUCKET"),
+        ("store.sh", ("put", "x", "redis"), {"AWS_ACCESS_KEY_ID": "stranger"}, "403"),
+        ("store.sh", ("get", "never", "file"), {}, "never: there is no complete backup"),
+        ("store.sh", ("get", "redis", "file", "20260101T000000Z"), {}, "redis/20260101T000000Z is not complete"),
+        ("store.sh", ("sideways",), {}, "usage"),
+        ("seal.sh", ("seal", "empty", "sealed"), {}, "empty/file is empty: not stored"),
+        ("seal.sh", ("seal", "x", "sealed"), {"BACKUP_CERTIFICATE": ""}, "BACKUP_CERTIFICATE is missing"),
+        ("seal.sh", ("open", "x", "plain"), {"BACKUP_KEY": ""}, "BACKUP_KEY is missing"),
+        ("seal.sh", ("sideways",), {}, "usage"),
+        ("redis.sh", ("sideways",), {}, "usage"),
+        ("redis.sh", ("restore", "x", "data"), {}, "there is no snapshot in x"),
     ],
 )
 def test_what_cannot_be_done_ends_the_job_with_a_sentence(
-    arguments: tuple[str, ...], told: dict[str, str] | None, says: str, bucket: Bucket
+    script: str,
+    arguments: tuple[str, ...],
+    changes: dict[str, str],
+    says: str,
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said = run("store.py", *arguments, told=bucket.environment if told is None else told, expect=1)
-    assert says in said
-    assert "Traceback" not in said
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "x", file=b"x", sha256=b"x")
+    written(tmp_path / "empty", file=b"")
+    assert says in run(script, *arguments, told={**bucket.environment, **changes}, expect=1)
 
 
 # -- Redis
@@ -291,7 +210,7 @@ def test_redis_comes_back_with_its_events_groups_and_due_retries(
     valkey.prepare(home)
     told = {"REDIS_BACKUP_URL": url, "DATABASE_URL": "", **bucket.environment}
     perform(jobs["backup-redis"], {"/backup": old}, told)
-    perform(jobs["restore-redis"], {"/backup": new, "/data": home / "valkey"}, told)
+    perform(jobs["restore-redis"], {"/backup": new, "/data-0": home / "valkey"}, told)
 
     with valkey.running(home) as restored, closing(connect_redis(restored)) as client:
         assert state(client) == before
@@ -317,11 +236,19 @@ def state(client: redis.Redis) -> dict[str, object]:
 
 
 def test_what_redis_had_before_a_restore_is_moved_aside(tmp_path: Path) -> None:
-    (tmp_path / "snapshot").write_bytes(b"REDIS")
-    (tmp_path / "data" / "appendonlydir").mkdir(parents=True)
-    (tmp_path / "data" / "appendonlydir" / "precious").touch()
-    run("restore_redis.py", tmp_path / "snapshot", tmp_path / "data", told={})
+    snapshot = written(tmp_path / "snapshot", **{"redis-0.rdb": b"REDIS"})
+    written(tmp_path / "data" / "appendonlydir", precious=b"x")
+    run("redis.sh", "restore", snapshot, tmp_path / "data", told={})
     assert next(tmp_path.rglob("precious")).parent.name.startswith("appendonlydir.before-")
+
+
+def test_the_snapshot_of_one_server_is_not_made_a_clusters_nor_the_other_way_round(tmp_path: Path) -> None:
+    one = written(tmp_path / "one", **{"redis-0.rdb": b"REDIS"})
+    cluster = written(tmp_path / "cluster", **{"redis-0.rdb": b"REDIS", "redis-0.slots": b"0-16383"})
+    data = [written(tmp_path / name / "appendonlydir", precious=b"x").parent for name in ("a", "b")]
+    assert "is not a cluster's" in run("redis.sh", "restore", one, *data, told={}, expect=1)
+    assert "is not one server's" in run("redis.sh", "restore", cluster, data[0], told={}, expect=1)
+    assert len(list(tmp_path.glob("*/appendonlydir/precious"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -332,12 +259,8 @@ def test_what_redis_had_before_a_restore_is_moved_aside(tmp_path: Path) -> None:
 def test_a_dump_of_redis_that_is_refused_says_so(redis_url: str, user: str, says: str, tmp_path: Path) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.acl_setuser("reader", enabled=True, passwords=["+secret"], commands=["+get"], keys=["*"])
-    said = run(
-        "dump_redis.py",
-        tmp_path / "file",
-        told={"REDIS_BACKUP_URL": f"redis://{user}@127.0.0.1:{urlsplit(redis_url).port}"},
-        expect=1,
-    )
+    url = f"redis://{user}@127.0.0.1:{urlsplit(redis_url).port}"
+    said = run("redis.sh", "dump", tmp_path, told={"REDIS_BACKUP_URL": url}, expect=1)
     assert says in said
     assert "secret" not in said
 

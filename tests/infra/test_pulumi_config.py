@@ -104,6 +104,10 @@ def test_nothing_lands_in_the_callers_own_cluster_or_account(stack: str) -> None
         ("prod", {"domain": None}, "sspp:domain is missing: without it there is no TLS"),
         ("prod", {"lockedBucketAt": None}, "sspp:lockedBucketAt is missing: make a bucket that keeps what is put"),
         ("prod", {"protect": "false"}, "sspp:protect is false"),
+        # a Redis Cluster
+        ("dev", {"redis": "cluster"}, "sspp:redis is cluster, which dev has no overlay for: set it to single"),
+        ("staging", {"redis": "cluster", "systemPool": '{"count": 1}'}, "its three primaries need three nodes: raise"),
+        ("prod", {"redis": "both"}, "sspp:redis is wrong"),
         # what is not what it should be
         ("dev", {"workerPool": '{"type": "g6-standard-2", "min": 4, "max": 2}'}, "sspp:workerPool.min is above max"),
         ("dev", {"workerPool": '{"type": "large"}'}, "sspp:workerPool.type is wrong"),

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -534,7 +534,8 @@ def test_a_bucket_that_nothing_can_be_deleted_from_is_used_and_never_registered(
 
 
 def test_what_backs_up_has_the_certificate_and_nothing_in_the_cluster_the_key(up: Run) -> None:
-    assert secrets(up)["sspp-backup"]["BACKUP_CERTIFICATE"] == configuration("dev")["sspp:backupCertificate"]
+    told = secrets(up)["sspp-backup-certificate"]["BACKUP_CERTIFICATE"]
+    assert told == configuration("dev")["sspp:backupCertificate"]
     assert "sspp-backup-key" not in secrets(up)
     for job in up.of(":CronJob"):
         pod = job.spec["jobTemplate"]["spec"]["template"]["spec"]
@@ -640,7 +641,8 @@ KEYS = {
     "sspp-delivery": {"SSPP_DELIVERY_TOKEN"},
     "sspp-operator": {"SSPP_OPERATOR_KEY"},
     "sspp-smtp": {"SSPP_SMTP_URL"},
-    "sspp-backup": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET", "BACKUP_CERTIFICATE"},
+    "sspp-backup": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "BUCKET"},
+    "sspp-backup-certificate": {"BACKUP_CERTIFICATE"},
 }
 
 
@@ -757,6 +759,102 @@ def test_each_part_has_a_login_of_its_own_to_the_same_server(stacks: dict[str, R
     assert len({urlsplit(owner).password, *passwords.values()}) == len(LOGINS) + 1
 
 
+# -- a Redis Cluster
+
+
+@pytest.fixture(scope="module")
+def clustered(cluster: Api) -> Run:
+    """prod on a Redis Cluster."""
+    return pulumi_program.run("prod", configuration("prod", redis="cluster"), cluster.kubeconfig)
+
+
+def test_the_parts_log_in_to_the_cluster_and_the_front_door_waits_for_a_replica(clustered: Run) -> None:
+    assert (clustered.refused, clustered.crashed) == ("", "")
+    redis = secrets(clustered)["sspp-redis"]
+    options = {user: redis[user].partition("/0")[2] for user in REDIS_URLS}
+    assert options == {
+        "ingest": "?cluster=true&replicas=1",
+        "api": "?cluster=true&replicas=1",
+        "dispatcher": "?cluster=true",
+        "operator": "?cluster=true",
+    }
+    assert redis["REDIS_BACKUP_URL"].endswith("@sspp-redis:6379/0")
+
+
+def test_nothing_else_is_registered_under_another_name(clustered: Run, prod: Run) -> None:
+    assert names(clustered) == names(prod)
+
+
+def test_argo_cd_watches_the_overlay_with_the_cluster_and_replaces_the_image_it_has(clustered: Run) -> None:
+    source = clustered.one("Application").spec["source"]
+    assert source["path"] == "knative/overlays/prod-redis-cluster"
+    assert (PROGRAM.parent / source["path"] / "kustomization.yaml").is_file()
+    assert source["kustomize"]["images"] == ["registry.example.com/sspp=registry.example.com/sspp:0.1.0"]
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+@pytest.mark.parametrize("render", [manifests.kustomized, manifests.kustomized_by_the_oldest])
+def test_applied_from_here_it_is_the_overlay_with_the_cluster(
+    stack: str, render: Callable[[Path], str], cluster: Api
+) -> None:
+    image = "registry.example.com/ours:1.2.3"
+    told = configuration(stack, delivery="direct", image=image, repository=None, redis="cluster")
+    run = pulumi_program.run(stack, told, cluster.kubeconfig)
+    assert (run.refused, run.crashed) == ("", "")
+    folder = (PROGRAM.parent / run.one("kustomize/v2:Directory").inputs["directory"]).resolve()
+    applied = [each for each in yaml.safe_load_all(render(folder)) if each]
+    (redis,) = [each for each in applied if each["kind"] == "StatefulSet" and each["metadata"]["name"] == "sspp-redis"]
+    assert redis["spec"]["replicas"] == 6
+    assert manifests.settings_map(applied)["SSPP_PARTITIONS"] == "12"
+    assert {container["image"] for _, container in manifests.ours(applied)} == {image}
+    assert [fault for each in applied if (fault := schemas.fault(each))] == []
+
+
+def test_every_primary_is_saved_and_every_volume_is_restored(clustered: Run) -> None:
+    jobs = {one.name: one.spec["jobTemplate"]["spec"]["template"]["spec"] for one in clustered.of(":CronJob")}
+    assert "dump-cluster" in jobs["backup-redis"]["initContainers"][0]["command"]
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in jobs["restore-redis"]["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    (redis,) = [
+        each
+        for each in manifests.folder_objects(manifests.ROOT / "knative" / "overlays" / "prod-redis-cluster")
+        if each["kind"] == "StatefulSet"
+    ]
+    (template,) = redis["spec"]["volumeClaimTemplates"]
+    name = f"{template['metadata']['name']}-{redis['metadata']['name']}"
+    assert claims == [f"{name}-{number}" for number in range(redis["spec"]["replicas"])]
+    assert jobs["restore-redis"]["containers"][0]["command"][-6:] == [f"/data-{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+@pytest.mark.parametrize(
+    ("wanted", "there", "says"),
+    [
+        ("cluster", {}, "sspp:redis is cluster, and sspp-prod has a Redis that is single"),
+        ("single", {"podManagementPolicy": "Parallel"}, "sspp:redis is single, and sspp-prod has a Redis that is clu"),
+        ("single", {"podManagementPolicy": "OrderedReady"}, ""),
+        ("cluster", {"podManagementPolicy": "Parallel"}, ""),
+        ("cluster", None, ""),
+    ],
+)
+def test_a_redis_that_holds_events_is_never_made_another_kind(
+    wanted: str, there: dict[str, str] | None, says: str, preview: bool, certificate: tls.Certificate
+) -> None:
+    path = "/apis/apps/v1/namespaces/sspp-prod/statefulsets/sspp-redis"
+    held = {path: there} if there is not None else {}
+    with pulumi_kubernetes_api.running(Api(certificate, [five_nodes()], statefulsets=held)) as api:
+        told = configuration("prod", redis=wanted)
+        done = pulumi_program.run("prod", told, api.kubeconfig, preview=preview)
+    assert done.crashed == ""
+    assert says in done.refused
+    assert bool(done.refused) is bool(says)
+    if says:
+        assert not [one for one in done.resources if one.type.startswith("kubernetes:")]
+
+
 # -- our own pods
 
 
@@ -803,9 +901,20 @@ def test_the_cronjobs_run_the_scripts_that_are_rehearsed(prod: Run) -> None:
         for container in [*pod["initContainers"], *pod["containers"]]:
             called |= {Path(word).name for word in container["command"] if word.startswith("/scripts/")}
             named = {entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"] if "valueFrom" in entry}
-            # Nobody knows both the data's password and the bucket's key.
-            assert len(named - {"sspp-backup-key"}) <= 1
+            # No step has both the data's password and the bucket's key, or both a key and what it opens.
+            assert len(named) <= 1
     assert called == set(scripts)
+
+
+def test_redis_is_saved_with_the_client_of_the_server_that_runs(prod: Run) -> None:
+    (server,) = [
+        container["image"]
+        for pod in manifests.pods(manifests.objects("prod"))
+        for container in pod.spec["containers"]
+        if pod.component == "redis"
+    ]
+    (backup,) = [job for job in prod.of(":CronJob") if job.name == "backup-redis"]
+    assert backup.spec["jobTemplate"]["spec"]["template"]["spec"]["initContainers"][0]["image"] == server
 
 
 def test_backups_reach_the_stores_and_the_bucket(up: Run) -> None:

@@ -4,8 +4,6 @@ tests/contract/test_redis_users.py.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
 from events import keyspace
-from tests.infra import deployed, triggers
+from tests.infra import deployed, pulumi_jobs, triggers
 from tests.infra.deployed import client
-from tests.servers.parts import ROOT
 
 STREAM, RETRY = keyspace.stream_key("events", 0), keyspace.retry_key("events", 0)
 
@@ -45,9 +42,8 @@ def test_keda_sees_how_much_is_waiting(port):
 
 def test_a_backup_gets_the_snapshot_a_replica_would_get(port, tmp_path):
     env = {"REDIS_BACKUP_URL": f"redis://backup:{deployed.PASSWORDS['backup']}@127.0.0.1:{port}/0"}
-    dump = [sys.executable, "-I", str(ROOT / "pulumi/backup/dump_redis.py"), str(tmp_path / "redis.rdb")]
-    subprocess.run(dump, env=env, check=True, timeout=60)
-    assert STREAM.encode() in (tmp_path / "redis.rdb").read_bytes()
+    pulumi_jobs.run("redis.sh", "dump", tmp_path, told=env)
+    assert STREAM.encode() in (tmp_path / "redis-0.rdb").read_bytes()
 
 
 def test_the_exporter_sees_how_redis_is(port):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,7 +21,7 @@ import pytest
 import redis
 
 from events import channel, cloudevent, keyspace
-from events.channel import Channel, Done
+from events.channel import Channel, Done, Park
 from events.errors import Unavailable
 from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect
@@ -32,13 +32,15 @@ from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Accepted
 from functions.ingest.keys import KeyCache
 from functions.local import ports, process
-from tests.infra import admission, rules, schemas
+from tests.infra import admission, pulumi_bucket, pulumi_jobs, rules, schemas
 from tests.infra.manifests import ROOT, folder_objects, kustomized, kustomized_by_the_oldest, settings_map
 from tests.servers import redis_cluster, redis_server
 from tests.servers.parts import until
 from tests.servers.redis_cluster import Cluster
 
-FOLDER = ROOT / "tests" / "infra" / "redis-cluster"
+OVERLAYS = {stack: ROOT / "knative" / "overlays" / f"{stack}-redis-cluster" for stack in ("staging", "prod")}
+FOLDER = OVERLAYS["prod"]
+every_overlay = pytest.mark.parametrize("folder", OVERLAYS.values(), ids=OVERLAYS)
 PARTITIONS = int(settings_map(folder_objects(FOLDER))["SSPP_PARTITIONS"])
 TENANTS = {keyspace.partition_of(name, PARTITIONS): name for name in (f"tenant-{number}" for number in range(500))}
 LIMITS = Limits(
@@ -49,9 +51,15 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    [files] = [each["data"] for each in folder_objects(FOLDER) if "cluster.conf" in each.get("data", {})]
-    with redis_cluster.running(files, tmp_path_factory.mktemp("cluster")) as cluster:
+def files() -> Mapping[str, str]:
+    """The ConfigMap of the nodes."""
+    [found] = [each["data"] for each in folder_objects(FOLDER) if "cluster.conf" in each.get("data", {})]
+    return found
+
+
+@pytest.fixture(scope="module")
+def started(files: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with redis_cluster.running(Cluster(files, tmp_path_factory.mktemp("cluster"))) as cluster:
         yield cluster
 
 
@@ -124,13 +132,15 @@ def home(cluster: Cluster, partition: int) -> int:
         return cluster.ports.index(node.port)
 
 
-def test_the_component_renders_the_same_with_the_oldest_kubectl_and_without_a_placeholder():
-    assert kustomized_by_the_oldest(FOLDER) == kustomized(FOLDER)
-    assert "NAMESPACE" not in kustomized(FOLDER)
+@every_overlay
+def test_the_overlay_renders_the_same_with_the_oldest_kubectl_and_without_a_placeholder(folder):
+    assert kustomized_by_the_oldest(folder) == kustomized(folder)
+    assert "NAMESPACE" not in kustomized(folder)
 
 
-def test_every_object_is_what_kubernetes_knative_keda_and_our_rules_take():
-    found = folder_objects(FOLDER)
+@every_overlay
+def test_every_object_is_what_kubernetes_knative_keda_and_our_rules_take(folder):
+    found = folder_objects(folder)
     assert [fault for each in found if (fault := schemas.fault(each))] == []
     assert [fault for rule in (*admission.RULES, *rules.RULES) for fault in rule(found)] == []
 
@@ -159,6 +169,43 @@ def test_the_nodes_find_each_other_and_every_primary_has_a_copy_of_its_own(clust
     homes = Counter(home(cluster, partition) for partition in range(PARTITIONS))
     assert len(homes) == 3
     assert max(homes.values()) <= 5
+
+
+def contents(cluster: Cluster) -> dict[int, tuple[object, object, object]]:
+    """What each partition's stream of events holds, who has what of it, and what it has as retries."""
+    found = {}
+    with closing(channel.connect(cluster.url("dispatcher"))) as client:
+        for partition in range(PARTITIONS):
+            stream = keyspace.stream_key("events", partition)
+            pending = client.xpending(stream, keyspace.GROUP)["pending"]
+            retries = client.zrangebyscore(keyspace.retry_key("events", partition), 0, "inf", withscores=True)
+            found[partition] = client.xrange(stream), pending, retries
+    return found
+
+
+def test_a_cluster_comes_back_from_its_backup_on_six_new_volumes(cluster, files, tmp_path):
+    with closing(channel.connect(cluster.url("dispatcher"))) as client:
+        for partition in range(PARTITIONS):
+            one = Channel(client, "events", partition, "a")
+            one.ensure()
+            one.publish(*(f'{{"id":"{number}"}}'.encode() for number in range(3)))
+            one.settle([(one.read(2, 0)[0], Park(wait_ms=600_000, attempts=1, first_ms=1))])
+    before = contents(cluster)
+    restored = Cluster(files, tmp_path / "restored")
+    volumes = {f"/data-{number}": restored.prepared(number) / "data" for number in range(redis_cluster.NODES)}
+    for folder in ("saved", "fetched"):
+        (tmp_path / folder).mkdir()
+    jobs, keys = pulumi_jobs.jobs_of("prod", redis="cluster"), pulumi_jobs.made(tmp_path)
+    with pulumi_bucket.running(*keys) as bucket:
+        told = {"REDIS_BACKUP_URL": f"redis://backup:backup@127.0.0.1:{cluster.ports[4]}/0", **bucket.environment}
+        pulumi_jobs.perform(jobs["backup-redis"], {"/backup": tmp_path / "saved"}, told)
+        pulumi_jobs.perform(jobs["restore-redis"], {"/backup": tmp_path / "fetched", **volumes}, told)
+    with redis_cluster.running(restored):
+        assert contents(restored) == before
+        assert {len(entries) for entries, _, _ in before.values()} == {2}
+        assert {pending for _, pending, _ in before.values()} == {1}
+    for partition in range(PARTITIONS):
+        waiting(cluster, partition)
 
 
 @pytest.fixture(params=redis_server.SERVERS)

@@ -47,9 +47,7 @@ class Cluster:
 
         On the main thread: the processes end with the thread that started them.
         """
-        home = self.folder / str(number)
-        if not home.exists():
-            self._prepare(home)
+        home = self.prepared(number)
         while len(self._running) <= number:
             self._running.append(ExitStack())
         stack = self._running[number]
@@ -105,6 +103,13 @@ class Cluster:
             up_to_date = client.info("replication").get("master_link_status", "up") == "up"
         return up_to_date and told["cluster_state"] == "ok" and len(copied) == NODES // 2
 
+    def prepared(self, number: int) -> Path:
+        """Return the folder of a node, with its configuration and its users; its data is in ``data``."""
+        home = self.folder / str(number)
+        if not home.exists():
+            self._prepare(home)
+        return home
+
     def _prepare(self, home: Path) -> None:
         for name in ("etc", "data", "run", "secret"):
             (home / name).mkdir(parents=True)
@@ -126,9 +131,8 @@ class Cluster:
 
 
 @contextmanager
-def running(files: Mapping[str, str], folder: Path) -> Iterator[Cluster]:
-    """Run the cluster for the length of the block, from when its nodes found each other."""
-    cluster = Cluster(files, folder)
+def running(cluster: Cluster) -> Iterator[Cluster]:
+    """Run a cluster for the length of the block, from when its nodes found each other."""
     try:
         for number in range(NODES):
             cluster.start(number)

@@ -7,6 +7,8 @@ sh /etc/redis/users.sh
 password=$(cat /secret/*-password | sha256sum | cut -d ' ' -f 1)
 printf %s "$password" > /run/redis/cluster-password
 printf 'masteruser cluster\nmasterauth %s\n' "$password" > /run/redis/replication.conf
+# Those who speak to one node after the other ask which has which slots.
 sed -i -E 's/^user (ingest|dispatcher|api|operator|keda) .*$/& +cluster|slots/' /run/redis/users.acl
+sed -i -E 's/^user backup .*$/& +cluster|nodes/' /run/redis/users.acl
 hash=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
 echo "user cluster on #$hash resetchannels -@all +ping +replconf +psync +cluster" >> /run/redis/users.acl
