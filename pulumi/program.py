@@ -19,7 +19,7 @@ import pulumi_linode as linode
 import registry
 import serving
 import versions
-from backups import Backups
+from backup.jobs import Backups
 from cluster import POOL_LABEL, Cluster
 from config import Stack
 from databases import Databases, Managed

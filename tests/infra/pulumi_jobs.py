@@ -60,7 +60,7 @@ def jobs_of(stack: str, **changes: str) -> dict[str, Mapping[str, Any]]:
         changes: settings of the stack that differ from its committed file.
     """
     with pulumi_program.on_path():
-        backups, config = importlib.import_module("backups"), importlib.import_module("config")
+        backups, config = importlib.import_module("backup.jobs"), importlib.import_module("config")
     told = {key.partition(":")[2]: value for key, value in pulumi_program.configuration(stack, **changes).items()}
     written = backups.cron_jobs(config.parse({**told, "name": stack}))
     return {job["metadata"]["name"]: job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in written}

@@ -894,7 +894,7 @@ def test_backups_run_by_themselves_and_restores_only_when_asked(up: Run) -> None
 
 def test_the_cronjobs_run_the_scripts_that_are_rehearsed(prod: Run) -> None:
     scripts = prod.one("ConfigMap", "sspp-backup-scripts").inputs["data"]
-    assert scripts == {path.name: path.read_text("utf-8") for path in (PROGRAM / "backup").iterdir() if path.is_file()}
+    assert scripts == {path.name: path.read_text("utf-8") for path in (PROGRAM / "backup").glob("*.sh")}
     called = set()
     for job in prod.of(":CronJob"):
         pod = job.spec["jobTemplate"]["spec"]["template"]["spec"]

@@ -1,6 +1,6 @@
 """Scheduled backups of PostgreSQL and Redis into the bucket, and Jobs that bring them back.
 
-The scripts in backup/ are what runs, in a ConfigMap; tests rehearse the same files.
+The scripts beside this module are what runs, in a ConfigMap; tests rehearse the same files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from objects import CONFINED, Object
 
 import pulumi
 
-SCRIPTS = Path(__file__).parent / "backup"
+SCRIPTS = Path(__file__).parent
 #: The Jobs' own volume: the data as files, and the same encrypted.
 PLAIN, SEALED = "/backup/plain", "/backup/sealed"
 #: Secret -> the keys of it that a step reads.

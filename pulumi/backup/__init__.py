@@ -1,0 +1,1 @@
+"""Backups of PostgreSQL and Redis: the Jobs, and the scripts they run."""
