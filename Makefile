@@ -91,9 +91,6 @@ $(KUSTOMIZE):
 	@mkdir -p $(@D) && command -v go >/dev/null && GOBIN=$(CURDIR)/$(@D) go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1 2>$(@D)/build.log \
 		|| echo "kustomize 5.7.1 could not be built (it needs Go); its tests will say so"
 
-secrets: $(READY)  ## Secrets for the dev stack, random, into a file git ignores; kept when they exist
-	@$(BIN)/python knative/dev_secrets.py
-
 ENGINE ?= $(firstword $(foreach name,docker podman nerdctl,$(if $(shell command -v $(name)),$(name))))
 IMAGE ?= dev.local/sspp:$(VERSION)
 
@@ -114,5 +111,5 @@ rollback: $(READY)  ## FUNCTION=process: everything back to the revision before,
 clean:  ## remove the virtual environment and caches; local state in .sspp/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache
 
-.PHONY: help setup lock run demo test lint type bench faults manifests secrets build canary promote rollback deploy-dev \
+.PHONY: help setup lock run demo test lint type bench faults manifests build canary promote rollback deploy-dev \
   deploy-staging deploy-prod clean

@@ -1,9 +1,10 @@
-"""`make secrets`: every Secret the dev overlay names, with every key, and passwords that agree."""
+"""dev's Secrets: every one that the overlay names, with every key, and passwords that agree."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import runpy
 import shutil
 import ssl
 import subprocess
@@ -11,12 +12,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from events.settings import LOGINS, SchemaSettings
 from functions.local.postgres import as_login
@@ -25,14 +24,9 @@ from tests.infra.manifests import ROOT, Object, environment, objects, of_kind, o
 from tests.servers import tls
 from tests.servers.loopback import served
 
-_spec = spec_from_file_location("dev_secrets", ROOT / "knative" / "dev_secrets.py")
-assert _spec is not None
-assert _spec.loader is not None
-dev_secrets = module_from_spec(_spec)
-_spec.loader.exec_module(dev_secrets)
-
-
 SCRIPT = ROOT / "knative" / "overlays" / "dev" / "passwords.py"
+#: It is alone in its ConfigMap, so it is no module of ours.
+PASSWORDS = runpy.run_path(str(SCRIPT))
 
 
 def drawn(prefix: str = "p") -> object:
@@ -57,7 +51,7 @@ def referenced(found: list[Object]) -> set[tuple[str, str]]:
 
 
 def test_every_secret_the_dev_overlay_names_is_made():
-    made = dev_secrets.fresh(drawn())
+    made = PASSWORDS["fresh"](drawn())
     assert referenced(objects("dev")) == {(name, key) for name, data in made.items() for key in data}
 
 
@@ -68,7 +62,7 @@ def test_other_stacks_name_nothing_that_is_not_promised(stack):
 
 
 def test_urls_carry_the_passwords_their_servers_get():
-    made = dev_secrets.fresh(drawn())
+    made = PASSWORDS["fresh"](drawn())
     database = urlsplit(made["sspp-database"]["DATABASE_URL"])
     redis = {name: urlsplit(value) for name, value in made["sspp-redis"].items() if not name.endswith("-password")}
     assert {url.username for url in redis.values()} == redis.keys()
@@ -80,37 +74,12 @@ def test_urls_carry_the_passwords_their_servers_get():
 
 
 def test_each_part_has_a_login_of_its_own():
-    made = dev_secrets.fresh(drawn())
+    made = PASSWORDS["fresh"](drawn())
     passwords = SchemaSettings(database_logins=made["sspp-logins"]["logins"]).passwords
     owner = made["sspp-database"]["DATABASE_URL"]
     urls = {part: as_login(owner, part, passwords[part]) for part in LOGINS}
     assert made["sspp-logins"] == {**urls, "logins": made["sspp-logins"]["logins"]}
     assert len(set(passwords.values())) == len(LOGINS)
-
-
-def test_passwords_are_kept_when_the_file_is_written_again():
-    first = dev_secrets.fresh(drawn("first"))
-    again = dev_secrets.kept(dev_secrets.document(first), dev_secrets.fresh(drawn("second")))
-    assert again == first
-
-
-def test_a_password_that_is_new_is_added_to_an_old_file():
-    old = {name: dict(data) for name, data in dev_secrets.fresh(drawn("first")).items()}
-    del old["sspp-redis"]["backup-password"]
-    again = dev_secrets.kept(dev_secrets.document(old), dev_secrets.fresh(drawn("second")))
-    assert again["sspp-redis"].pop("backup-password").startswith("second")
-    assert again == old
-
-
-def test_the_file_is_private_and_ignored_and_what_kubectl_takes(tmp_path, monkeypatch):
-    monkeypatch.setattr(dev_secrets, "TARGET", tmp_path / "secrets.yaml")
-    monkeypatch.chdir(tmp_path)
-    dev_secrets.main()
-    assert (tmp_path / "secrets.yaml").stat().st_mode & 0o777 == 0o600
-    found = list(yaml.safe_load_all((tmp_path / "secrets.yaml").read_text("utf-8")))
-    assert [schemas.fault(each) for each in found] == [""] * len(found)
-    assert len({value for each in found[1:] for value in each["stringData"].values()}) >= 8
-    assert "knative/overlays/*/secrets.yaml" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
 
 
 # -- the Job that makes those that are missing
@@ -199,7 +168,7 @@ def test_the_job_may_create_secrets_and_nothing_else_and_is_shown_what_its_scrip
     script = Path(container["command"][-1])
     [held] = [each for each in found if each["metadata"]["name"] == places[str(script.parent)]["configMap"]["name"]]
     assert held["data"] == {script.name: SCRIPT.read_text("utf-8")}
-    shown = places[str(dev_secrets._PASSWORDS["SHOWN"])]["projected"]["sources"]
+    shown = places[str(PASSWORDS["SHOWN"])]["projected"]["sources"]
     assert [each for each in shown if "serviceAccountToken" in each] == [
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
     ]
