@@ -1,4 +1,4 @@
-"""Whether a target may be asked: the circuit breaker all deliveries to one function share."""
+"""The circuit breaker that all deliveries to one function share: whether it may be called."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 HOLD_FIRST_S = 0.1
 #: The longest pause between two tries at a target that is away, unless it asks for more.
 HOLD_MAX_S = 5.0
-#: The longest one that a target may ask for.
+#: The longest pause that a target may ask for.
 ASKED_MAX_S = 60.0
-#: How many events the one request may carry that finds out whether the target is back.
+#: The most events of a probe, the one request that finds out whether the target is back.
 PROBE = 20
 
 
@@ -19,7 +19,7 @@ class Breaker:
     """Closed while the target answers, open for a time when it does not, then half-open: one probe at a time.
 
     Args:
-        now_s: a clock that only goes forward, in seconds.
+        now_s: a monotonic clock, in seconds.
     """
 
     def __init__(self, now_s: Callable[[], float]) -> None:
@@ -30,9 +30,9 @@ class Breaker:
         self._prober: int | None = None
 
     def allows(self, batch: int) -> int:
-        """How many events may be offered now: ``batch``, a probe's worth, or 0 to wait for :meth:`wait_s`.
+        """Return how many events may be offered now: ``batch``, those of a probe, or 0 to wait for :meth:`wait_s`.
 
-        Whoever is allowed a probe ends it by :meth:`closed`, :meth:`opened` or :meth:`left`.
+        A thread that is allowed a probe ends it by :meth:`closed`, :meth:`opened` or :meth:`release_probe`.
         """
         with self._lock:
             if not self._hold_s:
@@ -43,30 +43,30 @@ class Breaker:
             return min(batch, PROBE)
 
     def wait_s(self) -> float:
-        """Seconds until it is worth asking again."""
+        """Return the seconds until the next call of :meth:`allows` may succeed."""
         return max(HOLD_FIRST_S, min(HOLD_MAX_S, self._until_s - self._now_s()))
 
     def closed(self) -> None:
-        """The target has answered."""
+        """Close the breaker: the target has answered."""
         with self._lock:
             self._hold_s, self._prober = 0.0, None
 
     def opened(self, asked_s: float = 0.0) -> float:
-        """The target is away and asked for ``asked_s``; gives the seconds it is now left alone."""
+        """Open the breaker, for ``asked_s`` if the target asked for that; return the seconds until the next probe."""
         with self._lock:
             now_s = self._now_s()
-            if now_s >= self._until_s or not self._hold_s:  # else another has just said so
+            if now_s >= self._until_s or not self._hold_s:  # else another thread has just opened it
                 self._hold_s = max(min(self._hold_s * 2 or HOLD_FIRST_S, HOLD_MAX_S), min(asked_s, ASKED_MAX_S))
                 self._until_s = now_s + self._hold_s
             self._prober = None
             return self._hold_s
 
     def probing(self) -> bool:
-        """Whether it is the calling thread that finds out."""
+        """Return whether the calling thread has the probe."""
         return self._prober == threading.get_ident()
 
-    def left(self) -> bool:
-        """Whoever may have had a probe is done; gives whether it ended without an answer, good or bad."""
+    def release_probe(self) -> bool:
+        """Release this thread's probe, if it has one; return True if the probe never reached the target."""
         with self._lock:
             unanswered = self.probing()
             if unanswered:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -22,6 +21,7 @@ from redis.retry import Retry
 
 from events import metrics
 from events.cloudevent import tenant_of
+from events.entry import HANDED_BYTES, Bury, Done, Entry, Found, Outcome, Park
 from events.errors import Unavailable
 from events.keyspace import (
     CHANNELS,
@@ -41,11 +41,8 @@ from events.keyspace import (
 )
 from events.script import LUA, script
 
-#: A consumer that holds nothing and has not been heard of for this long is forgotten.
+#: A consumer without pending entries is deleted when it has been idle for so long.
 CONSUMER_GONE_MS = 3_600_000
-#: As many bytes of events as are handed out at once, but for a step and for one event that alone is larger. What a
-#: dispatcher and the function hold at a time follows from it: parsed JSON can be 40 times its size.
-HANDED_BYTES = 2 * 1024 * 1024
 #: How many events of the platform's own one script call publishes.
 AT_ONCE = 500
 #: Bytes: no bound.
@@ -54,69 +51,9 @@ UNBOUNDED = 10**15
 STEP = 10
 
 
-class Entry(NamedTuple):
-    """One delivery of one event.
-
-    Args:
-        id: the stream's id of it, which it keeps as a retry.
-        event: structured JSON.
-        attempts: deliveries that failed before this one.
-        first_ms: when the first of them was, Unix ms; 0 when this is the first.
-        handed: how often it was handed out since its last verdict, this time included.
-        lease_ms: when the lease of a retry ends, Redis' Unix ms; 0 for an entry of the stream.
-    """
-
-    id: str
-    event: bytes
-    attempts: int = 0
-    first_ms: int = 0
-    handed: int = 1
-    lease_ms: int = 0
-
-
-class Done(NamedTuple):
-    """Settled well: what it led to goes to the next channels, as ``(channel, event)``."""
-
-    replies: Sequence[tuple[str, bytes]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """To be delivered again in ``wait_ms``, as attempt number ``attempts`` + 1."""
-
-    wait_ms: int
-    attempts: int
-    first_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bury:
-    """Given up: ``event`` with its error attributes goes to the dead letters.
-
-    Args:
-        reason: the beginning of the last answer.
-        status: of the last answer; 0 for none.
-        tenant: whose it was; empty where the event does not say.
-        event_id: the id that senders were given for it; empty for what no sender sent.
-        first_ms, last_ms: when its first and last attempt were, Unix ms.
-    """
-
-    event: bytes
-    reason: str
-    status: int
-    tenant: str
-    attempts: int
-    first_ms: int
-    last_ms: int
-    event_id: str = ""
-
-
-Outcome = Done | Park | Bury
-
-
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what redis-py raises into this platform's errors."""
+    """Translate redis-py's errors into this platform's."""
     try:
         yield
     except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.SlotNotCoveredError, OSError) as exc:
@@ -145,7 +82,7 @@ def run_script(
 
 
 def connect(url: str) -> redis.Redis:
-    """A client that answers or fails within seconds; it connects when first used.
+    """Return a client that answers or fails within seconds; it connects when first used.
 
     With ``?cluster=true`` it is one of a Redis Cluster, whose nodes are looked up at once, starting with the one
     that ``url`` names. ``replicas`` is for the front door alone (functions/adapters/redis/pipe.py).
@@ -174,14 +111,6 @@ def connect(url: str) -> redis.Redis:
     return found  # type: ignore[no-any-return] # it has a Redis' commands
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a look for abandoned or due entries gave: the entries, and how many had lost their event."""
-
-    entries: list[Entry]
-    vanished: int = 0
-
-
 class Channel:
     """One lane of one partition of one channel, as its dispatcher uses it.
 
@@ -189,10 +118,10 @@ class Channel:
         client: from :func:`connect`.
         name: one of :data:`CHANNELS`.
         partition: which of its partitions.
-        consumer: the name pending entries are held under; unique to the process.
+        consumer: the name under which entries are pending; unique to the process.
         lane: one of :data:`events.keyspace.LANES`.
-        ids_bytes: the bytes of signals, and of notices, that may wait; what an event leads to beyond it is left out of
-            their channels until the clock makes up for it.
+        ids_bytes: the bytes of signals, and of notices, that may wait. Replies beyond it are left out, and the clock
+            publishes them later.
     """
 
     def __init__(
@@ -226,13 +155,13 @@ class Channel:
         """Create the stream and its group from the beginning, unless they exist.
 
         Returns:
-            True if the group was set back to the beginning, because it had passed entries that nobody holds: Redis
-            lost a part of what it had written. They are delivered from now on.
+            True if the group was set back to the beginning because Redis had lost a part of its data: there were
+            entries before the group's position that no consumer had. They are delivered from now on.
         """
         return bool(self._run("ensure", [self._stream], [GROUP, CONSUMER_GONE_MS]))
 
     def publish(self, *events: bytes) -> None:
-        """Append events of the platform's own; what senders bring is the front door's to admit.
+        """Append events of the platform's own. Senders' events are appended by the front door's script.
 
         Raises:
             Unavailable: some may be there; the same call again doubles them.
@@ -260,7 +189,7 @@ class Channel:
         ]
 
     def claim(self, count: int, idle_ms: int) -> Found:
-        """Take over up to ``count`` entries, or about :data:`HANDED_BYTES`, that another has left for ``idle_ms``.
+        """Claim entries that have been idle for ``idle_ms``: up to ``count``, or about :data:`HANDED_BYTES`.
 
         One call looks at ten times ``count`` pending entries at most; the next goes on where it stopped.
         """
@@ -273,9 +202,9 @@ class Channel:
         return Found([_entry(id_, fields, handed) for id_, fields, handed in entries], vanished)
 
     def lease(self, count: int, lease_ms: int) -> Found:
-        """Take retries that are due, ``count`` or about :data:`HANDED_BYTES`, the longest due first.
+        """Lease due retries, ``count`` or about :data:`HANDED_BYTES`, the longest due first.
 
-        Others may after ``lease_ms``.
+        The lease is a visibility timeout: after ``lease_ms`` other consumers may lease them.
         """
         vanished, *flat = self._run("lease", [self._retry, self._parked], [count, lease_ms, HANDED_BYTES])
         fields = iter(flat)
@@ -287,27 +216,29 @@ class Channel:
             vanished,
         )
 
-    def release(self, entries: Sequence[Entry], idle_ms: int) -> int:
-        """Give back entries that were not delivered; gives how many were this consumer's.
+    def nack(self, entries: Sequence[Entry], idle_ms: int) -> int:
+        """Return entries that were not delivered to the channel, without counting this hand-out.
 
-        They can be claimed (by whoever asks for ``idle_ms``) or leased at once, and this time does not count.
+        They can be claimed (by a consumer that asks for ``idle_ms``) or leased at once.
+
+        Returns:
+            How many of them this consumer still had.
         """
         arguments = [part for entry in entries for part in (entry.id, entry.lease_ms, entry.handed)]
         keys = [self._stream, self._retry, self._parked]
-        return int(self._run("release", keys, [GROUP, self._consumer, idle_ms, *arguments]))
+        return int(self._run("nack", keys, [GROUP, self._consumer, idle_ms, *arguments]))
 
-    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]], tenants: Sequence[str] | None = None) -> int:
-        """Record what came of a batch, atomically; gives how many were still this group's to settle.
+    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
+        """Record the outcomes of a batch, atomically: settle acks, parks or dead-letters each entry.
 
-        Args:
-            tenants: whose each entry is; without them the events say so.
+        Returns:
+            How many of them were still pending or leased; the others were settled before.
         """
         keys = [self._stream, self._retry, self._parked, self._dead, self._buried, self._bytes]
         index = {name: len(keys) + position for position, name in enumerate(self._replies, start=1)}
         arguments: list[Any] = [GROUP, self._ids_bytes]
-        if tenants is None:
-            tenants = [tenant_of(entry.event) for entry, _ in outcomes]
-        for (entry, outcome), tenant in zip(outcomes, tenants, strict=True):
+        for entry, outcome in outcomes:
+            tenant = tenant_of(entry.event)
             arguments += [entry.id, entry.lease_ms, tenant, len(entry.event), *_instructions(entry, outcome, index)]
         settled, left_out = self._run("settle", [*keys, *self._replies.values(), *self._behind], arguments)
         if left_out:
@@ -315,18 +246,18 @@ class Channel:
         return int(settled)
 
     def depth(self) -> int:
-        """How many entries are still to be done, delivered or not."""
+        """Return how many entries are not settled, delivered or not."""
         with translated():
             queued = int(self._redis.zcard(self._fair[0])) if self._fair else 0
             return int(self._redis.xlen(self._stream)) + queued
 
     def parked(self) -> int:
-        """How many retries wait for their time."""
+        """Return how many retries wait for their time."""
         with translated():
             return int(self._redis.zcard(self._retry))
 
-    def buries_all(self) -> bool:
-        """Whether an operator wants dead letters buried, however many they are."""
+    def breaker_overridden(self) -> bool:
+        """Return whether an operator lets events be dead-lettered, however many there are."""
         with translated():
             return bool(self._redis.exists(bury_key(self.name)))
 
@@ -340,7 +271,7 @@ class Channel:
 
 
 def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> list[Any]:
-    """Write one outcome as settle.lua reads it."""
+    """Return one outcome as settle.lua reads it."""
     match outcome:
         case Done(replies):
             flat = [part for name, event in replies for part in (index[name], tenant_of(event), event)]
@@ -362,7 +293,7 @@ def _instructions(entry: Entry, outcome: Outcome, index: Mapping[str, int]) -> l
 
 
 def _entry(id_: bytes, fields: Any, handed: int = 1) -> Entry:
-    """Read an entry of the stream. One that is not ours is kept whole, to be refused and buried with what it says."""
+    """Return an entry of the stream. A foreign one has all its fields as its event, and will be dead-lettered."""
     named = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
     event = named[b"event"] if b"event" in named else repr(named).encode()
     return Entry(id_.decode(), event, handed=handed)

@@ -47,7 +47,7 @@ OVERDUE_MS = 24 * 3_600_000
 MANY = 10_000
 #: The most letters one call looks at, however few of them are wanted.
 LOOKED_AT = 10_000
-#: As many of a partition's latest letters say whether the line stops; see line.py.
+#: As many of a partition's latest letters say whether the line stops; see deadletter_breaker.py.
 RECENT = 200
 #: The most letters one call redrives or purges.
 MOVED = 1_000
@@ -328,7 +328,7 @@ class DeadLetters:
         return sum(map(wanted.fits, self._letters(wanted, None, latest_first=False)))
 
     def allow(self, channel: str, seconds: int) -> None:
-        """Let whatever fails in ``channel`` be buried for so long, even where most of it fails; see line.py."""
+        """Override the channel's dead-letter breaker for so long; see deadletter_breaker.py."""
         with translated():
             self._redis.set(bury_key(channel), b"1", ex=seconds)
 

@@ -82,7 +82,7 @@ def dead_key(channel: str, partition: int) -> str:
 
 
 def bury_key(channel: str) -> str:
-    """Exists while an operator wants dead letters buried however many they are; see line.py."""
+    """Exists while an operator overrides the dead-letter breaker; see deadletter_breaker.py."""
     return f"sspp:bury:{channel}"
 
 

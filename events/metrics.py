@@ -43,9 +43,10 @@ LEFT_OUT = Counter("sspp_replies_left_out_total", "Replies left to the clock.", 
 #: Entries whose event was gone when they were to be taken over. Above 0: somebody deletes from streams by hand.
 VANISHED = Counter("sspp_channel_vanished_total", "Entries that had lost their event.", ["channel"])
 
-#: 1 while burials are withheld because most verdicts are burials. Roll the function back, or let them be buried:
+#: 1 while the dead-letter circuit breaker is open: most verdicts would dead-letter their event. Roll the function
+#: back, or let them be dead-lettered:
 #: docs/channel.md.
-LINE_STOPPED = Gauge("sspp_line_stopped", "Whether burying is stopped.", ["channel"])
+DEAD_LETTERS_WITHHELD = Gauge("sspp_line_stopped", "Whether the dead-letter breaker is open.", ["channel"])
 
 #: Dead letters. Each needs somebody: `sspp dead-letters list` says what is wrong; mend it, then redrive or purge.
 DEAD = Gauge("sspp_dead_letters", "Dead letters waiting.", ["channel", "partition"])

@@ -20,10 +20,10 @@ import redis
 from events import channel, failpoint, health, keyspace, log, retry
 from events.breaker import Breaker
 from events.deadletter import DeadLetters
+from events.deadletter_breaker import FORGOTTEN_S, DeadLetterBreaker
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.hostname import HostName
-from events.line import FORGOTTEN_S, Line
 from events.log import Throttle
 from events.settings import DispatcherSettings
 from events.subscription import Subscription
@@ -75,7 +75,8 @@ def _dispatchers(subscription: Subscription, settings: DispatcherSettings, clien
     )
     letters = DeadLetters(client, settings.partitions)
     breaker = Breaker(time.monotonic)
-    line = Line(subscription.stop_share, time.monotonic, partial(letters.recent, subscription.channel, FORGOTTEN_S))
+    recall = partial(letters.recent, subscription.channel, FORGOTTEN_S)
+    dead_letter_breaker = DeadLetterBreaker(subscription.stop_share, time.monotonic, recall)
     policy = replace(subscription.retry, delays_s=retry.schedule(settings.retry_schedule))
     throttle = Throttle(1, lambda: time.monotonic() / REMINDED_S)
     found: list[Dispatcher] = []
@@ -86,7 +87,7 @@ def _dispatchers(subscription: Subscription, settings: DispatcherSettings, clien
             ),
             target=target,
             breaker=breaker,
-            line=line,
+            dead_letter_breaker=dead_letter_breaker,
             subscription=replace(subscription, retry=policy),
             batch=subscription.batch if lane == keyspace.FAST else subscription.slow_batch,
             concurrency=share if lane == keyspace.FAST else 1,

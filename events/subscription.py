@@ -21,7 +21,7 @@ class Subscription:
         concurrency: the most requests in flight to the function from one dispatcher, beside the slow lane's.
         retry: what happens to those it does not take.
         dead_letters: whether those that are given up are kept.
-        stop_share: the share of burials among the latest verdicts that stops the line; see line.py.
+        stop_share: the share of failures that opens the dead-letter breaker; see deadletter_breaker.py.
     """
 
     channel: str

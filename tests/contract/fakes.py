@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from events.channel import HANDED_BYTES, Bury, Done, Entry, Found, Outcome, Park
+from events.entry import HANDED_BYTES, Bury, Done, Entry, Found, Outcome, Park
 from events.errors import Unavailable
 from events.keyspace import CHANNELS
 
@@ -94,11 +94,11 @@ class FakeChannel:
             leased.append(entry)
         return Found(leased)
 
-    def release(self, entries: Sequence[Entry], idle_ms: int) -> int:
+    def nack(self, entries: Sequence[Entry], idle_ms: int) -> int:
         """See Channel."""
-        return sum(self._release(entry, idle_ms) for entry in entries)
+        return sum(self._nack(entry, idle_ms) for entry in entries)
 
-    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]], tenants: Sequence[str] | None = None) -> int:
+    def settle(self, outcomes: Sequence[tuple[Entry, Outcome]]) -> int:
         """See Channel."""
         stream = self._grouped() if outcomes else self._stream
         return sum(self._settle(stream, entry, outcome) for entry, outcome in outcomes)
@@ -111,7 +111,7 @@ class FakeChannel:
         """See Channel."""
         return len(self._stream.parked)
 
-    def buries_all(self) -> bool:
+    def breaker_overridden(self) -> bool:
         """See Channel."""
         return self.bury_all
 
@@ -134,7 +134,7 @@ class FakeChannel:
             stream.entries[id_] = stream.entries[id_]._replace(handed=stream.entries[id_].handed + 1)
         return [stream.entries[id_] for id_ in ids]
 
-    def _release(self, entry: Entry, idle_ms: int) -> bool:
+    def _nack(self, entry: Entry, idle_ms: int) -> bool:
         stream, kept = self._stream, entry._replace(handed=entry.handed - 1)
         if entry.lease_ms:
             held = self._holds(stream, entry)

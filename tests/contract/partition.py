@@ -14,8 +14,9 @@ from itertools import count, product
 from typing import Any
 
 from events import channel, cloudevent, keyspace
-from events.channel import Bury, Channel, Done, Entry, Outcome, Park
+from events.channel import Channel
 from events.deadletter import DeadLetters, Letter, Wanted, with_data
+from events.entry import Bury, Done, Entry, Outcome, Park
 from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect
 from functions.domain.key import WRITE_EVENTS, Grant
@@ -80,7 +81,7 @@ class Partition:
     def release(self, name: str, lane: str) -> None:
         """Give everything in the hand back; it is taken over at once."""
         of, hand = self.lane(name, lane), self.held.get((name, lane), [])
-        of.release(hand, LEASE_MS)
+        of.nack(hand, LEASE_MS)
         self.held[name, lane] = of.claim(len(hand), LEASE_MS).entries + of.lease(len(hand), LEASE_MS).entries
 
     def letters(self) -> list[Letter]:

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import channel, keyspace
-from events.channel import HANDED_BYTES, STEP, Bury, Channel, Done, Entry, Park
+from events.channel import STEP, Channel
+from events.entry import HANDED_BYTES, Bury, Done, Entry, Park
 from events.errors import Unavailable
 from events.keyspace import CHANNELS, GROUP
 from functions.adapters.redis.identities import Generations, generations_key, identity
@@ -417,7 +418,7 @@ def test_how_often_an_entry_was_handed_out_is_known(world, events):
 def test_what_is_given_back_can_be_taken_at_once_and_that_time_does_not_count(world, events):
     world.publish(b"1", b"2")
     entries = read(events)
-    assert events.release(entries, LONG_MS) == 2
+    assert events.nack(entries, LONG_MS) == 2
     assert events.depth() == 2
     assert world.channel(consumer="b").claim(10, LONG_MS).entries == entries
 
@@ -429,7 +430,7 @@ def test_only_its_holder_can_give_an_entry_back(world, events):
     world.neglect(LONG_MS, first)
     other = world.channel(consumer="b")
     other.claim(10, LONG_MS)
-    assert events.release([first, second], LONG_MS) == 0
+    assert events.nack([first, second], LONG_MS) == 0
     assert world.channel(consumer="c").claim(10, LONG_MS).entries == []
 
 
@@ -502,11 +503,11 @@ def test_a_retry_is_settled_once_by_whoever_holds_its_lease(world, events, outco
 def test_a_retry_given_back_is_due_at_once_and_that_time_does_not_count(world, events):
     parked(world, events, 0)
     before = events.lease(10, LONG_MS).entries
-    assert events.release(before, LONG_MS) == 1
+    assert events.nack(before, LONG_MS) == 1
     world.neglect(1)
     (after,) = world.channel(consumer="b").lease(10, LONG_MS).entries
     assert after.handed == 1
-    assert events.release(before, LONG_MS) == 0
+    assert events.nack(before, LONG_MS) == 0
 
 
 def test_equal_events_are_parked_each_for_itself(world, events):
@@ -661,9 +662,9 @@ def test_entries_that_the_group_has_passed_and_nobody_holds_are_delivered_again(
 
 def test_an_operator_can_have_everything_buried(real):
     events = Redis(real).channel()
-    assert not events.buries_all()
+    assert not events.breaker_overridden()
     real.set(keyspace.bury_key("events"), "1")
-    assert events.buries_all()
+    assert events.breaker_overridden()
 
 
 @pytest.mark.parametrize("lane", keyspace.LANES)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import cloudevent, keyspace
-from events.channel import Done, Entry
+from events.entry import Done, Entry
 from events.keyspace import SLOW
 from functions.ingest.answer import FULL, Accepted, Declined
 from tests.contract import partition

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from events import cloudevent, keyspace
-from events.channel import Done, Park
+from events.entry import Done, Park
 from events.keyspace import FAST, SLOW
 from functions.adapters.redis.behind import ID_BYTES, MARGIN, BehindChannel
 from tests.contract.partition import ARRIVAL, OVERHEAD, Partition, outcome, reply

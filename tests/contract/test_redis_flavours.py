@@ -21,8 +21,9 @@ import pytest
 import redis
 
 from events import channel, cloudevent, keyspace
-from events.channel import Bury, Channel, Done, Park
+from events.channel import Channel
 from events.deadletter import DeadLetters, Wanted, with_data
+from events.entry import Bury, Done, Park
 from events.errors import ConfigError, Unavailable
 from events.script import LUA as CHANNEL_SCRIPTS
 from events.script import script
@@ -131,17 +132,17 @@ def carry(client: Any, partition: int, lane: str = keyspace.FAST) -> None:
     events.ensure()
     signals.ensure()
     (read,) = events.read(10, 1)
-    assert events.release([read], 60_000) == 1
+    assert events.nack([read], 60_000) == 1
     (claimed,) = other.claim(10, 60_000).entries
     assert (claimed.id, events.depth()) == (read.id, 1)
     assert other.settle([(claimed, Park(0, 1, 1))]) == 1
     (leased,) = events.lease(10, 60_000).entries
-    assert events.release([leased], 60_000) == 1
+    assert events.nack([leased], 60_000) == 1
     (again,) = other.lease(10, 60_000).entries
     assert other.settle([(again, Done([("signals", b"s")]))]) == 1
     (signal,) = signals.read(10, 1)
     assert signals.settle([(signal, Bury(_event(partition), "", 0, "acme", 1, 1, 1))]) == 1
-    assert (events.depth(), events.parked(), signals.depth(), events.buries_all()) == (0, 0, 0, False)
+    assert (events.depth(), events.parked(), signals.depth(), events.breaker_overridden()) == (0, 0, 0, False)
     assert client.xlen(keyspace.dead_key("signals", partition)) == 1
 
 

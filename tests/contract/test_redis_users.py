@@ -146,7 +146,7 @@ def test_an_operator_fills_redis_and_works_on_dead_letters(as_user):
     check_dead_letters(as_user("dispatcher"), client, 1)
     DeadLetters(client, LIMITS.partitions).allow("events", 60)
     assert DeadLetters(client, LIMITS.partitions).count(Wanted()) == 0
-    assert Channel(as_user("dispatcher"), "events", 0, "a").buries_all()
+    assert Channel(as_user("dispatcher"), "events", 0, "a").breaker_overridden()
 
 
 @pytest.mark.usefixtures("nothing_denied")
@@ -175,7 +175,7 @@ _FRONT_DOOR = "INFO CONFIG|GET MGET GET HGET XLEN"
 SENDS: Mapping[str, Sends] = {
     "ingest": Sends(["admit"], _FRONT_DOOR),
     "dispatcher": Sends(
-        ["ensure", "read", "claim", "lease", "release", "settle", "recent", "waiting"], "XREADGROUP XLEN ZCARD EXISTS"
+        ["ensure", "read", "claim", "lease", "nack", "settle", "recent", "waiting"], "XREADGROUP XLEN ZCARD EXISTS"
     ),
     "api": Sends(["admit", *_LETTERS], f"{_FRONT_DOOR} ZREVRANGEBYLEX"),
     "operator": Sends(

@@ -16,10 +16,10 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 
 from events import channel, keyspace, retry
 from events.breaker import Breaker
+from events.deadletter_breaker import DeadLetterBreaker
 from events.delivery import Target
 from events.dispatcher import Dispatcher
 from events.failpoint import PLACES
-from events.line import Line
 from events.subscription import SUBSCRIPTIONS
 from functions.adapters.postgres.database import connect
 from functions.adapters.redis.directory import FOLLOW_UP
@@ -367,7 +367,7 @@ def _dispatcher(stage: Stage, client: Any, consumer: str, now_ms: Callable[[], i
         channel=channel.Channel(client, "events", 0, consumer),
         target=Target(url, token=TOKEN, timeout_s=float(TIMES["SSPP_DELIVERY_TIMEOUT_SECONDS"])),
         breaker=Breaker(time.monotonic),
-        line=Line(subscription.stop_share, time.monotonic),
+        dead_letter_breaker=DeadLetterBreaker(subscription.stop_share, time.monotonic),
         subscription=replace(subscription, retry=policy),
         batch=subscription.batch,
         concurrency=1,

@@ -16,7 +16,8 @@ import pytest
 import redis
 
 from events import channel, keyspace
-from events.channel import Channel, Done
+from events.channel import Channel
+from events.entry import Done
 from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.redis.pipe import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S

@@ -17,8 +17,9 @@ import pytest
 import redis
 
 from events import keyspace
-from events.channel import Channel, Park
+from events.channel import Channel
 from events.channel import connect as connect_redis
+from events.entry import Park
 from functions.adapters.postgres import migrate
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore

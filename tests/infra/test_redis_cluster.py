@@ -21,7 +21,8 @@ import pytest
 import redis
 
 from events import channel, cloudevent, keyspace
-from events.channel import Channel, Done, Park
+from events.channel import Channel
+from events.entry import Done, Park
 from events.errors import Unavailable
 from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect

@@ -14,7 +14,8 @@ import pytest
 import redis
 
 from events import channel, keyspace
-from events.channel import Channel, Done
+from events.channel import Channel
+from events.entry import Done
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Terms

@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from events import keyspace
-from events.channel import Channel, Done, Park
+from events.channel import Channel
+from events.entry import Done, Park
 from events.subscription import SUBSCRIPTIONS
 from tests.infra import triggers
 from tests.infra.manifests import SCALED_OBJECT, STACKS, objects, of_kind

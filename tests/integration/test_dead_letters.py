@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from events import channel, deadletter
-from events.channel import Bury, Channel
+from events.channel import Channel
 from events.cloudevent import event_id
 from events.deadletter import CHUNK, MANY, OVERDUE_MS, DeadLetters, Letter, Waiting, Wanted, with_data
 from events.delivery import Delivered
+from events.entry import Bury
 from events.errors import Refused, Unavailable
 from events.keyspace import CHANNELS, SLOW, buried_key, dead_key, edited_key, partition_of, stream_key
 from events.retry import Verdict

@@ -87,12 +87,12 @@ def test_only_the_prober_can_leave_its_probe_to_another(breaker, clock):
     breaker.opened()
     clock.now_s += HOLD_FIRST_S
     assert elsewhere(breaker, 500) == PROBE
-    breaker.left()
+    breaker.release_probe()
     assert breaker.allows(500) == 0
     breaker.opened()
     clock.now_s += HOLD_MAX_S
     assert breaker.allows(500) == PROBE
-    breaker.left()
+    breaker.release_probe()
     assert elsewhere(breaker, 500) == PROBE
 
 

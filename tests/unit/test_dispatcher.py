@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from events import dispatcher
 from events.breaker import ASKED_MAX_S, HOLD_FIRST_S, HOLD_MAX_S, PROBE, Breaker
-from events.channel import Entry, Park
 from events.cloudevent import parse, stamp
+from events.deadletter_breaker import LEAST, DeadLetterBreaker
 from events.delivery import Delivered
-from events.dispatcher import LINE_HOLD_S, REQUEST_BYTES, Dispatcher
+from events.dispatcher import WITHHELD_S, Dispatcher
+from events.entry import Entry, Park
 from events.errors import Unavailable
-from events.line import LEAST, Line
 from events.log import Log
+from events.requests import REQUEST_BYTES
 from events.retry import NO_ANSWER, RetryPolicy, Verdict
 from events.subscription import Subscription
 from tests.contract.fakes import Broker, FakeChannel
@@ -94,7 +95,7 @@ class House:
             channel=FakeChannel(self.broker, "events", consumer),  # type: ignore[arg-type] # keeps the same contract
             target=target,
             breaker=self.breaker,
-            line=Line(0.5, lambda: self.broker.now_ms / 1000),
+            dead_letter_breaker=DeadLetterBreaker(0.5, lambda: self.broker.now_ms / 1000),
             subscription=Subscription(channel="events", function="process", retry=RetryPolicy()),
             batch=self.batch,
             concurrency=2,
@@ -565,7 +566,7 @@ def test_only_what_was_in_the_batch_that_failed_is_suspected_of_the_outage_after
     assert {entry.event: entry.handed for entry in entries} == {**dict.fromkeys(crowd, 2), **dict.fromkeys(other, 1)}
 
 
-# --- stop the line
+# --- the dead-letter breaker
 
 
 def refused(poison: Callable[[bytes], bool]) -> Says:
@@ -578,7 +579,7 @@ def test_when_most_of_what_comes_is_to_be_buried_nothing_is_and_the_line_waits_u
     assert here.left() == (100, 0, 0)
     while len(here.target.offered) == 1:
         assert here.once() == 0
-    assert sum(here.stopping.waits) == LINE_HOLD_S
+    assert sum(here.stopping.waits) == WITHHELD_S
     assert here.left() == (100, 0, 0)
     here.target.says = everything_is_taken
     assert sum(here.once() for _ in range(8)) == 100
@@ -628,7 +629,7 @@ def test_good_events_behind_withheld_ones_are_delivered_and_let_the_line_go_on()
     here.broker.add("events", event(9999))
     while here.left() != (0, 0, 600):
         here.once()
-    assert sum(here.stopping.waits) <= 12 * LINE_HOLD_S
+    assert sum(here.stopping.waits) <= 12 * WITHHELD_S
 
 
 def test_a_target_that_hangs_fills_no_dead_letters():

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Give back entries that were not delivered: whoever looks next gets them, as if they had not been handed out.
+-- Return entries that were not delivered: the next consumer gets them, as if they had not been handed out.
 -- KEYS  1  the lane's stream
 --       2  its parked retries
 --       3  what they hold; settle.lua has its form
 -- ARGV  1  the consumer group
---       2  the consumer that gives back
---       3  ms after which entries left alone may be taken over
+--       2  the consumer that returns them
+--       3  ms after which idle entries may be claimed
 --       then per entry: its id, the end of its lease or '0', how often it was handed out
--- Gives how many were this consumer's to give back.
+-- Returns how many of them this consumer still had.
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 local given = 0

@@ -1,12 +1,12 @@
-"""When the line stops: most tenants' events fail, not one tenant's."""
+"""When the breaker stops: most tenants' events fail, not one tenant's."""
 
 from __future__ import annotations
 
 import pytest
 
-from events import line as line_
+from events import deadletter_breaker
+from events.deadletter_breaker import EACH, FORGOTTEN_S, LEAST, DeadLetterBreaker
 from events.errors import Unavailable
-from events.line import EACH, FORGOTTEN_S, LEAST, Line
 
 BAD, GOOD = True, False
 
@@ -37,35 +37,35 @@ def verdicts(**tenants: list[bool]) -> list[tuple[str, bool]]:
         ({"a": [BAD] * 10, "b": [BAD] * 10, "c": [GOOD], "d": [GOOD]}, False),
     ],
 )
-def test_the_line_stops_when_most_tenants_mostly_fail(latest, stops):
-    assert Line(0.5, Clock()).stopped_by(verdicts(**latest)) is stops
+def test_the_breaker_opens_when_most_tenants_mostly_fail(latest, stops):
+    assert DeadLetterBreaker(0.5, Clock()).opened_by(verdicts(**latest)) is stops
 
 
 def test_a_batch_without_burials_stops_nothing():
-    line = Line(0.5, Clock())
-    assert line.stopped_by(verdicts(a=[BAD] * LEAST))
-    assert not line.stopped_by(verdicts(a=[GOOD]))
-    assert not line.stopped_by([])
+    breaker = DeadLetterBreaker(0.5, Clock())
+    assert breaker.opened_by(verdicts(a=[BAD] * LEAST))
+    assert not breaker.opened_by(verdicts(a=[GOOD]))
+    assert not breaker.opened_by([])
 
 
 def test_only_the_latest_verdicts_of_a_tenant_count():
-    line = Line(0.5, Clock())
-    line.stopped_by(verdicts(a=[GOOD] * 10_000))
-    assert not line.stopped_by(verdicts(a=[BAD] * (EACH // 2)))
-    assert line.stopped_by(verdicts(a=[BAD]))
+    breaker = DeadLetterBreaker(0.5, Clock())
+    breaker.opened_by(verdicts(a=[GOOD] * 10_000))
+    assert not breaker.opened_by(verdicts(a=[BAD] * (EACH // 2)))
+    assert breaker.opened_by(verdicts(a=[BAD]))
 
 
 def test_a_tenant_not_heard_of_for_long_says_nothing():
     clock = Clock()
-    line = Line(0.5, clock)
-    line.stopped_by(verdicts(good=[GOOD] * 50))
-    assert not line.stopped_by(verdicts(bad=[BAD] * LEAST))
+    breaker = DeadLetterBreaker(0.5, clock)
+    breaker.opened_by(verdicts(good=[GOOD] * 50))
+    assert not breaker.opened_by(verdicts(bad=[BAD] * LEAST))
     clock.now_s += FORGOTTEN_S
-    assert line.stopped_by(verdicts(bad=[BAD]))
+    assert breaker.opened_by(verdicts(bad=[BAD]))
 
 
 def test_a_share_of_one_never_stops():
-    assert not Line(1.0, Clock()).stopped_by(verdicts(a=[BAD] * 1000, b=[BAD] * 1000))
+    assert not DeadLetterBreaker(1.0, Clock()).opened_by(verdicts(a=[BAD] * 1000, b=[BAD] * 1000))
 
 
 def buried_before(**tenants: int) -> list[tuple[str, float]]:
@@ -84,18 +84,18 @@ def buried_before(**tenants: int) -> list[tuple[str, float]]:
     ],
 )
 def test_what_was_buried_before_a_dispatcher_began_counts_before_what_it_has_heard(before, heard, latest, stops):
-    line = Line(0.5, Clock(), lambda: buried_before(**before))
-    assert not line.stopped_by(verdicts(**heard))
-    assert line.stopped_by(verdicts(**latest)) is stops
+    breaker = DeadLetterBreaker(0.5, Clock(), lambda: buried_before(**before))
+    assert not breaker.opened_by(verdicts(**heard))
+    assert breaker.opened_by(verdicts(**latest)) is stops
 
 
 def test_what_was_buried_before_is_asked_for_once_and_only_where_something_is_to_be_buried():
     asked = []
-    line = Line(0.5, Clock(), lambda: asked.append(1) or [])
-    line.stopped_by(verdicts(a=[GOOD]))
+    breaker = DeadLetterBreaker(0.5, Clock(), lambda: asked.append(1) or [])
+    breaker.opened_by(verdicts(a=[GOOD]))
     assert asked == []
     for _ in range(3):
-        line.stopped_by(verdicts(a=[BAD]))
+        breaker.opened_by(verdicts(a=[BAD]))
     assert asked == [1]
 
 
@@ -106,28 +106,28 @@ def test_where_what_was_buried_before_cannot_be_asked_for_nothing_is_decided():
         return buried_before(a=LEAST - 1)
 
     back: list[bool] = []
-    line = Line(0.5, Clock(), away)
+    breaker = DeadLetterBreaker(0.5, Clock(), away)
     with pytest.raises(Unavailable):
-        line.stopped_by(verdicts(a=[BAD]))
+        breaker.opened_by(verdicts(a=[BAD]))
     back.append(True)
-    assert line.stopped_by(verdicts(a=[BAD]))
+    assert breaker.opened_by(verdicts(a=[BAD]))
 
 
 def test_what_was_buried_before_is_as_old_as_it_is():
     clock = Clock()
-    line = Line(0.5, clock, lambda: [("a", FORGOTTEN_S - 1.0)] * LEAST)
-    assert line.stopped_by(verdicts(b=[BAD]))
+    breaker = DeadLetterBreaker(0.5, clock, lambda: [("a", FORGOTTEN_S - 1.0)] * LEAST)
+    assert breaker.opened_by(verdicts(b=[BAD]))
     clock.now_s += 1.0
-    assert not line.stopped_by(verdicts(b=[BAD]))
+    assert not breaker.opened_by(verdicts(b=[BAD]))
 
 
 def test_tenants_are_forgotten_where_nothing_is_ever_buried_too_and_never_more_than_so_many(monkeypatch):
-    monkeypatch.setattr(line_, "TENANTS", 100)
+    monkeypatch.setattr(deadletter_breaker, "TENANTS", 100)
     clock = Clock()
-    line = Line(0.5, clock)
+    breaker = DeadLetterBreaker(0.5, clock)
     for batch in range(5):
-        line.stopped_by([(f"t{batch}-{n}", GOOD) for n in range(50)])
-    assert len(line._tenants) == 100
+        breaker.opened_by([(f"t{batch}-{n}", GOOD) for n in range(50)])
+    assert len(breaker._tenants) == 100
     clock.now_s += FORGOTTEN_S
-    line.stopped_by([("t0-0", GOOD)])
-    assert list(line._tenants) == ["t0-0"]
+    breaker.opened_by([("t0-0", GOOD)])
+    assert list(breaker._tenants) == ["t0-0"]
