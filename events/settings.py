@@ -41,10 +41,15 @@ class ServerSettings(LogSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FunctionSettings(ServerSettings):
-    """What every function uses."""
+class BodySettings(Settings):
+    """How large a request's body, and so an event, may be."""
 
     max_body_bytes: int = setting("SSPP_MAX_BODY_BYTES", 1_048_576, checks.at_least(1024))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSettings(ServerSettings, BodySettings):
+    """What every function uses."""
 
     @classmethod
     def missing(cls, env: Mapping[str, str]) -> list[str]:
@@ -254,7 +259,7 @@ class MailboxSettings(ServerSettings, MailServerSettings, HomeSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandLineSettings(StoreSettings, HomeSettings):
+class CommandLineSettings(StoreSettings, HomeSettings, BodySettings):
     """The settings of ``sspp``, which finds out from ``make run`` what it is not given."""
 
 

@@ -21,6 +21,7 @@ from functions.api.keys import RememberedKeys
 from functions.api.routes import Route, Router
 from functions.domain.key import digest, is_operators, permitted, well_formed
 from functions.ingest.doors import DOORS, without_slash
+from functions.service.principal import OPERATOR, Principal
 from functions.web import problem
 from functions.web.answer import Answer
 from functions.web.content import unpacked
@@ -84,17 +85,21 @@ class Api:
         if request.method in {"POST", "OPTIONS"} and path in DOORS:
             return self.front_door.answer(request)
         route, ids = _ROUTER.find(request.method, _raw_path(request))
-        tenant = self._tenant(request, route)
+        by = self._principal(request, route)
         arguments = route.arguments(ids, request.args, lambda: self._body(request))
-        return Answer(200, route.operation(self.backends, tenant, **arguments).model_dump_json().encode())
+        return Answer(200, route.operation(self.backends, **route.caller(by), **arguments).model_dump_json().encode())
 
-    def _tenant(self, request: flask.Request, route: Route) -> str | None:
-        """Return the tenant whose key it is; None for the operator's, where that may call."""
+    def _principal(self, request: flask.Request, route: Route) -> Principal:
+        """Return who calls.
+
+        Raises:
+            Refused: 401 or 403, see :func:`functions.domain.key.permitted`.
+        """
         key = api_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
         if route.operator and is_operators(key, self.operator_keys):
-            return None
+            return OPERATOR
         grant = self.keys.find(digest(key)) if well_formed(key) else None
-        return permitted(grant, route.scope, self.backends.now()).tenant_id
+        return Principal.of_key(digest(key), permitted(grant, route.scope, self.backends.now()))
 
     def _body(self, request: flask.Request) -> bytes:
         """Return the body, unpacked; the server bounds it while it is read."""

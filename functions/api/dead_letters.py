@@ -1,41 +1,30 @@
-"""The API's dead letters: a tenant's own, or for the operator everybody's."""
+"""The API's dead letters: the HTTP face of :mod:`functions.service.dead_letters`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from events import cloudevent, deadletter
-from events.deadletter import Letter, Moved, Wanted
+from events.deadletter import Letter, changed
 from events.errors import Fault, Refused
-from events.log import Log
 from functions.api.backends import Backends
 from functions.api.paging import Limit
 from functions.api.parameters import Moment, Question, Text
 from functions.api.routes import Resource
 from functions.api.shown import Json, Shown, Time
-from functions.domain.catalog import EVENT_TYPES, PREFIX
 from functions.domain.key import READ_DEAD_LETTERS, WRITE_DEAD_LETTERS
-from functions.domain.sales import RECEIVED
-from functions.service.dead_letters import in_full, in_short, names_of, unix_ms
+from functions.service import dead_letter_event, dead_letters, selection
+from functions.service.dead_letter_event import in_full, in_short
+from functions.service.dead_letters import Moved
+from functions.service.principal import Principal
 
-log = Log("api")
 
-
-class Selection(Question):
+class Selection(selection.Selection):
     """Which dead letters. With nothing named, all of them."""
 
-    tenant: Text | None = None
-    channel: Literal["events", "signals", "notices"] | None = None
-    type: Text | None = None
-    source: Text | None = None
-    eventId: Text | None = None  # noqa: N815 - the wire's name
-    reason: Text | None = None
-    status: Annotated[int, Field(ge=0, le=999)] | None = None
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
     cursor: Text | None = None
@@ -58,6 +47,16 @@ class Edit(Question):
         if len(self.model_fields_set) != 1:
             raise PydanticCustomError("edit", "takes either data or event")
         return self
+
+    def written(self, letter: Letter) -> bytes:
+        """Write the event that ``letter`` gets; pointers lead into the body."""
+        if "event" not in self.model_fields_set:
+            return dead_letter_event.with_data(letter, self.data)
+        try:
+            return dead_letter_event.with_event(letter, self.event)
+        except Refused as exc:
+            exc.faults = tuple(Fault("/event" + fault.pointer, fault.detail) for fault in exc.faults)
+            raise
 
 
 class Burial(Shown):
@@ -131,146 +130,84 @@ class PurgedSome(Purged, Rest):
     """How many dead letters one call deleted, and what it left."""
 
 
-#: In every operation ``tenant`` is whose letters it is about; None is the operator, who has all of them.
 resource = Resource("dead-letters", "Events that no function could take.", scope=READ_DEAD_LETTERS, operator=True)
 
 
 @resource.route("GET", "/api/v1/dead-letters")
-def list_dead_letters(backends: Backends, tenant: str | None, *, query: Listing) -> DeadLetterPage:
+def list_dead_letters(backends: Backends, by: Principal, *, query: Listing) -> DeadLetterPage:
     """List dead letters, the latest first."""
-    page = backends.letters.page(_wanted(tenant, query), after=query.cursor, limit=query.limit)
+    page = dead_letters.page(backends.letters, by, query, after=query.cursor, limit=query.limit)
     return DeadLetterPage(data=[DeadLetter(**in_short(letter)) for letter in page.letters], next_cursor=page.next)
 
 
-def of_event(backends: Backends, tenant: str, event_id: UUID) -> dict[str, Any] | None:
-    """Return what a dead event is, how often it was tried and why it failed; None if it is not dead."""
-    letter = backends.letters.of_event(tenant, str(event_id))
-    event = letter and letter.event()
-    if not letter or not event:
+def of_event(backends: Backends, by: Principal, event_id: UUID) -> dict[str, Any] | None:
+    """Return what is shown of an event that is a dead letter; None where it is none."""
+    letter = dead_letters.of_event(backends.letters, by, event_id)
+    if letter is None or letter.event() is None:
         return None
-    short = in_short(letter)
-    return {
-        "source": event.source,
-        "source_id": event.id,
-        "received_at": event.extension(RECEIVED),
-        "attempts": letter.attempts,
-        "dead_letter": Burial(**{name: short[name] for name in Burial.model_fields}),
-    }
+    shown = dead_letter_event.of_event(letter)
+    return {**shown, "dead_letter": Burial(**shown["dead_letter"])}
 
 
 @resource.route("GET", "/api/v1/dead-letters/{id}")
-def get_dead_letter(backends: Backends, tenant: str | None, *, id_: str) -> WholeDeadLetter:
+def get_dead_letter(backends: Backends, by: Principal, *, id_: str) -> WholeDeadLetter:
     """Return one dead letter with its whole event."""
-    shown = in_full(backends.letters.get(id_, tenant))
-    if tenant is not None and isinstance(shown["event"], dict):
+    shown = in_full(dead_letters.found(backends.letters, by, id_))
+    if not by.operator and isinstance(shown["event"], dict):
         shown["event"].pop("knativeerrordest", None)  # an address of ours, for the operator alone
     return WholeDeadLetter(**shown)
 
 
 @resource.route("PATCH", "/api/v1/dead-letters/{id}", scope=WRITE_DEAD_LETTERS)
-def edit_dead_letter(backends: Backends, tenant: str | None, *, id_: str, body: Edit) -> Edited:
+def edit_dead_letter(backends: Backends, by: Principal, *, id_: str, body: Edit) -> Edited:
     """Replace the data of a dead letter's event, or the event. Answers no content: the key may lack the right to read.
 
     `id`, `source`, `sspp...` and `knativeerror...` cannot be changed. A tenant edits its own events (channel
     `events`), not what the platform made of them.
     """
-    letter = backends.letters.get(id_, tenant)
-    if tenant is not None and letter.place.channel != "events":
-        detail = "what the platform published itself can be redriven or purged, not edited"
-        raise Refused("Forbidden", status=403, detail=detail)
-    event = _edited(letter, body)
-    if tenant is not None:
-        _no_type_of_ours(event)
-    if len(event) > backends.max_bytes:
-        raise Refused("Event too large", status=413, detail=f"at most {backends.max_bytes} bytes")
-    backends.letters.edit(letter, event)
-    log.info("dead_letter_edited", letter=letter.id)
-    return Edited(id=letter.id)
+    dead_letters.edit(backends.letters, by, id_, body.written, max_bytes=backends.max_bytes)
+    return Edited(id=id_)
 
 
 @resource.route("POST", "/api/v1/dead-letters/{id}/redrive", scope=WRITE_DEAD_LETTERS)
-def redrive_dead_letter(backends: Backends, tenant: str | None, *, id_: str) -> Redriven:
+def redrive_dead_letter(backends: Backends, by: Principal, *, id_: str) -> Redriven:
     """Put one dead letter back into its channel, as if it had never been tried."""
-    letter = backends.letters.get(id_, tenant)
-    if letter.event() is None:
-        raise Refused("Unreadable", status=409, detail="this letter's event cannot be read, only purged")
-    if not backends.letters.redrive([letter], backends.nonce):
-        raise deadletter.changed()
-    log.info("dead_letter_redriven", letter=letter.id)
-    return Redriven(redriven=1)
+    return Redriven(redriven=_one(dead_letters.redrive(backends.letters, by, [id_], backends.nonce)))
 
 
 @resource.route("POST", "/api/v1/dead-letters/redrive", scope=WRITE_DEAD_LETTERS)
-def redrive_dead_letters(backends: Backends, tenant: str | None, *, body: Selection) -> RedrivenSome:
+def redrive_dead_letters(backends: Backends, by: Principal, *, body: Selection) -> RedrivenSome:
     """Put the selected dead letters back into their channels, the oldest first: as many as one call may.
 
     Continue with `cursor` until `next_cursor` is null, and set `to`, so that letters that fail again meanwhile are
     not redriven again.
     """
-    moved = backends.letters.redrive_wanted(_wanted(tenant, body), backends.nonce, after=body.cursor)
-    return RedrivenSome(redriven=moved.count, **_rest("redriven", moved))
+    moved = dead_letters.redrive_selected(backends.letters, by, body, backends.nonce, after=body.cursor)
+    return RedrivenSome(redriven=moved.count, **_rest(moved))
 
 
 @resource.route("DELETE", "/api/v1/dead-letters/{id}", scope=WRITE_DEAD_LETTERS)
-def purge_dead_letter(backends: Backends, tenant: str | None, *, id_: str) -> Purged:
+def purge_dead_letter(backends: Backends, by: Principal, *, id_: str) -> Purged:
     """Delete one dead letter for good."""
-    letter = backends.letters.get(id_, tenant)
-    if not backends.letters.purge([letter]):
-        raise deadletter.changed()
-    log.info("dead_letter_purged", letter=letter.id)
-    return Purged(purged=1)
+    return Purged(purged=_one(dead_letters.purge(backends.letters, by, [id_])))
 
 
 @resource.route("POST", "/api/v1/dead-letters/purge", scope=WRITE_DEAD_LETTERS)
-def purge_dead_letters(backends: Backends, tenant: str | None, *, body: Selection) -> PurgedSome:
+def purge_dead_letters(backends: Backends, by: Principal, *, body: Selection) -> PurgedSome:
     """Delete the selected dead letters for good: as many as one call may.
 
     A `POST`, because a filter that gets lost on its way must not mean all of them.
     """
-    moved = backends.letters.purge_wanted(_wanted(tenant, body), after=body.cursor)
-    return PurgedSome(purged=moved.count, **_rest("purged", moved))
+    moved = dead_letters.purge_selected(backends.letters, by, body, after=body.cursor)
+    return PurgedSome(purged=moved.count, **_rest(moved))
 
 
-def _wanted(tenant: str | None, asked: Selection) -> Wanted:
-    if tenant is not None and asked.tenant not in {None, tenant}:
-        raise Refused("Bad request", faults=(Fault("/tenant", "is not this key's tenant"),))
-    return Wanted(
-        tenant=asked.tenant if tenant is None else tenant,
-        channel=asked.channel,
-        types=None if asked.type is None else names_of(asked.type),
-        source=asked.source,
-        event_id=asked.eventId,
-        reason=asked.reason,
-        status=asked.status,
-        since_ms=unix_ms(asked.since) if asked.since else None,
-        until_ms=unix_ms(asked.until) if asked.until else None,
-    )
+def _one(moved: int) -> int:
+    """Return 1. Raise Refused (409) where the one dead letter was not moved."""
+    if not moved:
+        raise changed()
+    return moved
 
 
-def _edited(letter: Letter, edit: Edit) -> bytes:
-    """Return the event that an edit makes of a letter's."""
-    if "event" in edit.model_fields_set:
-        return _whole(letter, edit.event)
-    return deadletter.with_data(letter, edit.data)
-
-
-def _whole(letter: Letter, given: Mapping[str, Any]) -> bytes:
-    """Another event for ``letter``; pointers lead into the body."""
-    try:
-        return deadletter.with_event(letter, given)
-    except Refused as exc:
-        exc.faults = tuple(Fault("/event" + fault.pointer, fault.detail) for fault in exc.faults)
-        raise
-
-
-def _no_type_of_ours(event: bytes) -> None:
-    """What begins as the platform's types do must be one that senders may use, as at the front door."""
-    type_ = cloudevent.parse(event).event.type
-    if type_.startswith(PREFIX) and type_ not in EVENT_TYPES:
-        fault = Fault("/event/type", "is not an event type this tenant has")
-        raise Refused("Unacceptable event", status=422, faults=(fault,))
-
-
-def _rest(done: str, moved: Moved) -> dict[str, Any]:
-    log.info(f"dead_letters_{done}", count=moved.count, remaining=moved.remaining)
+def _rest(moved: Moved) -> dict[str, Any]:
     return {"skipped": moved.skipped, "remaining": moved.remaining, "next_cursor": moved.next}

@@ -18,6 +18,7 @@ from functions.api.routes import Resource
 from functions.api.shown import Id, Shown, Time
 from functions.api.signals import Signal
 from functions.domain.signal import instant
+from functions.service.principal import Principal
 
 
 class RuleMatched(Shown):
@@ -52,12 +53,12 @@ resource = Resource("events", "Where each event is on its way.")
 
 
 @resource.route("GET", "/api/v1/events/{id}")
-def get_event(backends: Backends, tenant: str, *, id_: UUID) -> EventStatus:
+def get_event(backends: Backends, by: Principal, *, id_: UUID) -> EventStatus:
     """Return where an event is: received, processed or dead, what it meant, what it led to, whether it is indexed."""
-    signal = backends.reader.signal(tenant, id_)
+    signal = backends.reader.signal(by.tenant, id_)
     if signal is None:
-        return _unprocessed(backends, tenant, id_)
-    rows, _ = backends.reader.notices(tenant, Page(number=1, limit=100), event_id=id_)
+        return _unprocessed(backends, by, id_)
+    rows, _ = backends.reader.notices(by.tenant, Page(number=1, limit=100), event_id=id_)
     notices = [Notice(**row) for row in rows]
     return EventStatus(
         id=str(id_),
@@ -74,15 +75,15 @@ def get_event(backends: Backends, tenant: str, *, id_: UUID) -> EventStatus:
             if notice.rule_id is not None
         ],
         notices=notices,
-        indexed=backends.search.get(tenant, str(id_)) is not None,
+        indexed=backends.search.get(by.tenant, str(id_)) is not None,
     )
 
 
-def _unprocessed(backends: Backends, tenant: str, id_: UUID) -> EventStatus:
+def _unprocessed(backends: Backends, by: Principal, id_: UUID) -> EventStatus:
     """Return where an event is that is no signal: it waits, or it is a dead letter."""
-    if dead := dead_letters.of_event(backends, tenant, id_):
+    if dead := dead_letters.of_event(backends, by, id_):
         return EventStatus(id=str(id_), status="dead", **dead)
-    accepted_at = backends.accepted_at(tenant, id_)
+    accepted_at = backends.accepted_at(by.tenant, id_)
     if accepted_at is None:
         raise missing("event")
     return EventStatus(id=str(id_), status="accepted", received_at=instant(accepted_at))

@@ -22,15 +22,9 @@ from pydantic_core import PydanticCustomError
 
 from events import cloudevent
 from events.errors import Refused
-from functions.domain.catalog import EVENT_TYPES
+from functions.domain.catalog import full_type
 from functions.domain.moment import moment
 from functions.domain.name import tidy, tidy_contact
-
-
-def _full_type(name: str) -> str:
-    """Return the type that an alias stands for; a type that nobody has finds nothing."""
-    kind = EVENT_TYPES.get(name)
-    return kind.type if kind else name
 
 
 def _read(given: object) -> datetime:
@@ -68,7 +62,7 @@ class Filters(Question):
     accountId: Annotated[Text, AfterValidator(tidy)] | None = None  # noqa: N815 - the wire's name
     userId: Annotated[Text, AfterValidator(tidy)] | None = None  # noqa: N815 - the wire's name
     contactId: Annotated[Text, AfterValidator(tidy_contact)] | None = None  # noqa: N815 - the wire's name
-    eventType: Annotated[Text, AfterValidator(_full_type)] | None = None  # noqa: N815 - the wire's name
+    eventType: Annotated[Text, AfterValidator(full_type)] | None = None  # noqa: N815 - the wire's name
     signalType: Text | None = None  # noqa: N815 - the wire's name
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None

@@ -15,6 +15,7 @@ from werkzeug.routing import Map, Rule
 from events.errors import Refused
 from functions.api.parameters import Question, document, identifier, parsed, path_id
 from functions.domain.key import READ
+from functions.service.principal import Principal
 
 Operation = Callable[..., BaseModel]
 
@@ -25,10 +26,11 @@ class Route:
 
     Args:
         path: as OpenAPI writes it. ``{id}`` is the parameter ``id_`` of ``operation``.
-        operation: takes the backends, the caller's tenant and, by name, what the request holds: ``query`` and
-            ``body``, read as the models they are annotated with, and the ids of the path. Its docstring describes it.
+        operation: takes the backends and, by name, the caller (``by``) or the caller's tenant (``tenant``), and what
+            the request holds: ``query`` and ``body``, read as the models they are annotated with, and the ids of the
+            path. Its docstring describes it.
         scope: what a key must have.
-        operator: whether the operator's key may call it as well; its tenant is None.
+        operator: whether the operator's key may call it as well. The operator has no tenant.
     """
 
     method: str
@@ -41,6 +43,10 @@ class Route:
     def takes(self) -> Mapping[str, Any]:
         """The parameters of the operation and ``return``, each with its type."""
         return get_type_hints(self.operation)
+
+    def caller(self, by: Principal) -> dict[str, Principal | str]:
+        """Return what the operation takes of the caller, by name."""
+        return {"by": by} if "by" in self.takes else {"tenant": by.tenant}
 
     @property
     def thing(self) -> str:

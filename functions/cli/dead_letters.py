@@ -5,21 +5,24 @@ from __future__ import annotations
 import secrets
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import RootModel
 from pydantic_core import to_json
 
-from events import deadletter
-from events.deadletter import DeadLetters, Letter, Moved, Wanted
+from events.deadletter import DeadLetters, Letter
 from events.errors import Refused
 from events.keyspace import CHANNELS
 from functions.cli import arguments, output
 from functions.cli.arguments import Commands, Parser
 from functions.cli.installation import Installation, unless_away
-from functions.service.dead_letters import in_full, in_short, names_of, unix_ms
+from functions.service import dead_letter_event
+from functions.service import dead_letters as service
+from functions.service.dead_letter_event import in_full, in_short
+from functions.service.dead_letters import Moved
+from functions.service.principal import OPERATOR
+from functions.service.selection import Selection
 
 #: Letters `list` shows unless told otherwise.
 SHOWN = 50
@@ -164,14 +167,14 @@ def _add_selection(parser: Parser) -> None:
 
 def _allow(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters:
-        letters.allow(options.channel, max(1, int(options.length.total_seconds())))
+        service.allow(letters, OPERATOR, options.channel, options.length)
     ends = datetime.now(UTC) + options.length
     output.remark(f"whatever fails in {options.channel} becomes a dead letter until {output.moment(ends)}")
 
 
 def _list(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters:
-        found, more = _first(letters, _wanted(options), options.limit)
+        found, more = _first(letters, _selection(options), options.limit)
     rows: list[dict[str, Any]] = [in_short(letter) for letter in found]
     if not options.json:
         rows = [{**row, "last_at": datetime.fromisoformat(row["last_at"])} for row in rows]
@@ -182,69 +185,66 @@ def _list(options: Namespace, installation: Installation) -> None:
 
 def _show(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters:
-        found = in_full(letters.get(options.id))
+        found = in_full(service.found(letters, OPERATOR, options.id))
     output.result(to_json(found["event"] if options.event else found, indent=2).decode())
 
 
 def _edit(options: Namespace, installation: Installation) -> None:
     given = arguments.document(Document if options.data else Object, options.file).root
     with installation.dead_letters() as letters:
-        letter = letters.get(options.id)
-        edited = deadletter.with_data(letter, given) if options.data else deadletter.with_event(letter, given)
-        letters.edit(letter, edited)
+        written = dead_letter_event.with_data if options.data else dead_letter_event.with_event
+        most = installation.max_body_bytes
+        service.edit(letters, OPERATOR, options.id, lambda letter: written(letter, given), max_bytes=most)
     output.remark(f"{options.id} is edited; `sspp dead-letters redrive {options.id}` sends it on its way again")
 
 
 def _redrive(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters, unless_away(_AGAIN):
         if options.ids:
-            named = _named(letters, options, readable=True)
-            _moved("redriven", letters.redrive(named, _nonce), named)
+            ids = _named(options)
+            _moved("redriven", service.redrive(letters, OPERATOR, ids, _nonce), ids)
             return
-        wanted = _confirmed(letters, options, "redrive")
-        moved, skipped = _all(lambda after: letters.redrive_wanted(wanted, _nonce, after=after))
+        selected = _confirmed(letters, options, "redrive")
+        moved, skipped = _all(lambda after: service.redrive_selected(letters, OPERATOR, selected, _nonce, after=after))
     output.remark(f"redriven: {moved}" + (f"; cannot be read, only purged: {skipped}" if skipped else ""))
 
 
 def _purge(options: Namespace, installation: Installation) -> None:
     with installation.dead_letters() as letters, unless_away(_AGAIN):
         if options.ids:
-            named = _named(letters, options, readable=False)
-            _ask(options, "purge", len(named))
-            _moved("purged", letters.purge(named), named)
+            ids = _named(options)
+            _ask(options, "purge", len(ids))
+            _moved("purged", service.purge(letters, OPERATOR, ids), ids)
             return
-        wanted = _confirmed(letters, options, "purge")
-        moved, _ = _all(lambda after: letters.purge_wanted(wanted, after=after))
+        selected = _confirmed(letters, options, "purge")
+        moved, _ = _all(lambda after: service.purge_selected(letters, OPERATOR, selected, after=after))
     output.remark(f"purged: {moved}")
 
 
-def _moved(done: str, count: int, named: Sequence[Letter]) -> None:
+def _moved(done: str, count: int, named: Sequence[str]) -> None:
     left = len(named) - count
     output.remark(f"{done}: {count}" + (f"; changed at the same time, look again: {left}" if left else ""))
 
 
-def _named(letters: DeadLetters, options: Namespace, *, readable: bool) -> Sequence[Letter]:
-    """The letters that were named, each once: all of them, or nothing is done."""
+def _named(options: Namespace) -> list[str]:
+    """Return the ids that are named, each once."""
     if options.all or _selects(options):
         options.mistake("letters are either named or selected")
-    found = []
-    for id_ in dict.fromkeys(options.ids):
-        letter = letters.get(id_)
-        if readable and letter.event() is None:
-            raise Refused("Unreadable", status=409, detail=f"{id_}: its event cannot be read, only purged")
-        found.append(letter)
-    return found
+    return list(dict.fromkeys(options.ids))
 
 
-def _confirmed(letters: DeadLetters, options: Namespace, doing: str) -> Wanted:
-    """What is selected, when somebody has said yes to it. As of now: what fails again meanwhile is not taken again."""
+def _confirmed(letters: DeadLetters, options: Namespace, doing: str) -> Selection:
+    """Return what is selected, once the operator has said yes to it.
+
+    As of now: dead letters whose event fails again meanwhile are not taken again.
+    """
     if options.all == _selects(options):
         options.mistake("name letters, or select some (--tenant, --type, ...), or --all")
-    wanted, now_ms = _wanted(options), unix_ms(datetime.now(UTC))
-    wanted = replace(wanted, until_ms=min(now_ms, wanted.until_ms or now_ms))
+    selected, now = _selection(options), datetime.now(UTC)
+    selected = selected.model_copy(update={"until": min(now, selected.until or now)})
     if not options.yes:
-        _ask(options, doing, letters.count(wanted))
-    return wanted
+        _ask(options, doing, service.count(letters, OPERATOR, selected))
+    return selected
 
 
 def _ask(options: Namespace, doing: str, many: int) -> None:
@@ -265,12 +265,13 @@ def _all(move: Callable[[str | None], Moved]) -> tuple[int, int]:
             return moved, skipped
 
 
-def _first(letters: DeadLetters, wanted: Wanted, limit: int) -> tuple[list[Letter], bool]:
-    """The first ``limit`` letters, and whether there may be more."""
+def _first(letters: DeadLetters, selected: Selection, limit: int) -> tuple[list[Letter], bool]:
+    """Return the first ``limit`` letters, and whether there may be more."""
     found: list[Letter] = []
     after = None
     while True:
-        page = letters.page(wanted, after=after, limit=min(_AT_ONCE, limit - len(found)))
+        most = min(_AT_ONCE, limit - len(found))
+        page = service.page(letters, OPERATOR, selected, after=after, limit=most)
         found, after = found + page.letters, page.next
         if after is None or len(found) >= limit:
             return found, after is not None
@@ -280,18 +281,18 @@ def _selects(options: Namespace) -> bool:
     return any(getattr(options, name) is not None for name in _SELECTING)
 
 
-def _wanted(options: Namespace) -> Wanted:
+def _selection(options: Namespace) -> Selection:
     now = datetime.now(UTC)
-    return Wanted(
+    return Selection(
         tenant=options.tenant,
         channel=options.channel,
-        types=None if options.type is None else names_of(options.type),
+        type=options.type,
         source=options.source,
         event_id=options.event_id,
         reason=options.reason,
         status=options.status,
-        since_ms=None if options.since is None else unix_ms(_moment(options.since, now)),
-        until_ms=None if options.until is None else unix_ms(_moment(options.until, now)),
+        since=None if options.since is None else _moment(options.since, now),
+        until=None if options.until is None else _moment(options.until, now),
     )
 
 

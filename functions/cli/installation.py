@@ -48,6 +48,11 @@ class Installation:
         with channel.connect(redis_url) as client:
             yield DeadLetters(client, CommandLineSettings.read(self._env).partitions)
 
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest event that the front door takes."""
+        return CommandLineSettings.read(self._env).max_body_bytes
+
     def ready(self) -> Mapping[str, str]:
         """Give what ``make run`` says of itself.
 

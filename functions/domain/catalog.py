@@ -67,3 +67,9 @@ _ALL = (
 
 #: CloudEvent type or alias -> what it means.
 EVENT_TYPES: Mapping[str, EventType] = {name: kind for kind in _ALL for name in (kind.type, kind.alias)}
+
+
+def full_type(name: str) -> str:
+    """Return the CloudEvent type that an alias stands for; any other name as it is."""
+    kind = EVENT_TYPES.get(name)
+    return kind.type if kind else name

@@ -15,7 +15,7 @@ from typing import Any
 
 from events import channel, cloudevent, keyspace
 from events.channel import Channel
-from events.deadletter import DeadLetters, Letter, Wanted, with_data
+from events.deadletter import DeadLetters, Letter
 from events.entry import Bury, Done, Entry, Outcome, Park
 from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.cluster import connect
@@ -24,6 +24,7 @@ from functions.domain.plan import Rate, Terms
 from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Decision
 from functions.ingest.keys import KeyCache, Sender
+from functions.service.dead_letter_event import with_data
 
 #: Where the channel must keep its contract -> the fixture with the URL.
 SERVERS = {"redis": "debian_redis_url", "valkey": "redis_url", "cluster": "redis_cluster_url"}
@@ -86,7 +87,7 @@ class Partition:
 
     def letters(self) -> list[Letter]:
         """Every dead letter."""
-        return self.dead.page(Wanted(), limit=1_000).letters
+        return list(self.dead.scan(latest_first=True))
 
     @property
     def dead(self) -> DeadLetters:

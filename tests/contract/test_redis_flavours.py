@@ -22,7 +22,7 @@ import redis
 
 from events import channel, cloudevent, keyspace
 from events.channel import Channel
-from events.deadletter import DeadLetters, Wanted, with_data
+from events.deadletter import DeadLetters
 from events.entry import Bury, Done, Park
 from events.errors import ConfigError, Unavailable
 from events.script import LUA as CHANNEL_SCRIPTS
@@ -39,6 +39,7 @@ from functions.ingest.admission import Admission, Arrival
 from functions.ingest.answer import Accepted, Decision
 from functions.ingest.keys import KeyCache
 from functions.local import ports
+from functions.service.dead_letter_event import republished, with_data
 from tests.servers import redis_server
 from tests.servers.lanes import waiting
 
@@ -153,13 +154,15 @@ def check_dead_letters(dispatcher: Any, desk: Any, count: int) -> None:
         dispatcher, desk: who watches them, and who works on them.
     """
     watching, dead = DeadLetters(dispatcher, LIMITS.partitions), DeadLetters(desk, LIMITS.partitions)
-    letters = dead.page(Wanted(channel="signals"), limit=100).letters
+    letters = list(dead.scan(["signals"], latest_first=True))
     assert len(letters) == count
     assert [tenant for tenant, _ in watching.recent("signals", 60)] == ["acme"] * count
     edited = with_data(letters[0], {"accountId": "another"})
     dead.edit(letters[0], edited)
-    assert dead.redrive([dead.get(letters[0].id), *letters[1:2]], lambda: "nonce") == min(count, 2)
-    assert dead.purge_wanted(Wanted()).count == max(0, count - 2)
+    assert dead.redrive(
+        [dead.get(letters[0].place), *letters[1:2]], lambda letter: republished(letter, "nonce")
+    ) == min(count, 2)
+    assert dead.purge(list(dead.scan())) == max(0, count - 2)
     assert [watching.watch("signals", partition, 1) for partition in range(count)] == [(0, 0)] * count
 
 

@@ -13,6 +13,7 @@ from events import channel, keyspace
 from events.errors import Refused
 from functions.adapters.redis import partitions
 from functions.ingest.answer import FULL, LETTERS, SHARE, Accepted, Declined
+from functions.service.dead_letter_event import republished
 from tests.contract import partition
 from tests.contract.partition import OVERHEAD, Partition, outcome, reply
 
@@ -67,7 +68,7 @@ def look_after(place: Partition, what: str, nth: int, size: int) -> None:
         elif what == "purge":
             assert place.dead.purge([letter, letter]) == 1
         else:
-            assert place.dead.redrive([letter, letter], lambda: "nonce") == 1
+            assert place.dead.redrive([letter, letter], lambda letter: republished(letter, "nonce")) == 1
 
 
 @given(happened=steps(), ids_bytes=st.sampled_from([channel.UNBOUNDED, 2_000]))

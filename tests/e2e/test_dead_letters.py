@@ -242,10 +242,9 @@ def test_reading_and_writing_take_a_scope_each(world: World, scopes: list[str], 
 # --- finding them
 
 
-def test_what_is_asked_for_is_what_is_listed(world: World) -> None:
+def test_a_list_says_what_each_is_about_and_where_to_go_on(world: World) -> None:
     first = world.bury(world.tenant, body=world.stamped(world.tenant, id="1", source="/a", type="demo_completed"))
-    second = world.bury(world.tenant, status=0, reason="ReadTimeoutError", attempts=4, last=1_790_000_002_000)
-    third = world.bury(world.tenant, "notices", last=1_790_000_003_000)
+    second, third = world.bury(world.tenant), world.bury(world.tenant, "notices")
     (row,) = [row for row in world.own.get(PATH).json()["data"] if row["id"] == first]
     assert (row["source_id"], row["reason"], row["status"], row["attempts"], row["edited"]) == (
         "1",
@@ -256,23 +255,6 @@ def test_what_is_asked_for_is_what_is_listed(world: World) -> None:
     )
     assert (row["first_at"], row["last_at"]) == ("2026-09-21T14:13:20Z", "2026-09-21T14:13:21Z")
     assert "accountId" not in json.dumps(row)
-    cases: list[tuple[dict[str, str], list[str]]] = [
-        ({}, [third, second, first]),
-        ({"channel": "notices"}, [third]),
-        ({"type": "io.sspp.demo.completed", "source": "/a"}, [first]),
-        ({"type": "demo_completed"}, [third, second, first]),
-        ({"source": "/a"}, [first]),
-        ({"eventId": "1"}, [first]),
-        ({"eventId": row["event_id"]}, [first]),
-        ({"reason": "timeout"}, [second]),
-        ({"status": "0"}, [second]),
-        ({"status": "422"}, [third, first]),
-        ({"from": "2026-09-21T14:13:22Z"}, [third, second]),
-        ({"to": "2026-09-21T16:13:22+02:00"}, [first]),
-        ({"from": "2026-09-21T14:13:22Z", "to": "2026-09-21T14:13:22.001Z"}, [second]),
-    ]
-    for asked, found in cases:
-        assert listed(world.own.get(PATH, params=asked)) == found, asked
     page = world.own.get(PATH, params={"limit": 2}).json()
     assert [row["id"] for row in page["data"]] == [third, second]
     rest = world.own.get(PATH, params={"limit": 2, "cursor": page["next_cursor"]}).json()
@@ -456,7 +438,8 @@ def test_redriving_what_was_processed_after_all_doubles_nothing(world: World) ->
     world.own.post(f"{PATH}/{letters[0]}/redrive")
     assert world.own.post(f"{PATH}/redrive", json={"channel": "events"}).json()["redriven"] == 1
     world.settled()
-    assert listed(world.own.get(PATH)) == []
+    (again,) = world.own.get(PATH).json()["data"]
+    assert "other content, was processed before" in again["reason"], "its content is another: it is dead again"
     assert standing(world) == before
     assert len(world.platform.mails) == 1
 

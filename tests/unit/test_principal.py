@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from events.errors import Refused
 from functions.domain.key import EVERY_SCOPE, MANAGE, READ, Grant, new_key
-from functions.service import event_types, keys, rules, tenants
+from functions.service import dead_letters, event_types, keys, rules, tenants
 from functions.service.principal import OPERATOR, Principal
 
 TENANTS = st.sampled_from(["", "acme", "beta"])
@@ -63,28 +63,39 @@ def functions_of(module: ModuleType) -> Iterator[Any]:
             yield pytest.param(function, id=f"{module.__name__.rpartition('.')[2]}.{name}")
 
 
-FUNCTIONS = [each for module in (tenants, keys, rules, event_types) for each in functions_of(module)]
+REGISTER = [each for module in (tenants, keys, rules, event_types) for each in functions_of(module)]
+FUNCTIONS = [*REGISTER, *functions_of(dead_letters)]
+#: Has every scope that there is, and manages nothing.
 KEY = Principal(who="key", tenant="acme", scopes=EVERY_SCOPE)
+BARE = Principal(who="bare", tenant="acme")
 #: A manager of another tenant; no key can be one yet.
 STRANGER = Principal(who="manager", tenant="beta", scopes=frozenset({MANAGE}))
+
+
+def parameters(function: Callable[..., object]) -> set[str]:
+    return {*inspect.signature(function).parameters}
 
 
 def called(function: Callable[..., object], by: Principal) -> int:
     """Call a function of the service about acme; return the status that it is refused with."""
     names = list(inspect.signature(function).parameters)
-    assert names[:2] == ["register", "by"]
+    assert (names[0] in {"register", "letters"}, names[1]) == (True, "by")
     made: dict[str, Any] = {"tenant_id": "acme", "grant": Grant("acme", frozenset()), "key": new_key(bytes(32))}
     return status(lambda: function(Untouched(), by, **{name: made.get(name) for name in names[2:]}))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_function_asks_for_the_scope_first(function):
+def test_every_function_asks_for_a_scope_first(function):
+    assert called(function, BARE) == 403
+
+
+@pytest.mark.parametrize("function", REGISTER)
+def test_what_is_the_operators_no_key_may(function):
     assert called(function, KEY) == 403
 
 
 @pytest.mark.parametrize(
-    "function",
-    [each for each in FUNCTIONS if {"tenant_id", "grant"} & {*inspect.signature(each.values[0]).parameters}],
+    "function", [each for each in REGISTER if {"tenant_id", "grant"} & parameters(each.values[0])]
 )
 def test_every_function_that_names_a_tenant_asks_whether_it_is_the_principals(function):
     assert called(function, STRANGER) == 404
