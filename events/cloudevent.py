@@ -1,15 +1,14 @@
-"""The one codec: CloudEvents 1.0 over HTTP, binary, structured and batch, to and from structured JSON.
+"""A CloudEvent 1.0 and its structured JSON. http_binding.py reads requests that carry one, batch.py many.
 
-What a stream entry holds is the structured form, in the sender's own bytes where the sender used it.
-Source: CloudEvents specification 1.0.2, its JSON event format and its HTTP protocol binding.
+A stream entry holds the structured form, in the sender's own bytes where the sender used it.
+Source: CloudEvents specification 1.0.2 and its JSON event format.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha1
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json, to_json
 
 from events import size
@@ -32,8 +30,7 @@ BATCH = "application/cloudevents-batch+json"
 #: Extension attributes that begin so are stamped by the platform; senders may not use them.
 RESERVED_PREFIX = "sspp"
 
-_JSON_SPACE = " \t\r\n"
-_JSON_SPACE_BYTES = _JSON_SPACE.encode()
+_JSON_SPACE = b" \t\r\n"
 #: The namespace of event ids (RFC 9562, version 5).
 _IDENTITY = UUID("5f0c1f0e-6f2b-5d0f-9c57-3a4e9a4b8a10").bytes
 #: Stamped by the front door: whose event it is.
@@ -46,9 +43,7 @@ _TENANT_MARK = f'"{TENANT}":"'.encode()
 _LONGEST_TENANT = 256
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"\Z')
 _WHERE = re.compile(r" at line \d+ column \d+")
-_ESCAPED = re.compile(r"\\(.)")
 _RFC3339 = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
@@ -61,12 +56,6 @@ _PATTERN_SAYS = {
 }
 #: What to say instead of naming our classes and Python's.
 _TYPE_SAYS = dict.fromkeys(("model_type", "dict_type"), "must be a JSON object")
-#: What is no ce-* header in binary mode.
-_NO_HEADER = {
-    "datacontenttype": "is carried by Content-Type in binary mode, not by ce-datacontenttype",
-    "data": "is the body in binary mode",
-    "data_base64": "is the body in binary mode",
-}
 
 
 def _moment(text: str) -> datetime:
@@ -122,9 +111,6 @@ class CloudEvent(BaseModel):
         return None if value is None else str(value)
 
 
-_EVENTS = TypeAdapter(list[CloudEvent])
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """One event and its structured JSON, the very bytes that travel."""
@@ -142,39 +128,13 @@ def event_id(tenant: str, source: str, id_: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
-def parse_request(content_type: str, headers: Iterable[tuple[str, str]], body: bytes) -> Message:
-    """Read a request that carries one event.
-
-    Args:
-        content_type: decides the mode: structured, else binary.
-        headers: all headers, names in lower case; used in binary mode.
-        body: the request's body.
-
-    Raises:
-        Refused: 400 with pointers to what is wrong, 415 when it is no CloudEvent at all.
-    """
-    media = media_type(content_type)
-    if media == STRUCTURED:
-        return parse(body)
-    if media.startswith("application/cloudevents"):
-        raise Refused("Unsupported content type", status=415, detail=f"send {STRUCTURED}, {BATCH} or binary mode")
-    attributes = {name[3:]: value for name, value in headers if name.startswith("ce-")}
-    if not attributes:
-        raise Refused(
-            "Unsupported content type",
-            status=415,
-            detail=f"send a CloudEvent as {STRUCTURED}, {BATCH} or in binary mode (ce-* headers)",
-        )
-    return _parse_binary(content_type, attributes, body)
-
-
 def parse(raw: bytes) -> Message:
     """Read one event in structured JSON.
 
     Raises:
         Refused: 400 with pointers to what is wrong.
     """
-    raw = raw.strip(_JSON_SPACE_BYTES)
+    raw = raw.strip(_JSON_SPACE)
     try:
         event = CloudEvent.model_validate_json(raw)
     except ValidationError as exc:
@@ -185,44 +145,6 @@ def parse(raw: bytes) -> Message:
     if wrong:
         raise Refused("Malformed CloudEvent", faults=tuple(wrong))
     return Message(event, raw)
-
-
-def parse_batch(body: bytes, *, limit: int) -> list[Message | Refused]:
-    """Read a batch: for each item the event, or why it was refused; its pointers start at the item.
-
-    Raises:
-        Refused: 400 when it is no JSON array, 413 when it has more than ``limit`` items.
-    """
-    return list(iter_batch(body, limit=limit))
-
-
-def iter_batch(body: bytes, *, limit: int) -> Iterator[Message | Refused]:
-    """Read a batch one item after the other, for callers that have other things to do between two of them.
-
-    Raises:
-        Refused: see :func:`parse_batch`; only on the way, where the batch stops to be one.
-    """
-    return map(_parse_or_refusal, _split_array(body, limit))
-
-
-def parse_events(body: bytes, *, limit: int) -> list[CloudEvent | Refused]:
-    """Read a batch of which nobody needs the bytes: what :func:`parse_batch` finds, in half the time.
-
-    Raises:
-        Refused: 400 when it is no JSON array, 413 when it has more than ``limit`` items.
-    """
-    try:
-        events = _EVENTS.validate_json(body)
-    except ValidationError:
-        events = []
-    if events and len(events) <= limit and b"\\u0000" not in body and not any(map(_wrong, events)):
-        return list(events)
-    return [item.event if isinstance(item, Message) else item for item in parse_batch(body, limit=limit)]
-
-
-def join_batch(raws: Sequence[bytes]) -> bytes:
-    """Write structured events as one batch, byte for byte."""
-    return b"[" + b",".join(raws) + b"]"
 
 
 def stamp(raw: bytes, **attributes: str | int) -> bytes:
@@ -313,109 +235,6 @@ def pointer(path: Iterable[str | int]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def _parse_or_refusal(raw: bytes) -> Message | Refused:
-    try:
-        size.check(raw)
-        return parse(raw)
-    except Refused as refusal:
-        return refusal
-
-
-def _split_array(body: bytes, limit: int) -> Iterator[bytes]:
-    """Cut a JSON array into the bytes of its items."""
-    decoder = json.JSONDecoder()
-    try:
-        text = body.decode("utf-8").strip(_JSON_SPACE)
-        if not (text.startswith("[") and text.endswith("]")):
-            raise Refused("Malformed batch", faults=(Fault("", "must be a JSON array of CloudEvents"),))
-        at = _skip_space(text, 1)
-        for count in range(len(text)):
-            if at == len(text) - 1 and count == 0:
-                return  # []
-            if count == limit:
-                raise Refused("Batch too large", status=413, detail=f"at most {limit} events a batch")
-            end = decoder.raw_decode(text, at)[1]
-            yield text[at:end].encode()
-            at = _skip_space(text, end)
-            if at == len(text) - 1:
-                return
-            if text[at] != ",":
-                raise ValueError("expected a comma")  # noqa: TRY301 - told like every other fault below
-            at = _skip_space(text, at + 1)
-    except (ValueError, IndexError, RecursionError) as exc:
-        raise Refused("Malformed batch", faults=(Fault("", "is not valid JSON"),)) from exc
-
-
-def _skip_space(text: str, at: int) -> int:
-    while text[at] in _JSON_SPACE:
-        at += 1
-    return at
-
-
-def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes) -> Message:
-    misplaced = [Fault(pointer([name]), said) for name, said in _NO_HEADER.items() if name in attributes]
-    if misplaced:
-        raise Refused("Malformed CloudEvent", faults=tuple(misplaced))
-    # In an order of ours: that of headers means nothing, and whoever passes a retry on may change it.
-    envelope: dict[str, Any] = {name: _attribute(name, attributes[name]) for name in sorted(attributes)}
-    if content_type:
-        envelope["datacontenttype"] = content_type
-        if not content_type.isascii():
-            raise Refused("Malformed CloudEvent", faults=(Fault("/datacontenttype", "is not ASCII"),))
-    if not body:
-        return parse(to_json(envelope))
-    if not content_type or is_json(content_type):
-        # The body becomes the value of ``data`` as it is; checked alone first, so that it cannot close the
-        # envelope and continue with attributes of its own.
-        if _holds_json(body):
-            return parse(to_json(envelope)[:-1] + b',"data":' + body + b"}")
-        if content_type:
-            raise Refused("Malformed CloudEvent", faults=(Fault("/data", "is not valid JSON"),))
-    return parse(to_json({**envelope, "data_base64": b64encode(body).decode()}))
-
-
-def header_text(value: str) -> str:
-    """Read the bytes of a header, which servers hand over as Latin-1, as the UTF-8 that senders write.
-
-    Raises:
-        ValueError: they are not UTF-8.
-    """
-    return value if value.isascii() else value.encode("latin-1").decode("utf-8")
-
-
-def _attribute(name: str, value: str) -> str:
-    """Decode a header's value: a quoted string first, then percent-encoding (HTTP binding, section 3.1.3.2).
-
-    Senders that percent-encode nothing send raw UTF-8; it is read as what it is.
-    """
-    try:
-        if value.startswith('"'):
-            value = _unquoted(value)
-        return unquote_to_bytes(value.encode("latin-1")).decode("utf-8")
-    except ValueError as exc:
-        fault = Fault(pointer([name]), "is neither percent-encoded UTF-8 nor a quoted string of it")
-        raise Refused("Malformed CloudEvent", faults=(fault,)) from exc
-
-
-def _unquoted(value: str) -> str:
-    """Read a quoted string (RFC 7230, section 3.2.6).
-
-    Raises:
-        ValueError: it does not end where the value does.
-    """
-    if not _QUOTED.match(value):
-        raise ValueError("no quoted string")
-    return _ESCAPED.sub(r"\1", value[1:-1])
-
-
-def _holds_json(body: bytes) -> bool:
-    try:
-        json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
     if event.data_base64 is not None:
         if event.data is not None:
@@ -429,8 +248,8 @@ def _envelope_faults(event: CloudEvent) -> Iterator[Fault]:
             yield Fault(pointer([name]), "an extension attribute is a string, a number or a boolean")
 
 
-def _wrong(event: CloudEvent) -> bool:
-    """Whether there is anything that the shape alone does not say."""
+def malformed(event: CloudEvent) -> bool:
+    """Return whether an event of the right shape is malformed nevertheless; :func:`parse` says how."""
     return not _finite(event.data) or any(_envelope_faults(event))
 
 

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from urllib3.connection import HTTPConnection
 
 from events.answer import BatchAnswer
-from events.cloudevent import BATCH, join_batch
+from events.batch import join_batch
+from events.cloudevent import BATCH
 from events.errors import Unavailable
 from events.retry import NO_ANSWER, Verdict
 

@@ -1,4 +1,4 @@
-"""The front door: which door, who is it, what do they bring, and the answer; plain and as an ASGI application."""
+"""The front door: from a request to its answer, in steps that need no server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from functions.ingest.keys import Sender
 from functions.ingest.trace import traceparent
 from functions.web import problem
 from functions.web.answer import Answer
-from functions.web.asgi import Body, Brake, Receive, Scope, Send, headers_of, is_whole, lifespan, send_answer
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
 from functions.web.unhurried import unhurried
@@ -276,48 +275,3 @@ _PREFLIGHT = {
 
 #: CloudEvents' HTTP 1.1 Web Hooks, section 4.2.
 _HANDSHAKE = {"allow": "POST", "webhook-allowed-rate": "*"}
-
-#: Seconds within which the event loop must answer whether Redis is fit.
-LOOK_S = 10.0
-
-
-class IngestApp:
-    """The front door as an ASGI application (specification version 3)."""
-
-    def __init__(self, front_door: FrontDoor) -> None:
-        self._front_door = front_door
-        self._brake = Brake(time.monotonic)
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def ping(self) -> dict[str, dict[str, int]]:
-        """See whether Redis is fit to accept events, from another thread than the loop's; see :meth:`FrontDoor.look`.
-
-        Raises:
-            Unavailable: it is not, or the loop does not answer.
-        """
-        if self._loop is None:
-            raise Unavailable("ingest", how="has not started")
-        looking = asyncio.run_coroutine_threadsafe(self._front_door.look(), self._loop)
-        try:
-            return looking.result(LOOK_S)
-        except TimeoutError as exc:
-            looking.cancel()
-            raise Unavailable("ingest", how="took too long") from exc
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "lifespan":
-            self._loop = asyncio.get_running_loop()
-            await lifespan(receive, send)
-            return
-        headers, door = headers_of(scope), self._front_door
-        body = Body(receive, headers, door.max_body_bytes, here=is_whole(scope))
-        given = await door.answer(scope["method"], scope["path"], headers, body.read)
-        told = {"content-length": str(len(given.body)), **given.all_headers}
-        if door.cors_origins:
-            told |= door.cors_headers(headers.get("origin"))
-        await self._brake.hold(given.status)
-        if not await body.may_be_followed(given.status):
-            # The server hangs up on a body that is not whole; who is not told would send the next request there.
-            told["connection"] = "close"
-        await send_answer(send, given.status, told.items(), given.body, head_only=scope["method"] == "HEAD")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError, to_json
 
-from events import cloudevent, size
+from events import batch, cloudevent, http_binding, size
 from events.cloudevent import Message
 from events.content import canonical
 from events.errors import Fault, Refused
@@ -55,7 +55,7 @@ class Request(NamedTuple):
             Refused: it is not UTF-8.
         """
         try:
-            return cloudevent.header_text(self.headers.get("idempotency-key", ""))
+            return http_binding.header_text(self.headers.get("idempotency-key", ""))
         except ValueError as exc:
             raise Refused("Bad request", faults=(Fault("", "idempotency-key: is not UTF-8"),)) from exc
 
@@ -82,13 +82,13 @@ class Door:
 
 def _cloudevents(request: Request) -> tuple[Messages, Render]:
     if cloudevent.media_type(request.content_type) == cloudevent.BATCH:
-        messages = cloudevent.iter_batch(request.body, limit=request.batch_events)
+        messages = batch.iter_batch(request.body, limit=request.batch_events)
         return messages, answer.batch
     if cloudevent.media_type(request.content_type) == cloudevent.STRUCTURED:
         size.check(request.body)
     elif cloudevent.is_json(request.content_type or "application/json"):
         size.check(request.body, inside="/data")
-    message = cloudevent.parse_request(request.content_type, request.headers.items(), request.body)
+    message = http_binding.parse_request(request.content_type, request.headers.items(), request.body)
     return [message], answer.single
 
 

@@ -18,7 +18,8 @@ from functions.adapters.redis.admission import Limits
 from functions.adapters.redis.durability import Durability
 from functions.domain.plan import Rate
 from functions.ingest.admission import Admission
-from functions.ingest.app import REFUSALS_LOGGED, FrontDoor, IngestApp
+from functions.ingest.app import REFUSALS_LOGGED, FrontDoor
+from functions.ingest.asgi import IngestApp
 from functions.ingest.keys import KeyCache
 from functions.web.asgi import Receive, Scope, Send
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import flask
 
-from events import cloudevent, health, metrics
+from events import batch, cloudevent, health, http_binding, metrics
 from events.answer import BatchAnswer, Result
 from events.cloudevent import CloudEvent
 from events.errors import Refused, Unavailable
@@ -74,9 +74,9 @@ class BatchFunction:
         events: list[CloudEvent | Refused]
         if single:
             headers = ((name.lower(), value) for name, value in request.headers.items())
-            events = [cloudevent.parse_request(content_type, headers, request.get_data()).event]
+            events = [http_binding.parse_request(content_type, headers, request.get_data()).event]
         else:
-            events = cloudevent.parse_events(request.get_data(), limit=MAX_BATCH)
+            events = batch.parse_events(request.get_data(), limit=MAX_BATCH)
         results = _results(events, self._handle)
         self._count("done")
         body = BatchAnswer(results=results).as_json()

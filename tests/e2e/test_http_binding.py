@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from events import cloudevent
+from events import cloudevent, http_binding
 from events.errors import Refused
 from functions.domain.plan import OwnEventType
 from tests.servers import frontdoor
@@ -186,7 +186,7 @@ def front_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
 
 def read(headers: Headers, body: bytes) -> cloudevent.Message:
     lower = {name.lower(): value for name, value in headers.items()}
-    return cloudevent.parse_request(lower.get("content-type", ""), lower.items(), body)
+    return http_binding.parse_request(lower.get("content-type", ""), lower.items(), body)
 
 
 def stored(door: FrontDoor) -> list[dict[str, Any]]:

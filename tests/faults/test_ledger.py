@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from events import cloudevent
+from events import batch, cloudevent
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.postgres.search import PostgresSearchIndex
@@ -59,7 +59,7 @@ def ledger(database_url: str) -> Ledger:
 
 
 def _events(raws: Sequence[bytes]) -> list[cloudevent.CloudEvent]:
-    read = cloudevent.parse_events(cloudevent.join_batch(raws), limit=100)
+    read = batch.parse_events(batch.join_batch(raws), limit=100)
     return [event for event in read if isinstance(event, cloudevent.CloudEvent)]
 
 

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from events.cloudevent import CloudEvent, event_id, parse_events
+from events.batch import parse_events
+from events.cloudevent import CloudEvent, event_id
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.recorded_signals import SLICE_BYTES, PostgresRecordedSignals
 from functions.adapters.postgres.search import PostgresSearchIndex

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from events.answer import Result
-from events.cloudevent import CloudEvent, event_id, parse_events, stamp
+from events.batch import parse_events
+from events.cloudevent import CloudEvent, event_id, stamp
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.reader import Page, Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore

@@ -17,24 +17,22 @@ from cloudevents.http import from_http
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.batch import join_batch, parse_batch, parse_events
 from events.cloudevent import (
     BATCH,
     STRUCTURED,
     CloudEvent,
     event_id,
     is_json,
-    join_batch,
     json_data,
     media_type,
     parse,
-    parse_batch,
-    parse_events,
-    parse_request,
     pointer,
     stamp,
     tenant_of,
 )
 from events.errors import Refused
+from events.http_binding import parse_request
 
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "demo_completed"}
 HEADERS = [(f"ce-{name}", value) for name, value in REQUIRED.items()]

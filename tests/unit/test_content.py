@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.cloudevent import CloudEvent, parse, parse_events, parse_request, stamp
+from events.batch import parse_events
+from events.cloudevent import CloudEvent, parse, stamp
 from events.content import canonical, content_hash, sent
+from events.http_binding import parse_request
 from tests.unit.test_cloudevent import HEADERS, JSON, PRINTABLE, REQUIRED
 
 DATA = {"accountId": "acme", "seats": [3, 2.5, {"b": 1, "a": None}]}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import size
-from events.cloudevent import parse_batch
+from events.batch import parse_batch
 from events.errors import Refused
 from events.size import MOST_DEPTH, MOST_VALUES
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.cloudevent import parse_request
 from events.errors import Refused
+from events.http_binding import parse_request
 from functions.web.content import unpacked
 from functions.web.credentials import api_key
 
