@@ -26,7 +26,11 @@ _METADATA = {
         "name": {"type": "string", "pattern": "^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$"},
         "namespace": {"type": "string"},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
-        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+        "annotations": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "propertyNames": {"not": {"pattern": "^autoscaling.knative.dev/"}},  # they belong to a revision's template
+        },
     },
     "required": ["name"],
     "additionalProperties": False,
