@@ -17,17 +17,17 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
-#: Seconds that Knative gets to replace a broken newest revision, and between two looks. It would make the newest one
-#: anew if that were deleted.
+#: Seconds that Knative gets to replace a broken newest revision, and between two polls. Knative recreates the newest
+#: revision if it is deleted.
 REPLACED_S, AGAIN_S = 60.0, 0.5
 
 
 class CannotError(Exception):
-    """What was asked for cannot be done; the message says why and what can."""
+    """The request cannot be carried out; the message has the reason and the remedy."""
 
 
 def canary(service: Object, image: str, percent: int) -> dict[str, Any]:
-    """The patch that starts ``image`` as a new revision with ``percent`` of the traffic.
+    """Return the patch that starts ``image`` as a new revision with ``percent`` of the traffic.
 
     Raises:
         CannotError: a canary is out already, or the image runs already.
@@ -49,7 +49,7 @@ def canary(service: Object, image: str, percent: int) -> dict[str, Any]:
 
 
 def promote(service: Object) -> dict[str, Any]:
-    """The patch that gives everything to the newest revision, and to every one after it."""
+    """Return the patch that sends all traffic to the newest revision, now and after later changes."""
     latest, ready = (service["status"].get(f"latest{which}RevisionName") for which in ("Created", "Ready"))
     if latest != ready:
         raise CannotError(f"{latest} is not ready; `make rollback` takes it back")
@@ -57,7 +57,7 @@ def promote(service: Object) -> dict[str, Any]:
 
 
 def rollback(service: Object, revisions: Sequence[Object], to: str = "") -> dict[str, Any]:
-    """The patch that returns traffic and containers to the revision ``to``, else to the one that served before.
+    """Return the patch that sets traffic and containers back to the revision ``to``, else to the previous one.
 
     Raises:
         CannotError: no canary is out and no revision is named, or the named one does not exist.
@@ -83,7 +83,7 @@ def broken(revisions: Sequence[Object], keep: str) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the function's Knative Service, decide, patch it; after a rollback delete what is broken."""
+    """Patch the function's Knative Service; after a rollback delete broken revisions."""
     told = _arguments(argv)
     kubectl = [told.kubectl, "--namespace", f"sspp-{told.stack}"]
     name = f"services.serving.knative.dev/{told.function}"
@@ -111,7 +111,7 @@ def _revisions(kubectl: Sequence[str], function: str) -> list[Object]:
 
 
 def _delete(kubectl: Sequence[str], service: str, revisions: Sequence[str]) -> None:
-    """Delete ``revisions`` once none of them is the newest."""
+    """Delete ``revisions`` as soon as none of them is the newest."""
     if not revisions:
         return
     deadline = time.monotonic() + REPLACED_S
@@ -138,7 +138,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _stable(service: Object) -> str:
-    """The one revision that serves everything now."""
+    """Return the revision that has all the traffic."""
     serving = [each for each in service.get("status", {}).get("traffic", []) if each.get("percent")]
     if len(serving) != 1:
         raise CannotError("a canary is out already: `make promote` or `make rollback` it first")

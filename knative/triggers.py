@@ -10,21 +10,22 @@ from pathlib import Path
 
 from events import keyspace
 
-#: Any of the nodes says where the others are. The second word is the namespace (components/namespaced).
+#: Every node knows the others. The second word is the namespace (components/namespaced).
 ADDRESS = "sspp-redis.NAMESPACE.svc.cluster.local:6379"
-#: What one dispatcher is worth: so many that wait. And of what only wakes one: more than ever wait.
+#: How many waiting entries one dispatcher is started for; and a number that is never reached, for a trigger that only
+#: wakes the first dispatcher.
 EACH, AHEAD = 100, 10**9
 
 
 def trigger(name: str, key: str, each: int = EACH) -> str:
-    """Return one trigger on the length of ``key``, as a line: a dispatcher for ``each`` that wait."""
+    """Return a trigger as a line of YAML: one dispatcher for ``each`` entries of ``key``."""
     kind, where, most = (
         ("redis-cluster-streams", "stream", "streamLength")
         if key.endswith(":stream")
         else ("redis-cluster", "listName", "listLength")
     )
-    told = f'addresses: "{ADDRESS}", username: keda, {where}: "{key}", {most}: "{each}"'
-    return f"{{type: {kind}, name: {name}, metadata: {{{told}}}, authenticationRef: {{name: sspp-redis}}}}"
+    metadata = f'addresses: "{ADDRESS}", username: keda, {where}: "{key}", {most}: "{each}"'
+    return f"{{type: {kind}, name: {name}, metadata: {{{metadata}}}, authenticationRef: {{name: sspp-redis}}}}"
 
 
 def patch(channel: str, partitions: int) -> str:

@@ -1,4 +1,4 @@
-"""The account at Linode, asked over HTTP, as no provider does: what its token may do, where a cluster's nodes are."""
+"""Linode's API over HTTP, for what its provider lacks: a token's scopes and the addresses of a cluster's nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from config import Stack
+from stack import Stack
 
 import pulumi
 
@@ -18,12 +18,12 @@ API = "https://api.linode.com"
 TIMEOUT_S = 30
 #: How often the nodes are looked for while they are replaced. One takes minutes from its address to its first pod.
 FOLLOW_S = 10.0
-#: Any page that holds everything; Linode's own limit.
+#: The largest page that Linode returns.
 PAGE = "page_size=500"
 
 
 class AccountError(Exception):
-    """Linode did not answer as asked; says what it said."""
+    """Linode could not be reached or refused; the message has its reason."""
 
 
 class Answer(NamedTuple):
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Account:
-    """Linode's API as ``stack`` reaches it."""
+    """A client of Linode's API with the stack's token."""
 
     def __init__(self, stack: Stack) -> None:
         self._target = urlsplit(re.sub(r"/v4(beta)?/?$", "", stack.api_url or API))
@@ -75,7 +75,7 @@ def _reason(text: str) -> str:
 
 
 def needed(stack: Stack) -> list[str]:
-    """The scopes without which some resource of ``stack`` cannot be made. The provider waits by events."""
+    """Return the scopes that the stack's resources need. The provider reads events to wait for them."""
     scopes = ["events:read_only", "lke:read_write", "firewall:read_write", "object_storage:read_write"]
     if stack.database:
         scopes += ["databases:read_write", "linodes:read_only"]
@@ -90,7 +90,7 @@ def refuse_narrow(stack: Stack) -> None:
     """Refuse a token that lacks a scope, before anything is created.
 
     Raises:
-        pulumi.RunError: says which scopes are missing.
+        pulumi.RunError: names the missing scopes.
     """
     try:
         granted = Account(stack).ask("/account/events?page_size=25").scopes
@@ -106,33 +106,33 @@ def _grants(granted: frozenset[str], scope: str) -> bool:
 
 
 def keep_admitted(stack: Stack, cluster_id: int, label: str, done: threading.Event) -> None:
-    """Let every node of a cluster into its PostgreSQL as it comes, until ``done``: an upgrade replaces all of them.
+    """Admit each new node of a cluster to its PostgreSQL until ``done`` is set; an upgrade replaces all nodes.
 
-    Linode gives a node its address minutes before anything runs on it. Those that go stay in the list until `up` ends
-    and sets it to what is there. What cannot be asked or changed now is tried again.
+    A node has its address minutes before anything runs on it. Addresses of removed nodes stay in the list until `up`
+    ends, which sets it to the nodes that are there. A failed request is tried again.
 
     Args:
-        label: what tells the nodes that may come in, by a label of their pool (``name=value``).
+        label: of the pools whose nodes are admitted (``name=value``).
     """
     account = Account(stack)
     while True:
         try:
             _admit(account, stack.label, set(_addresses(account, cluster_id, label)))
         except AccountError as exc:
-            pulumi.log.info(f"PostgreSQL's list of addresses is not looked after: {exc}", ephemeral=True)
+            pulumi.log.info(f"PostgreSQL's list of addresses was not updated: {exc}", ephemeral=True)
         if done.wait(FOLLOW_S):
             return
 
 
 def _addresses(account: Account, cluster_id: int, label: str) -> Iterator[str]:
-    """The public IPv4 addresses of the nodes of the pools with ``label``, as networks."""
+    """Yield the public IPv4 addresses of the nodes of the pools with ``label``, as networks."""
     name, _, value = label.partition("=")
     for pool in account.ask(f"/lke/clusters/{cluster_id}/pools?{PAGE}").body["data"]:
         if (pool.get("labels") or {}).get(name) != value:
             continue
         for instance in (node["instance_id"] for node in pool["nodes"] if node.get("instance_id")):
             found = account.ask(f"/linode/instances/{instance}").body["ipv4"]
-            # Linode's private addresses, which no one outside of a data centre sees, are in 192.168.128.0/17.
+            # Private addresses, which exist only inside a data centre, are in 192.168.128.0/17.
             yield from (f"{address}/32" for address in found if not address.startswith("192.168."))
 
 

@@ -11,14 +11,14 @@ import pulumi_kubernetes as k8s
 import pulumi_linode as linode
 import readiness
 import versions
-from config import Stack
 from network import Network
+from stack import Stack
 
 import pulumi
 
-#: Pools that are objects of their own carry it, so that the cluster leaves them alone.
+#: The tag of pools that are resources of their own; the cluster resource ignores pools with it.
 EXTERNAL_POOL_TAG = "sspp-own-pool"
-#: What tells the nodes that stay from those that come and go.
+#: The label whose value is `system` on nodes that stay, and `workers` on autoscaled ones.
 POOL_LABEL = "sspp.io/pool"
 ADVICE = (
     "Look at the cluster in Linode's Cloud Manager (nodes still provisioning, the account's limits), "
@@ -88,12 +88,12 @@ class Cluster(pulumi.ComponentResource):
             autoscaler=linode.LkeNodePoolAutoscalerArgs(min=stack.worker_pool.min, max=stack.worker_pool.max),
             labels={POOL_LABEL: "workers"},
             tags=[EXTERNAL_POOL_TAG, stack.label],
-            # The autoscaler's business from then on.
+            # The autoscaler changes it from then on.
             opts=pulumi.ResourceOptions(parent=self, protect=stack.protect, ignore_changes=["node_count"]),
         )
 
     def _node_firewall(self) -> None:
-        """Linode's own controller, which puts every node there is, and every one that comes, behind one firewall.
+        """Install Linode's controller, which puts every node, present and future, behind one firewall.
 
         A pool's ``firewall_id`` is for enterprise clusters, which LKE gives a firewall anyway. A standard one ignores
         it, and the provider, which does not find it again, takes the pool for a stranger and deletes it.
@@ -109,7 +109,7 @@ class Cluster(pulumi.ComponentResource):
         objects.install("node-firewall", self.stack.source(versions.NODE_FIREWALL), "kube-system", {}, after)
 
     async def _when_ready(self, kubeconfig: str) -> str:
-        """Return the kubeconfig once every node that is there from the start is Ready, and Redis may stay as it is."""
+        """Return the kubeconfig once all initial nodes are Ready and the kind of Redis is unchanged."""
         kubernetes = readiness.Kubernetes(kubeconfig)
         if not pulumi.runtime.is_dry_run():
             wanted = self.stack.system_pool.count + self.stack.worker_pool.min
@@ -119,7 +119,7 @@ class Cluster(pulumi.ComponentResource):
         return kubeconfig
 
     def addresses(self) -> pulumi.Output[list[str]]:
-        """The public addresses of the nodes that stay, as networks."""
+        """Return the public addresses of the nodes that stay, as networks."""
         return pulumi.Output.unsecret(self.kubeconfig.apply(self._addresses))
 
     async def _addresses(self, kubeconfig: str) -> list[str]:
@@ -129,7 +129,7 @@ class Cluster(pulumi.ComponentResource):
         return await readiness.until(look, readiness.ADDRESS_TIMEOUT_S, ADVICE)
 
     def adopting(self) -> k8s.Provider:
-        """Another provider, which may take over what is there already."""
+        """Return a provider that adopts objects which exist already."""
         return self._connected("kubernetes-adopting", self._lke.id, upsert=True)
 
     def _connected(self, name: str, identifier: pulumi.Output[str], *, upsert: bool | None = None) -> k8s.Provider:
@@ -146,7 +146,7 @@ class Cluster(pulumi.ComponentResource):
 def _control_plane(stack: Stack) -> linode.LkeClusterControlPlaneArgs:
     ipv4 = [network for network in stack.control_plane_acl if ":" not in network]
     ipv6 = [network for network in stack.control_plane_acl if ":" in network]
-    # Closed to all others as soon as there is a list.
+    # A list closes the control plane to all other addresses.
     acl = linode.LkeClusterControlPlaneAclArgs(
         enabled=True, addresses=[linode.LkeClusterControlPlaneAclAddressArgs(ipv4s=ipv4, ipv6s=ipv6)]
     )

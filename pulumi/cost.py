@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import prices
-from config import Stack
+from stack import Stack
 
 
 class Item(NamedTuple):
-    """One line of the bill, between an idle month and one at every autoscaler's limit; None: no price is known."""
+    """One line of the bill: the price of an idle month and of one at the autoscaler's limit, None if unknown."""
 
     what: str
     least: float | None
@@ -17,7 +17,7 @@ class Item(NamedTuple):
 
 
 def items(stack: Stack) -> list[Item]:
-    """Every line of the bill."""
+    """Return every line of the bill."""
     system, workers = stack.system_pool, stack.worker_pool
     volumes = prices.OWN_VOLUMES_GIB + (stack.search.nodes * stack.search.storage if stack.search else 0)
     volumes += prices.CLUSTER_VOLUMES_GIB if stack.redis == "cluster" else 0
@@ -44,7 +44,7 @@ def items(stack: Stack) -> list[Item]:
 
 
 def monthly(stack: Stack) -> dict[str, object]:
-    """Return the bill as a stack output, in US dollars; ``unknown`` lists what is not in the sums."""
+    """Return the bill as a stack output, in US dollars; ``unknown`` lists lines that the sums lack."""
     lines = items(stack)
     bill: dict[str, object] = {
         "atLeast": round(sum(line.least or 0 for line in lines), 2),

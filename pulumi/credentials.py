@@ -1,4 +1,4 @@
-"""The Secrets the application's manifests name, and how their values come from one seed."""
+"""The Secrets that the manifests name; every password is derived from one seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from config import Stack
+from stack import Stack
 
 #: Redis inside the cluster, as knative/base calls it.
 REDIS_HOST = "sspp-redis:6379"
@@ -20,13 +20,13 @@ LOGINS = ("api", "process", "index", "notify", "tick")
 
 
 def derived(seed: str, purpose: str) -> str:
-    """A secret of 256 bits for one purpose: the same as long as the seed is, unguessable from any other."""
+    """Return a secret of 256 bits for one purpose; it depends on the seed and the purpose alone."""
     digest = hmac.digest(seed.encode(), f"sspp/{purpose}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
-    """The Secrets that need nothing but the configuration: name -> key -> value."""
+    """Return the Secrets that depend on the configuration alone: name -> key -> value."""
     seed = stack.seed.get_secret_value()
     redis = {user: derived(seed, f"redis/{user}") for user in (*REDIS_USERS, *REDIS_OTHERS)}
     options = CLUSTER if stack.redis == "cluster" else dict.fromkeys(REDIS_USERS, "")
@@ -43,14 +43,14 @@ def from_seed(stack: Stack) -> dict[str, Mapping[str, str]]:
 
 
 def database_in_cluster(seed: str) -> Mapping[str, str]:
-    """The Secret of dev's own PostgreSQL, which knative/overlays/dev starts with this password."""
+    """Return the Secret of dev's own PostgreSQL."""
     password = derived(seed, "postgres")
     url = f"postgresql://sspp:{password}@sspp-postgres:5432/sspp?sslmode=disable"
     return {"DATABASE_URL": url, "password": password}
 
 
 def logins(seed: str, owner_url: str) -> Mapping[str, str]:
-    """The Secret of the parts' own logins to the PostgreSQL of ``owner_url``: a URL each, and all passwords."""
+    """Return the Secret of the parts' logins to the PostgreSQL of ``owner_url``: a URL each, and all passwords."""
     passwords = {part: derived(seed, f"postgres/{part}") for part in LOGINS}
     # A password is quoted, so the first @ ends the login.
     server = owner_url.partition("@")[2]

@@ -1,4 +1,4 @@
-"""PostgreSQL and Elasticsearch where the application does not bring its own, and what it finds them by."""
+"""Managed PostgreSQL, Elasticsearch in the cluster, and the Secrets with their URLs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import relay
 import search
 import versions
 from cluster import Cluster
-from config import Database, Search, Stack
 from network import SUBNET, Network
 from objects import Object
+from stack import Database, Search, Stack
 
 import pulumi
 
-#: What Linode makes with every PostgreSQL.
+#: The database that every managed PostgreSQL begins with.
 DATABASE = "defaultdb"
 
 
 def database_url(user: str, password: str, authority: str) -> str:
-    """Return the application's URL: through the relay, to a server whose certificate its own authority signed.
+    """Return the application's URL of PostgreSQL, through the relay.
 
-    The name in the certificate is not the relay's, so the authority is checked: it is this database's own.
+    The certificate does not name the relay, so the URL pins the authority, which is this database's own.
 
     Args:
         authority: the PEM of the certificate authority. Linode's API sends it in base64, which the provider decodes
@@ -44,18 +44,18 @@ def database_url(user: str, password: str, authority: str) -> str:
 
 
 class Managed(pulumi.ComponentResource):
-    """A managed PostgreSQL; it takes half an hour to make, while the cluster is made as well."""
+    """A managed PostgreSQL. It takes half an hour to create, at the same time as the cluster."""
 
-    def __init__(self, stack: Stack, told: Database, network: Network, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, stack: Stack, database: Database, network: Network, opts: pulumi.ResourceOptions) -> None:
         super().__init__("sspp:infra:Postgres", "postgres", None, opts)
         vpc = network.vpc
         self.server = linode.DatabasePostgresqlV2(
             "postgres",
             label=stack.label,
             region=stack.region,
-            engine_id=f"postgresql/{told.version}",
-            type=told.type,
-            cluster_size=told.nodes,
+            engine_id=f"postgresql/{database.version}",
+            type=database.type,
+            cluster_size=database.nodes,
             private_network=linode.DatabasePostgresqlV2PrivateNetworkArgs(
                 vpc_id=vpc.id, subnet_id=vpc.subnet_id, public_access=False
             )
@@ -68,7 +68,7 @@ class Managed(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=stack.protect,
-                # Where there are public addresses, DatabaseAccessControls keeps the list.
+                # With public addresses, DatabaseAccessControls owns the list.
                 ignore_changes=None if vpc else ["allow_lists"],
                 additional_secret_outputs=["root_password"],
                 custom_timeouts=pulumi.CustomTimeouts(create="90m", update="90m"),
@@ -77,7 +77,7 @@ class Managed(pulumi.ComponentResource):
         self.register_outputs({})
 
     def admit(self, addresses: pulumi.Input[list[str]]) -> pulumi.Resource:
-        """Let these networks in, and nobody else."""
+        """Admit these networks and no others."""
         return linode.DatabaseAccessControls(
             "postgres-access",
             database_id=self.server.id.apply(int),
@@ -88,7 +88,7 @@ class Managed(pulumi.ComponentResource):
 
 
 class Databases(pulumi.ComponentResource):
-    """What the application finds its data by, in its namespace ``home``: ``installed`` is what it waits for."""
+    """The data stores and their Secrets in the namespace ``home``; the application waits for ``installed``."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Databases(pulumi.ComponentResource):
             lambda given: database_url(*given)
         )
 
-    def _search(self, stack: Stack, told: Search) -> None:
+    def _search(self, stack: Stack, wanted: Search) -> None:
         child = pulumi.ResourceOptions(parent=self)
         own = objects.create("elastic-system", objects.namespace("elastic-system"), child)
         values: Object = {"managedNamespaces": [stack.label], "telemetry": {"disabled": True}}
@@ -133,11 +133,11 @@ class Databases(pulumi.ComponentResource):
             stack.source(versions.ECK),
             "elastic-system",
             values,
-            # It is given rights in the application's namespace, so that has to be there.
+            # The chart creates a RoleBinding in the application's namespace.
             pulumi.ResourceOptions.merge(self._at_home, pulumi.ResourceOptions(depends_on=[own])),
         )
         secrets = [self._create(written) for written in search.secrets(stack)]
-        self._create(search.elasticsearch(stack, told), operator, *secrets)
+        self._create(search.elasticsearch(stack, wanted), operator, *secrets)
 
     def _create(self, written: Object, *before: pulumi.Resource) -> pulumi.Resource:
         after = pulumi.ResourceOptions(depends_on=list(before))

@@ -1,4 +1,4 @@
-"""How knative/overlays/<stack> gets into the cluster: by Argo CD, or applied from here. Never both."""
+"""Delivery of knative/overlays/<stack> to the cluster: by Argo CD or applied from here, never both."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pulumi_kubernetes as k8s
 import versions
 import yaml
 from cluster import Cluster
-from config import Stack
 from objects import Object
+from stack import Stack
 
 import pulumi
 
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def application(stack: Stack) -> Object:
-    """The one Application: what the repository says is what runs."""
+    """Return Argo CD's one Application."""
     source: Object = {
         "repoURL": stack.repository,
         "targetRevision": stack.revision,
@@ -34,7 +34,7 @@ def application(stack: Stack) -> Object:
         "metadata": {
             "name": "sspp",
             "namespace": "argocd",
-            # Deleting it deletes what it made.
+            # Deleting it deletes its objects.
             "finalizers": ["resources-finalizer.argocd.argoproj.io"],
             "annotations": {"pulumi.com/waitFor": "jsonpath={.status.health.status}=Healthy"},
         },
@@ -52,7 +52,7 @@ def application(stack: Stack) -> Object:
 
 
 def repository_secret(stack: Stack, token: str) -> Object:
-    """What Argo CD clones a private repository with."""
+    """Return the Secret with which Argo CD clones a private repository."""
     given = {"type": "git", "url": stack.repository, "username": "git", "password": token}
     written = objects.secret("sspp-repository", "argocd", given)
     written["metadata"]["labels"] = {"argocd.argoproj.io/secret-type": "repository"}
@@ -60,7 +60,7 @@ def repository_secret(stack: Stack, token: str) -> Object:
 
 
 def argocd_values(stack: Stack) -> Object:
-    """Argo CD without what one Application does not need."""
+    """Return the chart's values: Argo CD without the parts that one Application does not need."""
     return {
         "dex": {"enabled": False},
         "notifications": {"enabled": False},
@@ -71,20 +71,19 @@ def argocd_values(stack: Stack) -> Object:
 
 
 def home(stack: Stack) -> Object:
-    """The application's namespace as the overlay describes it.
+    """Return the application's namespace as the overlay describes it.
 
-    The program itself makes it, whatever delivers the rest: Redis' volume and the Secrets are in it.
+    The program itself owns it, so that a change of delivery keeps Redis' volume and the Secrets.
     """
     found: Object = yaml.safe_load((_base(stack) / "namespace.yaml").read_text("utf-8"))
     return found
 
 
 def directory(stack: Stack, folder: Path) -> Path:
-    """What is applied from here, in ``folder``: the overlay, with the stack's image.
+    """Write a kustomization below ``folder``: the overlay with the stack's image. Return its path.
 
-    Without its namespace, which must not go when this does; and its Jobs stay when they ended, or every refresh would
-    make new ones. Pulumi creates everything at once where nothing says otherwise, and Knative refuses a Service whose
-    ServiceAccount is not there: each waits for it.
+    It leaves out the namespace, which must outlive it. Finished Jobs stay, or every refresh would create new ones.
+    Pulumi creates objects in parallel, and Knative refuses a Service without its ServiceAccount, so each waits for it.
     """
     account = f"/namespaces/{stack.label}/ServiceAccount/sspp"
     overlay, target = _overlay(stack), folder / stack.name
@@ -112,19 +111,19 @@ def _base(stack: Stack) -> Path:
 
 
 def _overlay(stack: Stack) -> Path:
-    """Return what is delivered: the stack's overlay, or the one on top of it with a Redis Cluster."""
+    """Return the delivered overlay: the stack's own, or the one that adds a Redis Cluster to it."""
     base = _base(stack)
     return base.with_name(f"{base.name}-redis-cluster") if stack.redis == "cluster" else base
 
 
 def _renamed(stack: Stack) -> str:
-    """Return what the stack's overlay calls the image; a kustomization on top of it sees no other name."""
+    """Return the image's name after the stack's overlay, as a kustomization on top of it sees it."""
     images = yaml.safe_load((_base(stack) / "kustomization.yaml").read_text("utf-8")).get("images", [])
     return next((str(entry.get("newName", "sspp")) for entry in images if entry["name"] == "sspp"), "sspp")
 
 
 def _inside(stack: Stack) -> str:
-    """Return what the kustomization that is delivered sees the image as."""
+    """Return the image's name inside the delivered overlay."""
     return _renamed(stack) if stack.redis == "cluster" else "sspp"
 
 
@@ -137,7 +136,7 @@ def _images(stack: Stack) -> list[dict[str, str]]:
 
 
 class Delivery(pulumi.ComponentResource):
-    """The application."""
+    """The application in the cluster."""
 
     def __init__(
         self, stack: Stack, cluster: Cluster, before: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
@@ -148,7 +147,7 @@ class Delivery(pulumi.ComponentResource):
             k8s.kustomize.v2.Directory(
                 "overlay",
                 directory=os.path.relpath(directory(stack, REPOSITORY / ".cache" / "deploy")),
-                # Where Argo CD delivered before, everything is there already.
+                # After a delivery by Argo CD the objects exist.
                 opts=pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(provider=cluster.adopting())),
             )
         else:

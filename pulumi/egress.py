@@ -1,5 +1,6 @@
-"""Where pods may call what is outside of the cluster, as far as the program knows it. The overlays let whoever has no
-such program call any address; these patches narrow that.
+"""Egress to addresses outside of the cluster.
+
+The overlays allow any address; these patches narrow that to the addresses that the program knows.
 """
 
 from __future__ import annotations
@@ -10,34 +11,34 @@ from urllib.parse import urlsplit
 
 import objects
 import relay
-from config import Stack
 from network import SUBNET
 from objects import Object
+from stack import Stack
 
-#: Networks that are nobody's on the internet: pods, Services and nodes are in some, and clouds' metadata.
+#: Networks that are not on the internet. Pods, Services, nodes and the cloud's metadata service are in some.
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-#: Scheme of a mail server's URL -> the port it has where the URL names none.
+#: Scheme of a mail server's URL -> its default port.
 MAIL_PORTS = {"smtp": 25, "smtps": 465}
 
 
 def internet() -> Object:
-    """Any address but private ones: of hosts that are known by name, a policy cannot say more."""
+    """Return a peer for all public addresses; a NetworkPolicy cannot name a host."""
     return {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}}
 
 
 def database(stack: Stack) -> Object:
-    """Where a managed PostgreSQL is: in the VPC of an enterprise cluster, else behind a public name."""
+    """Return the peer of a managed PostgreSQL: the VPC of an enterprise cluster, else the internet."""
     return {"ipBlock": {"cidr": SUBNET}} if stack.tier == "enterprise" else internet()
 
 
 def mail(stack: Stack) -> Object:
-    """Where the mail server of ``smtpUrl`` is, and at what port."""
+    """Return the egress rule for the mail server of ``smtpUrl``."""
     target = urlsplit(stack.smtp_url.get_secret_value())
     return _rule(_host(target.hostname or ""), target.port or MAIL_PORTS.get(target.scheme, 25))
 
 
 def patches(stack: Stack) -> list[Object]:
-    """The overlay's NetworkPolicies that are narrowed, as kustomize and Argo CD take patches."""
+    """Return the patches that narrow the overlay's NetworkPolicies, for kustomize and Argo CD."""
     narrowed = {"mail": mail(stack)}
     if stack.database:
         narrowed["to-postgres"] = _rule({"podSelector": objects.pods("database")}, relay.PORT)

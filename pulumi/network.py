@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pulumi_linode as linode
-from config import Stack
+from stack import Stack
 
 import pulumi
 
-#: Of the nodes of an enterprise cluster and its database.
+#: The network of an enterprise cluster's nodes and its database.
 SUBNET = "10.40.0.0/16"
 
 
 class Vpc(NamedTuple):
-    """A private network, and the part of it that nodes and databases are in."""
+    """A private network and its one subnet, which nodes and databases are in."""
 
     id: pulumi.Output[int]
     subnet_id: pulumi.Output[int]
@@ -35,7 +35,7 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({})
 
     def point_at(self, address: pulumi.Input[str]) -> None:
-        """Let every name of the zone lead to ``address``."""
+        """Point every name of the zone at ``address``."""
         if self.domain_id is not None:
             linode.DomainRecord(
                 "wildcard",
@@ -70,7 +70,7 @@ def _vpc(stack: Stack, opts: pulumi.ResourceOptions) -> Vpc:
 
 
 def _zone(stack: Stack, domain: str, opts: pulumi.ResourceOptions) -> pulumi.Output[int]:
-    """Return the id of the DNS zone. One that is made here stays when the stack goes: others' records may be in it."""
+    """Return the id of the DNS zone. A destroyed stack keeps its zone, which may hold foreign records."""
     if stack.zone == "existing":
         found = linode.get_domain_output(domain=domain, opts=pulumi.InvokeOutputOptions(parent=opts.parent))
         return found.id.apply(int)
@@ -80,7 +80,7 @@ def _zone(stack: Stack, domain: str, opts: pulumi.ResourceOptions) -> pulumi.Out
 
 
 def _gateway_firewall(stack: Stack, opts: pulumi.ResourceOptions) -> pulumi.Output[int]:
-    """Who may knock at the front door: everyone; where there is TLS, at nothing else."""
+    """Return the id of the gateway's firewall: open to everyone, on 443 alone with a domain, else on 80 alone."""
     label, port = ("https", "443") if stack.domain else ("http", "80")
     firewall = linode.Firewall(
         "gateway-firewall",

@@ -1,4 +1,4 @@
-"""Kubernetes objects written as plain dictionaries, and how they and charts become resources."""
+"""Kubernetes objects as plain dictionaries, and their registration, and that of charts, as resources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pulumi
 
 Object = dict[str, Any]
 
-#: The kinds we write ourselves; all others are custom resources.
+#: Kind -> resource class; any other kind is a custom resource.
 KINDS: Mapping[str, type[pulumi.CustomResource]] = {
     "ConfigMap": k8s.core.v1.ConfigMap,
     "CronJob": k8s.batch.v1.CronJob,
@@ -24,7 +24,7 @@ KINDS: Mapping[str, type[pulumi.CustomResource]] = {
     "Service": k8s.core.v1.Service,
 }
 
-#: What the restricted Pod Security level asks of a container, and a root file system nobody can write to.
+#: The restricted Pod Security level for a container, and a read-only root file system.
 CONFINED: Object = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -50,10 +50,10 @@ def create(name: str, written: Object, opts: pulumi.ResourceOptions) -> pulumi.C
 def install(
     name: str, chart: Chart, namespace: pulumi.Input[str], values: Object, opts: pulumi.ResourceOptions
 ) -> k8s.helm.v3.Release:
-    """Install a chart as Helm does, hooks included; it is rolled back where it does not come up.
+    """Install a chart with its hooks; a release that does not become ready is rolled back.
 
     Args:
-        name: the release's, after which charts call their objects.
+        name: of the release; charts name their objects after it.
     """
     return k8s.helm.v3.Release(
         f"{name}-chart",
@@ -70,12 +70,12 @@ def install(
 
 
 def namespace(name: str) -> Object:
-    """A namespace of the platform's; the application's own is described in knative/."""
+    """Return a namespace of the platform; the application's own is in knative/."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def secret(name: str, where: str, data: Mapping[str, Any], kind: str = "Opaque") -> Object:
-    """A Secret in the namespace ``where``."""
+    """Return a Secret in the namespace ``where``."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -86,17 +86,17 @@ def secret(name: str, where: str, data: Mapping[str, Any], kind: str = "Opaque")
 
 
 def labels(component: str) -> dict[str, str]:
-    """What every pod of ours carries; the NetworkPolicies in knative/ go by it."""
+    """Return the labels of a pod; the NetworkPolicies in knative/ select by them."""
     return {"app.kubernetes.io/part-of": "sspp", "app.kubernetes.io/component": component}
 
 
 def pods(*components: str) -> Object:
-    """A selector of our pods by what they are."""
+    """Return a selector of the pods of some components."""
     return {"matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(components)}]}
 
 
 def policy(where: str, name: str, selector: Object, rules: Object) -> Object:
-    """Openings in the namespace ``where``, in which everything is closed; policies add up.
+    """Return a NetworkPolicy that opens something in the namespace ``where``, which denies everything else.
 
     Args:
         rules: ``ingress`` or ``egress``, each a list of rules.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: List prices of Akamai's (Linode's) core regions; some regions cost more.
-#: To be compared with linode.com/pricing before anybody relies on them. Traffic beyond what is included is not in it.
+#: Compare them with linode.com/pricing before you rely on them. They leave out traffic beyond the included amount.
 NODE = {
     "g6-standard-1": 12,
     "g6-standard-2": 24,
@@ -30,7 +30,7 @@ NODE_BALANCER = 10
 OBJECT_STORAGE = 5
 #: A GiB of block storage.
 VOLUME_GIB = 0.10
-#: Redis' volume, and dev's PostgreSQL's, as knative/ asks for them.
+#: The volumes of Redis and of dev's PostgreSQL in knative/.
 OWN_VOLUMES_GIB = 20
 #: The volumes of the five further nodes of a Redis Cluster.
 CLUSTER_VOLUMES_GIB = 50

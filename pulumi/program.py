@@ -21,33 +21,33 @@ import serving
 import versions
 from backup.jobs import Backups
 from cluster import POOL_LABEL, Cluster
-from config import Stack
 from databases import Databases, Managed
 from delivery import Delivery
 from network import Network
 from serving import Serving
+from stack import Stack
 from storage import Storage
 
 import pulumi
 
 UPGRADE = (
     "{} goes from Kubernetes {} to {}: Linode replaces every node within this `up`, one pool after the other, minutes "
-    "a node. New nodes have new addresses; a managed PostgreSQL is told of each as it comes. Events wait meanwhile."
+    "a node. New nodes have new addresses; each is admitted to a managed PostgreSQL. Events wait meanwhile."
 )
 
 
 def main() -> None:
-    """Run the program; what cannot work is refused before anything is created."""
+    """Run the program; refuse a configuration that cannot work before anything is created."""
     try:
         config.refuse_unknown([*pulumi.runtime.config.get_config_env(), *pulumi.runtime.config.CONFIG.get()])
-        stack = config.parse(told(pulumi.get_stack(), os.environ))
+        stack = config.parse(settings(pulumi.get_stack(), os.environ))
     except config.ConfigError as exc:
         raise pulumi.RunError(str(exc)) from None
     build(stack)
 
 
-def told(name: str, env: Mapping[str, str]) -> dict[str, str]:
-    """What the stack is told: its configuration, and Linode's own variables where that says nothing."""
+def settings(name: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the stack's configuration, with Linode's own environment variables as defaults."""
     ours, theirs = pulumi.Config("sspp"), pulumi.Config("linode")
     found = {
         "token": theirs.get("token") or env.get("LINODE_TOKEN"),
@@ -101,14 +101,14 @@ def build(stack: Stack) -> None:
 
 
 def keep_admitted(stack: Stack, cluster_id: int, cluster: Cluster) -> pulumi.Output[None]:
-    """Keep PostgreSQL's list of addresses right while an upgrade replaces the nodes that are in it.
+    """Admit new nodes to PostgreSQL while an upgrade replaces all of them.
 
     Returns:
-        Known when that is over.
+        An output that is known once the upgrade is over.
     """
     done = threading.Event()
     label = f"{POOL_LABEL}=system"
-    # In this context, which the SDK's log needs; not waited for where the program fails.
+    # The SDK's log needs this context. A daemon, so that a failing program does not wait for it.
     run, what = contextvars.copy_context().run, account.keep_admitted
     thread = threading.Thread(target=run, args=(what, stack, cluster_id, label, done), daemon=True)
     thread.start()
@@ -152,7 +152,7 @@ def refuse_unoffered(stack: Stack, cloud: linode.Provider) -> int | None:
 
 
 def outputs(stack: Stack, cluster: Cluster, platform: Serving) -> None:
-    """What a person needs next."""
+    """Export the stack's outputs."""
     pulumi.export("kubeconfig", cluster.kubeconfig)
     pulumi.export("address", platform.address)
     for service in ("ingest", "api"):

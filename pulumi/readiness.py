@@ -1,4 +1,4 @@
-"""When a new cluster can be worked with: its API answers, its nodes are Ready, its gateway has an address.
+"""Readiness of a cluster: its API answers, its nodes are Ready, its gateway has an address.
 
 An LKE cluster counts as created before any node is Ready, and nobody who runs ``pulumi up`` needs kubectl. So the
 kubeconfig is handed on only once the nodes are Ready: whatever uses it waits. A preview looks, and does not wait.
@@ -26,29 +26,29 @@ POLL_S = 5.0
 REQUEST_TIMEOUT_S = 10.0
 #: A NodeBalancer takes half a minute once its Service is there.
 ADDRESS_TIMEOUT_S = 600.0
-#: For what can do without.
+#: How long an optional thing is waited for.
 PATIENCE_S = 120.0
 
 T = TypeVar("T")
 
 
 class NotYet(Exception):
-    """What is waited for is not there; says what is."""
+    """A condition is not met yet; the message has the present state."""
 
 
 class Kubernetes:
-    """The API of the cluster a kubeconfig leads to: reading only, with Python's own library.
+    """A read-only client of the API of a kubeconfig's cluster, with Python's own library.
 
     Raises:
-        pulumi.RunError: the kubeconfig leads nowhere; says what it has not.
+        pulumi.RunError: the kubeconfig is incomplete; the message names the missing part.
     """
 
     def __init__(self, kubeconfig: str) -> None:
-        told = yaml.safe_load(kubeconfig) or {}
-        context = _named(told, "context", told.get("current-context"))
-        cluster = _named(told, "cluster", context.get("cluster"))
-        # Whoever lets anyone in needs no user.
-        user = _named(told, "user", context["user"]) if context.get("user") else {}
+        parsed = yaml.safe_load(kubeconfig) or {}
+        context = _named(parsed, "context", parsed.get("current-context"))
+        cluster = _named(parsed, "cluster", context.get("cluster"))
+        # An API that is open to everyone needs no user.
+        user = _named(parsed, "user", context["user"]) if context.get("user") else {}
         self.server = str(cluster.get("server") or "")
         self._target = urlsplit(self.server)
         if self._target.scheme not in {"http", "https"} or not self._target.hostname:
@@ -60,7 +60,7 @@ class Kubernetes:
         """Read one object or list.
 
         Raises:
-            NotYet: the API does not answer, or not with what was asked for.
+            NotYet: the API does not answer, or not with 200.
         """
         try:
             connection = self._connection()
@@ -88,7 +88,7 @@ class Kubernetes:
 
 
 def nodes_ready(kubernetes: Kubernetes, wanted: int) -> None:
-    """Return once ``wanted`` nodes are Ready."""
+    """Raise :class:`NotYet` unless ``wanted`` nodes are Ready."""
     nodes = kubernetes.get("/api/v1/nodes")["items"]
     ready = [node for node in nodes if _condition(node).get("status") == "True"]
     if len(ready) >= wanted:
@@ -102,7 +102,7 @@ def nodes_ready(kubernetes: Kubernetes, wanted: int) -> None:
 
 
 def addresses(kubernetes: Kubernetes, selector: str) -> list[str]:
-    """The public IPv4 addresses of the nodes with the label ``selector`` (``name=value``), as networks."""
+    """Return the public IPv4 addresses of the nodes with the label ``selector`` (``name=value``), as networks."""
     nodes = kubernetes.get(f"/api/v1/nodes?labelSelector={selector.replace('=', '%3D').replace('/', '%2F')}")["items"]
     found = [
         f"{address['address']}/32"
@@ -116,7 +116,7 @@ def addresses(kubernetes: Kubernetes, selector: str) -> list[str]:
 
 
 def gateway_address(kubernetes: Kubernetes, namespace: str, service: str) -> str:
-    """The public address of a Service of type LoadBalancer."""
+    """Return the public address of a Service of type LoadBalancer."""
     found = kubernetes.get(f"/api/v1/namespaces/{namespace}/services/{service}")
     for entry in found.get("status", {}).get("loadBalancer", {}).get("ingress", []):
         if entry.get("ip"):
@@ -125,15 +125,15 @@ def gateway_address(kubernetes: Kubernetes, namespace: str, service: str) -> str
 
 
 def refuse_another_redis(kubernetes: Kubernetes, namespace: str, wanted: str) -> None:
-    """Refuse to make one Redis a cluster, or a cluster one, while it is there.
+    """Refuse to change a single Redis into a cluster, or back, while it exists.
 
-    Its volumes hold other partitions than the dispatchers would read: what waits would wait for ever.
+    Its volumes hold other partitions than the dispatchers would read, so waiting events would never be delivered.
 
     Args:
         wanted: ``single`` or ``cluster``.
 
     Raises:
-        pulumi.RunError: the other kind is there.
+        pulumi.RunError: a Redis of the other kind exists.
     """
     try:
         there = kubernetes.get(f"/apis/apps/v1/namespaces/{namespace}/statefulsets/sspp-redis")["spec"]
@@ -148,10 +148,10 @@ def refuse_another_redis(kubernetes: Kubernetes, namespace: str, wanted: str) ->
 
 
 async def until(look: Callable[[], T], timeout_s: float, advice: str) -> T:
-    """Look until there is something to see, and give it.
+    """Poll until ``look`` does not raise :class:`NotYet`; return its result.
 
     Raises:
-        pulumi.RunError: not within ``timeout_s``; says what was there at last, and ``advice``.
+        pulumi.RunError: after ``timeout_s``; the message has the last state and ``advice``.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -165,7 +165,7 @@ async def until(look: Callable[[], T], timeout_s: float, advice: str) -> T:
 
 
 async def once(look: Callable[[], T]) -> T:
-    """Look, as a preview does: what is not there is not known yet."""
+    """Look once, as a preview does; a condition that is not met makes the result unknown."""
     try:
         return await asyncio.to_thread(look)
     except NotYet as exc:
@@ -178,8 +178,8 @@ def _condition(node: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((condition for condition in conditions if condition["type"] == "Ready"), {})
 
 
-def _named(told: Mapping[str, Any], kind: str, name: str | None) -> dict[str, Any]:
-    for entry in told.get(f"{kind}s") or []:
+def _named(parsed: Mapping[str, Any], kind: str, name: str | None) -> dict[str, Any]:
+    for entry in parsed.get(f"{kind}s") or []:
         if entry.get("name") == name and entry.get(kind):
             found: dict[str, Any] = entry[kind]
             return found

@@ -1,4 +1,4 @@
-"""Whether the cluster can pull the image: asked of its registry as a node would ask, without a password."""
+"""Check that nodes can pull the image: ask its registry as a node does, without a password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import pulumi
 
 TIMEOUT_S = 15
-#: What a node takes. Source: the distribution specification of the OCI, and Docker's own media types.
+#: The media types that a node accepts. Source: the OCI's distribution specification, and Docker's media types.
 TYPES = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -22,9 +22,9 @@ TYPES = ", ".join(
         "docker.distribution.manifest.v2",
     )
 )
-#: The host in an image's name -> the one that answers for it.
+#: Host in an image's name -> the host that serves it.
 HOSTS = {"docker.io": "registry-1.docker.io"}
-#: What no other time will change: it is not there, or not for everybody.
+#: Statuses that a later request will not change: the image is missing or not public.
 NEVER = {http.client.UNAUTHORIZED, http.client.FORBIDDEN, http.client.NOT_FOUND}
 
 
@@ -37,7 +37,7 @@ class Image(NamedTuple):
 
 
 def parsed(image: str) -> Image:
-    """Take an image's name apart as container runtimes do: without a host it is Docker Hub's."""
+    """Parse an image's name as container runtimes do: without a host it is Docker Hub's."""
     name, at, digest = image.partition("@")
     tag = ""
     if ":" in name.rpartition("/")[2]:
@@ -49,10 +49,10 @@ def parsed(image: str) -> Image:
 
 
 def refuse_unpullable(image: str) -> None:
-    """Refuse an image that its registry does not give to everybody; warn where the registry does not say.
+    """Refuse an image that is missing or not public; warn if the registry cannot be asked.
 
     Raises:
-        pulumi.RunError: it is not there, or wants a password.
+        pulumi.RunError: it is missing, or needs a password.
     """
     wanted = parsed(image)
     try:
@@ -70,16 +70,16 @@ def refuse_unpullable(image: str) -> None:
 
 
 def _asked(image: Image) -> int:
-    """The status with which the registry answers for the image's manifest."""
-    # As runtimes do, too: a registry on this machine has no TLS.
+    """Return the registry's status for the image's manifest."""
+    # Like container runtimes: a registry on this machine has no TLS.
     scheme = "http" if re.match(r"(localhost|127\.)", image.host) else "https"
     manifest = f"{scheme}://{image.host}/v2/{image.name}/manifests/{image.reference}"
     status, headers, _ = _request("HEAD", manifest, {"accept": TYPES})
     challenge = headers.get("www-authenticate", "")
     if status != http.client.UNAUTHORIZED or not challenge.lower().startswith("bearer "):
         return status
-    told = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    where = f"{told.pop('realm')}?{urlencode(told)}"
+    wanted = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    where = f"{wanted.pop('realm')}?{urlencode(wanted)}"
     status, _, body = _request("GET", where, {})
     if status != http.client.OK:
         return status

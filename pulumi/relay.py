@@ -1,6 +1,6 @@
-"""The way to a managed PostgreSQL: HAProxy on the nodes whose addresses stay, the only ones the database lets in.
+"""The relay to a managed PostgreSQL: HAProxy on the nodes that stay, which alone the database admits.
 
-The nodes of the autoscaled pool come and go with public addresses nobody knows beforehand.
+The public addresses of autoscaled nodes are not known beforehand.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import hashlib
 import objects
 import versions
 from cluster import POOL_LABEL
-from config import Stack
 from objects import CONFINED, Object
+from stack import Stack
 
 import pulumi
 
-#: What it is called inside the cluster.
+#: Its Service inside the cluster.
 NAME, PORT = "sspp-database", 5432
-#: Those that speak to PostgreSQL.
+#: The components that connect to PostgreSQL.
 CLIENTS = ("process", "index", "notify", "api", "migrate", "tick", "backup")
-#: HAProxy's own in its image.
+#: The user of HAProxy in its image.
 USER = 99
 
 
 def haproxy_config(host: str, port: int) -> str:
-    """Bytes in, bytes out; the name is looked up again and again, since a failover moves it."""
+    """Return a configuration that forwards TCP. It resolves the name again every 10 s, since a failover moves it."""
     return f"""global
   log stdout format raw local0 notice
   maxconn 1000
@@ -46,16 +46,16 @@ listen postgres
 
 
 def written(stack: Stack, config: pulumi.Output[str], target: Object, port: pulumi.Input[int]) -> list[Object]:
-    """Every object of the relay.
+    """Return every object of the relay.
 
     Args:
         config: of HAProxy.
-        target: where the database is, as a NetworkPolicy has it.
+        target: the database, as a peer of a NetworkPolicy.
         port: the database's own.
     """
     metadata = {"name": NAME, "namespace": stack.label, "labels": objects.labels("database")}
     selector = {"matchLabels": objects.labels("database")}
-    # HAProxy reads its configuration once, so another one is another pod.
+    # HAProxy reads its configuration once, so a changed one needs a new pod.
     annotations = {"sspp.io/config": config.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())}
     template = {"metadata": {"labels": objects.labels("database"), "annotations": annotations}, "spec": _pod(selector)}
     ports = [{"name": "postgres", "port": PORT, "targetPort": "postgres"}]
@@ -106,7 +106,7 @@ def _pod(selector: Object) -> Object:
 
 
 def openings(stack: Stack, target: Object, port: pulumi.Input[int]) -> list[Object]:
-    """The namespace is closed: the parts may reach the relay, the relay its database and names."""
+    """Return the NetworkPolicies: the parts may reach the relay, the relay its database and DNS."""
     clients = objects.pods(*CLIENTS)
     itself = objects.pods("database")
     door = [{"protocol": "TCP", "port": PORT}]

@@ -1,4 +1,4 @@
-"""Elasticsearch as ECK runs it: a copy that can be rebuilt at any time, and the application's user of it."""
+"""Elasticsearch, run by ECK, and the application's user of it. Its data can be rebuilt at any time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import credentials
 import objects
 import versions
-from config import Search, Stack
 from objects import Object
+from stack import Search, Stack
 
 NAME, USER = "sspp", "sspp"
 
 
 def elasticsearch(stack: Stack, search: Search) -> Object:
-    """The Elasticsearch itself."""
+    """Return the Elasticsearch object."""
     return {
         "apiVersion": "elasticsearch.k8s.elastic.co/v1",
         "kind": "Elasticsearch",
@@ -29,7 +29,7 @@ def elasticsearch(stack: Stack, search: Search) -> Object:
                 "fileRealm": [{"secretName": "sspp-search-user"}],
                 "roles": [{"secretName": "sspp-search-role"}],
             },
-            # Inside the namespace, whose NetworkPolicies let nobody else near.
+            # Plain HTTP: the NetworkPolicies admit only pods of the namespace and the operator.
             "http": {"tls": {"selfSignedCertificate": {"disabled": True}}},
             "nodeSets": [_nodes(search)],
         },
@@ -62,7 +62,7 @@ def _nodes(search: Search) -> Object:
 
 
 def secrets(stack: Stack) -> list[Object]:
-    """The application's user of Elasticsearch: what it may do, its password, and the URL with both."""
+    """Return the Secrets of the application's user: its role, its password, and the URL."""
     password = credentials.derived(stack.seed.get_secret_value(), "elasticsearch")
     role = {
         USER: {

@@ -10,41 +10,41 @@ import objects
 import readiness
 import versions
 from cluster import ADVICE, Cluster
-from config import Stack
 from network import Network
 from objects import Object
+from stack import Stack
 
 import pulumi
 
 NAMESPACE = "knative-serving"
-#: Where the operator puts the gateway, and what it calls it.
+#: The gateway's Service in that namespace.
 GATEWAY = "kourier"
 CERTIFICATE = "gateway-certificate"
-#: Without a domain of one's own: names that lead nowhere, to be given in a Host header.
+#: The domain of a stack without one; it does not resolve, so clients send it in a Host header.
 NO_DOMAIN = "sspp.example.com"
-#: Their own budgets ask for 80 % of the pods, so below five replicas no node can ever be drained.
+#: Knative's own budgets demand 80 % of the pods, so below five replicas no node could be drained.
 BUDGETS = ("activator-pdb", "webhook-pdb", "3scale-kourier-gateway-pdb")
 ANNOTATION = "service.beta.kubernetes.io/linode-loadbalancer-"
 ACME = "https://acme-v02.api.letsencrypt.org/directory"
 
 
 def balancer_annotations(stack: Stack, firewall_id: pulumi.Input[str]) -> dict[str, Any]:
-    """What Linode's controller is told of the gateway's NodeBalancer."""
-    told = {
+    """Return the annotations from which Linode's controller configures the gateway's NodeBalancer."""
+    annotations = {
         "default-protocol": "tcp",  # TLS ends in the gateway
         "check-type": "connection",
         "firewall-id": firewall_id,
         "tags": f"sspp,{stack.label}",
     }
-    return {ANNOTATION + name: value for name, value in told.items()}
+    return {ANNOTATION + name: value for name, value in annotations.items()}
 
 
 def knative_serving(stack: Stack, firewall_id: pulumi.Input[str]) -> Object:
-    """The KnativeServing the operator works from."""
+    """Return the KnativeServing object, from which the operator installs Knative."""
     config: dict[str, dict[str, str]] = {
         "network": {
             "ingress-class": "kourier.ingress.networking.knative.dev",
-            # One application a cluster: the service's name is enough, and one wildcard covers them all.
+            # One application a cluster: names without the namespace, so that one wildcard covers them.
             "domain-template": "{{.Name}}.{{.Domain}}",
         },
         "domain": {stack.domain or NO_DOMAIN: ""},
@@ -72,7 +72,7 @@ def knative_serving(stack: Stack, firewall_id: pulumi.Input[str]) -> Object:
 
 
 def issuer(stack: Stack) -> Object:
-    """Let's Encrypt, shown by a DNS record that the domain is ours: only so does it sign wildcards."""
+    """Return the issuer: Let's Encrypt with DNS-01, which wildcards need."""
     solver = stack.dns_solver or {"webhook": {"solverName": "linode", "groupName": "acme.slicen.me"}}
     return {
         "apiVersion": "cert-manager.io/v1",
@@ -90,7 +90,7 @@ def issuer(stack: Stack) -> Object:
 
 
 def certificate(domain: str) -> Object:
-    """The gateway's certificate, renewed by cert-manager."""
+    """Return the gateway's certificate, which cert-manager renews."""
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
@@ -109,7 +109,7 @@ def certificate(domain: str) -> Object:
 
 
 def keda_values(stack: Stack) -> Object:
-    """KEDA's chart: more than one of each where a node may be lost unseen."""
+    """Return the values of KEDA's chart: two replicas outside of dev, so that a node may fail."""
     return {
         "operator": {"replicaCount": stack.replicas},
         "metricsServer": {"replicaCount": stack.replicas},
@@ -180,7 +180,7 @@ class Serving(pulumi.ComponentResource):
                 )
             )
         signer = objects.create("letsencrypt", issuer(stack), _after(child, *before))
-        # Kourier takes no request at all while the Secret it is told of is not there.
+        # Kourier serves nothing while the Secret of its certificate is missing.
         patient = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="20m"))
         return objects.create(
             CERTIFICATE, certificate(domain), pulumi.ResourceOptions.merge(_after(child, signer, where), patient)
@@ -200,7 +200,7 @@ class Serving(pulumi.ComponentResource):
 
 
 def url(stack: Stack, service: str, address: str) -> Mapping[str, str]:
-    """Where a function answers, and what to call it by; empty while the gateway has no address."""
+    """Return the URL of a function and its Host header; empty while the gateway has no address."""
     host = f"{service}.{stack.domain or NO_DOMAIN}"
     if stack.domain:
         return {"url": f"https://{host}", "host": host}

@@ -1,4 +1,4 @@
-"""The bucket for backups and the key that opens it and nothing else.
+"""The bucket for backups, and an access key for that bucket alone.
 
 Linode has no key that may only add. What it has is Object Lock, for a bucket that is made with it: a key that may read
 and write cannot delete or overwrite a version before its retention is over (techdocs.akamai.com, Use Object Lock to
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import pulumi_linode as linode
-from config import Stack
+from stack import Stack
 
 import pulumi
 
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Storage(pulumi.ComponentResource):
-    """A bucket whose objects expire; ``secret`` is what the Secret ``sspp-backup`` holds."""
+    """A bucket whose objects expire; ``secret`` is the data of the Secret ``sspp-backup``."""
 
     def __init__(self, stack: Stack, opts: pulumi.ResourceOptions) -> None:
         super().__init__("sspp:infra:Storage", "storage", None, opts)
@@ -48,7 +48,7 @@ class Storage(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _bucket(self, stack: Stack) -> Place:
-        """Make a bucket that keeps what is overwritten or deleted as long as the rest. Its key can end that."""
+        """Register a bucket that keeps overwritten and deleted objects as long as others. Its key could undo that."""
         days = stack.backup_days
         # cors_enabled stays unset: newer endpoints refuse it even when it is false.
         bucket = linode.ObjectStorageBucket(

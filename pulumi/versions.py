@@ -1,4 +1,4 @@
-"""What is installed, and which versions of it go together."""
+"""The versions of everything installed, and which of them fit together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Chart(NamedTuple):
     version: str
 
 
-#: Knative's operator and KEDA have the version of what they install; the stack's configuration says which.
+#: The charts of Knative's operator and KEDA have the version that they install, a setting of the stack.
 KNATIVE_OPERATOR = Chart("https://knative.github.io/operator", "knative-operator", "v{knative}")
 KEDA = Chart("https://kedacore.github.io/charts", "keda", "{keda}")
 CERT_MANAGER = Chart("https://charts.jetstack.io", "cert-manager", "v1.21.1")
@@ -29,7 +29,7 @@ LINODE_DNS = Chart(
     "",
 )
 
-#: Every chart by its name, as sspp:charts calls it.
+#: Name, as in sspp:charts -> chart.
 CHARTS = {
     "knative-operator": KNATIVE_OPERATOR,
     "keda": KEDA,
@@ -41,11 +41,11 @@ CHARTS = {
     "cert-manager-webhook-linode": LINODE_DNS,
 }
 
-#: The chart is the community's and no more released; the image is the one Linode keeps of the same solver.
+#: The community's chart is no longer released; Linode maintains this image of the same solver.
 #: Source: github.com/linode/cert-manager-webhook-linode/releases/tag/v0.3.0.
 LINODE_DNS_IMAGE = {"repository": "linode/cert-manager-webhook-linode", "tag": "v0.3.0"}
 
-#: The 8.19 client talks to 8.x and 9.x; 8.19 is what is tested.
+#: The 8.19 client works with 8.x and 9.x; 8.19 is tested.
 ELASTICSEARCH = "8.19.21"
 
 #: Run by our own objects, by digest (docker-library/repo-info, hub.docker.com/r/rclone/rclone): the clients of Redis
@@ -66,7 +66,7 @@ NEEDS: dict[tuple[str, str], tuple[str, str | None]] = {
 
 
 def faults(kubernetes: str, knative: str, keda: str) -> list[str]:
-    """What does not go together, each with what to change; none when everything does."""
+    """Return a sentence for each version that does not fit, with the remedy."""
     found = []
     for component, version, setting in (("Knative", knative, "knativeVersion"), ("KEDA", keda, "kedaVersion")):
         window = NEEDS.get((component, _minor(version)))
@@ -93,7 +93,7 @@ def mirrored(chart: Chart, mirrors: Mapping[str, str]) -> Chart:
 
 
 def offer_fault(wanted: str, offered: Iterable[str], knative: str, keda: str) -> str | None:
-    """What to change where LKE does not offer Kubernetes ``wanted``; None when it does."""
+    """Return the remedy if LKE does not offer Kubernetes ``wanted``, else None."""
     offered = sorted(set(offered), key=_key)
     if wanted in offered:
         return None
@@ -103,7 +103,7 @@ def offer_fault(wanted: str, offered: Iterable[str], knative: str, keda: str) ->
 
 
 def _newest(knative: str, keda: str) -> str:
-    """The newest Kubernetes that both go with, of those that stand in the table."""
+    """Return the newest Kubernetes in the table that fits both."""
     windows = [NEEDS.get(("Knative", _minor(knative))), NEEDS.get(("KEDA", _minor(keda)))]
     named = {version for window in NEEDS.values() for version in window if version}
     fitting = [version for version in named if all(window and _within(version, *window) for window in windows)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import egress
 import objects
 import versions
-from config import Stack
 from objects import CONFINED, Object
+from stack import Stack
 
 import pulumi
 
@@ -30,7 +30,7 @@ KEYS = {
 }
 #: The images need no user of their own; Redis' data belongs to 999.
 USER = 999
-#: UTC. Redis holds what came in during the last minutes, so it is saved more often than PostgreSQL, and moved less.
+#: Cron, UTC. Redis holds events of the last minutes and is small, so it is saved more often than PostgreSQL.
 REDIS_AT, POSTGRES_AT = "17 */6 * * *", "47 2 * * *"
 
 
@@ -40,7 +40,7 @@ def scripts() -> dict[str, str]:
 
 
 def cron_jobs(stack: Stack) -> list[Object]:
-    """Two that back up, and two that never run by themselves: ``kubectl create job --from=cronjob/restore-redis``."""
+    """Return two that back up, and two that run on demand: ``kubectl create job --from=cronjob/restore-redis``."""
     dump, data = ("dump-cluster", 6) if stack.redis == "cluster" else ("dump", 1)
     volumes = {f"data-sspp-redis-{number}": f"/data-{number}" for number in range(data)}
     postgres = f"{PLAIN}/postgres.dump"
@@ -59,7 +59,7 @@ def cron_jobs(stack: Stack) -> list[Object]:
 
 
 def openings(stack: Stack) -> list[Object]:
-    """What the Jobs may reach: both stores where they run in the cluster, the bucket, and the store lets them in."""
+    """Return the NetworkPolicies: the Jobs may reach both stores in the cluster and the bucket."""
     backup, stores = objects.pods("backup"), objects.pods("redis", "postgres")
     ports = [{"protocol": "TCP", "port": 6379}, {"protocol": "TCP", "port": 5432}]
     bucket = {"to": [egress.internet()], "ports": [{"protocol": "TCP", "port": 443}]}
@@ -101,7 +101,7 @@ def _get(name: str) -> Object:
 
 
 def _container(name: str, image: str, secret: str, script: str, *words: str) -> Object:
-    """One step of a Job; it reads ``secret`` alone, so no step has both the data's password and the bucket's key."""
+    """Return one step of a Job; it reads one Secret, so no step has both the data's password and the bucket's key."""
     env: list[Object] = [{"name": "TMPDIR", "value": "/backup"}, {"name": "MOMENT", "value": "latest"}]
     for key in KEYS.get(secret, ()):
         env.append({"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
@@ -123,10 +123,10 @@ def _container(name: str, image: str, secret: str, script: str, *words: str) -> 
 def _cron_job(
     stack: Stack, name: str, schedule: str | None, steps: list[Object], claims: Mapping[str, str] | None = None
 ) -> Object:
-    """A CronJob that runs ``steps`` one after the other; without a ``schedule`` only when it is asked to.
+    """Return a CronJob that runs ``steps`` one after the other; without a ``schedule`` it runs on demand.
 
     Args:
-        claims: PersistentVolumeClaim -> where the last step has it.
+        claims: PersistentVolumeClaim -> its path in the last step.
     """
     *before, last = steps
     volumes: list[Object] = [
@@ -146,7 +146,7 @@ def _cron_job(
         "volumes": volumes,
     }
     job = {
-        # A restore is for a person to look at before it is tried again.
+        # A person looks at a failed restore before it runs again.
         "backoffLimit": 2 if schedule else 0,
         "activeDeadlineSeconds": 6 * 3600,
         "template": {"metadata": {"labels": objects.labels("backup")}, "spec": pod},

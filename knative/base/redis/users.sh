@@ -1,36 +1,36 @@
-# Writes the ACL file from the Secret in /secret: passwords as hashes, each user with no more than its part sends.
-# The file loads on every Redis and Valkey we support: it names no command that came after 7.0.
+# Writes the ACL file from the Secret in /secret: hashes of the passwords, and for each user the commands its part sends.
+# It names no command that is newer than Redis 7.0, so it loads on every supported Redis and Valkey.
 set -eu
 umask 077
-# A missing password must not become the empty one.
+# A missing or empty password stops the pod.
 for user in ingest dispatcher api operator keda exporter backup; do
   case "$(cat "/secret/$user-password")" in '' | ,* | *, | *,,*) exit 1 ;; esac
 done
-# Several passwords, parted by commas, all work: the new one and the one it replaces.
+# A password may be several, separated by commas; all work, so that one can be replaced.
 hashes() (
   IFS=,
   set -f
   for one in $(cat "/secret/$1-password"); do printf '#%s ' "$(printf %s "$one" | sha256sum | cut -d ' ' -f 1)"; done
 )
-# What concerns a client's own connection only; tracking would tell it every key that changes.
+# Commands on the client's own connection. Not CLIENT TRACKING, which would report every changed key.
 own='resetchannels -@all +@connection -@admin -@dangerous -client|tracking'
-# A command passes where one pair of brackets, or what stands outside of them, allows it on all of its keys. So no
-# command works on another kind of key than it is meant for: XADD on streams alone, SET never on one.
+# A command is allowed if one pair of brackets (a selector), or the rules outside of them, allows it on all of its keys.
+# So each command works on one kind of key only: XADD on streams, SET never on a stream.
 # The names are those of events/keyspace.py and functions/adapters/redis; partitions are numbers, and the key directory's tag is {keys}.
 of='~sspp:{[0-9]*}'
-# A script may be run on any key of ours: each command in it is checked by itself.
+# A script may get any of our keys; Redis checks each command inside it.
 scripts='(~sspp:* +eval +evalsha)'
-# Bytes that wait are counted by every part that brings or takes some.
+# Every part that adds or removes entries counts the waiting bytes.
 counts="($of:bytes +hincrby +hdel)"
-# The fair queue of a slow lane is filled by the front door and by redrives, and emptied by dispatchers.
+# Ingest and redrives fill the fair queue of the overflow lane; dispatchers empty it.
 queues="($of:*:slow:fair +zcard +zadd) ($of:*:slow:queued +hset) ($of:*:slow:finishes +hmget +hincrby +hset)"
-# The front door: it admits, and looks keys up by their digest. It cannot write the key directory, nor read, settle or
-# delete what waits.
+# Ingest admits events and looks keys up by their digest. It cannot write the key directory, nor read, settle or delete
+# entries.
 admits="+info +config|get +time $scripts (%R~sspp:{keys}:* +get +mget) ($of:events:stream $of:events:slow:stream +xadd +xlen) ($of:rate:* +get +set) ($of:usage:* +get +incrby +expire) ($of:ids* +hget +hmget +hset +hlen +hincrby +expireat) ($of:bytes +hget +hmget +hset) $queues"
 ensures='+xgroup|create +xgroup|setid +xgroup|delconsumer +xinfo|consumers +xinfo|groups +xpending +xrange'
 letters="($of:*:dead +xdel +xrange +xrevrange) ($of:*:edited +hget +hset +hdel) ($of:*:buried +zrem) $counts $queues"
-# Nobody can log in as the default user, which is off. It may do everything all the same: while Redis 7 loads its
-# append-only file it asks this user's rights for what a script wrote, and drops it without them (redis/redis#14541).
+# The default user is off, so nobody can log in as it. It has all rights because Redis 7 checks them while it loads what
+# scripts wrote to the append-only file, and drops those writes without them (redis/redis#14541).
 cat > /run/redis/users.acl <<END
 user default off ~* &* +@all
 user ingest on $(hashes ingest) $own $admits

@@ -1,7 +1,7 @@
-# Makes one cluster of all nodes and keeps it one; runs beside each of them for as long as it runs.
-# NODES: every node, HOST:PORT@BUS, in one order. SELF: the number of this one, from 0. The first three take a third of
-# the slots each; a node without slots copies a primary. A pod that comes back with another
-# address is met again. Nothing here takes a slot from a node or promotes a replica: Redis does that itself.
+# Joins all nodes to one cluster, and again when a pod comes back with another address. Runs beside each node.
+# NODES: every node, HOST:PORT@BUS, in the same order everywhere. SELF: the number of this one, from 0.
+# The first three nodes take a third of the slots each; a node without slots becomes the replica of a primary. This
+# script takes no slot from a node and promotes no replica: Redis does that itself.
 set -u
 slots=16384
 primaries=3
@@ -11,7 +11,7 @@ port=${own%@*} port=${port##*:}
 export REDISCLI_AUTH="$(cat "${RUN:-/run/redis}/cluster-password")"
 here() { redis-cli --no-auth-warning --user cluster -p "$port" cluster "$@"; }
 
-meet() { # everybody whose address this node does not know
+meet() { # every node whose address this one does not know
   for node in $NODES; do
     host=${node%%:*} ports=${node##*:}
     address=$(getent ahostsv4 "$host" | awk '{print $1; exit}')
@@ -20,7 +20,7 @@ meet() { # everybody whose address this node does not know
   done
 }
 
-copy() { # of the primary of this node's number, or else of one that has no copy; by their slots they have one order
+copy() { # become the replica of the primary with this node's number (by slots), or of one that has none
   here replicate "$(echo "$known" | sort -k9,9n | awk -v self="$SELF" '
     $3 ~ /slave/ && $3 !~ /fail/ { copies[$4]++ }
     $3 ~ /master/ && $3 !~ /fail/ && NF > 8 { ids[count++] = $1 }
@@ -40,7 +40,7 @@ take_part() {
   mine=$(echo "$known" | grep myself)
   case $mine in *myself,master*) ;; *) return ;; esac
   [ "$(echo "$mine" | wc -w)" -eq 8 ] || return # it has slots
-  # Only who knows everybody knows whose the slots are: a node that lost its volume must not take them again.
+  # A node that knows all others knows who owns the slots; one that lost its volume must not take them again.
   [ "$(echo "$known" | grep -vcE 'fail|handshake|noaddr')" -ge "$total" ] || return
   if echo "$assigned" | grep -q "cluster_slots_assigned:$slots"; then
     copy

@@ -1,13 +1,13 @@
-# Writes the ACL file of a node: base's users, who may see which node has what, and `cluster`, who is the other nodes.
+# Writes the ACL file of a node: base's users, with the right to see the slots, and the user `cluster` of the other nodes.
 set -eu
 umask 077
 sh /etc/redis/users.sh
-# Known to whoever has all of the other passwords and to nobody else. All pods must have the same Secret: a new password
-# parts those that were started with it from those that were not, so change passwords with all six pods down.
+# Derived from all other passwords. Pods with different Secrets cannot talk to each other, so change passwords while all
+# six pods are down.
 password=$(cat /secret/*-password | sha256sum | cut -d ' ' -f 1)
 printf %s "$password" > /run/redis/cluster-password
 printf 'masteruser cluster\nmasterauth %s\n' "$password" > /run/redis/replication.conf
-# Those who speak to one node after the other ask which has which slots.
+# Clients of a cluster ask which node has which slots.
 sed -i -E 's/^user (ingest|dispatcher|api|operator|keda) .*$/& +cluster|slots/' /run/redis/users.acl
 sed -i -E 's/^user backup .*$/& +cluster|nodes/' /run/redis/users.acl
 hash=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)

@@ -1,6 +1,6 @@
-"""The values of the dev stack's Secrets; run in the cluster, from a ConfigMap, it makes those that are missing.
+"""Create the dev stack's missing Secrets, from within the cluster.
 
-Python's own library alone, and the right to create Secrets and nothing else: it cannot read or change one.
+It runs from a ConfigMap with Python's own library, and may create Secrets but neither read nor change them.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pathlib import Path
 #: Secret -> key -> its value.
 Secrets = Mapping[str, Mapping[str, str]]
 
-#: The users of Redis that have a URL, those that others log in as, and where it is.
+#: The users of Redis with a URL, those with a password alone, and its address.
 REDIS_USERS, REDIS_OTHERS = ("ingest", "dispatcher", "api", "operator"), ("keda", "exporter", "backup")
 REDIS = "sspp-redis:6379/0"
-#: The parts that log in to PostgreSQL as themselves, and where it is.
+#: The parts with a login of their own to PostgreSQL, and its address.
 LOGINS = ("api", "process", "index", "notify", "tick")
 DATABASE = "sspp-postgres:5432/sspp?sslmode=disable"
-#: The API server, as every pod knows it, and what is shown to it: token, ca.crt and namespace.
+#: The API server's address in every pod, and the folder of the pod's token, ca.crt and namespace.
 SERVER = "kubernetes.default.svc:443"
 SHOWN = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT_S = 10.0
 
 
 def fresh(draw: Callable[[], str]) -> Secrets:
-    """Every Secret the dev overlay names; ``draw`` gives a password that needs no quoting in a URL."""
+    """Return every Secret of the dev overlay; ``draw`` returns a password that needs no quoting in a URL."""
     database = draw()
     redis = {user: draw() for user in (*REDIS_USERS, *REDIS_OTHERS)}
     logins = {part: draw() for part in LOGINS}
@@ -53,12 +53,12 @@ def fresh(draw: Callable[[], str]) -> Secrets:
 
 
 def drawn() -> str:
-    """A password of 192 random bits."""
+    """Return a password of 192 random bits."""
     return secrets.token_urlsafe(24)
 
 
 def secret(name: str, namespace: str, data: Mapping[str, str]) -> dict[str, object]:
-    """A Secret as the API takes it."""
+    """Return a Secret as the API accepts it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -69,7 +69,7 @@ def secret(name: str, namespace: str, data: Mapping[str, str]) -> dict[str, obje
 
 
 def main() -> None:
-    """Create every Secret; one that is there stays as it is. Exit 1 with a sentence where that cannot be done."""
+    """Create every Secret that does not exist. Exit 1 with a sentence if the API server refuses."""
     server, shown = (sys.argv[1], Path(sys.argv[2])) if sys.argv[1:] else (SERVER, SHOWN)
     namespace = (shown / "namespace").read_text("utf-8")
     connection = http.client.HTTPSConnection(
