@@ -1,4 +1,4 @@
-"""What a tenant's work that stores nothing may cost this process: token buckets, one a tenant and one an API key."""
+"""What a tenant's work that stores nothing may cost this process, and what a key's may."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from events.errors import Refused
 from functions.ingest.answer import Decision, Declined
 from functions.ingest.keys import Sender
+from functions.web.buckets import Buckets
 
 #: Cost of an event that was stored before, in refused events. An honest sender that replays its last hours sends such.
 DUPLICATE_COST = 0.25
@@ -16,8 +17,6 @@ DUPLICATE_COST = 0.25
 TENANT_PER_S = 2_500.0
 #: Seconds of that a tenant may spend at once: ten batches of 1,000 refused events, five with one key.
 BURST_S = 4.0
-#: Tenants and keys remembered before those whose bucket is full again are dropped.
-MOST_REMEMBERED = 10_000
 
 
 def cost(refused: float, size: float) -> float:
@@ -40,19 +39,13 @@ def cost_of(decisions: Sequence[Decision], size: int) -> float:
     return cost(refused, size * refused / len(decisions)) if refused else 0.0
 
 
-class Buckets:
-    """A token bucket for each name. A bucket is kept as the moment when it is full again, so a full one is not kept.
-
-    Args:
-        per_s: units a second that flow in.
-        burst_s: seconds until an empty bucket is full.
-    """
+class Allowance:
+    """What each of some names may cost: a bucket of ``per_s`` units a second, full after ``burst_s`` seconds."""
 
     def __init__(self, per_s: float, burst_s: float) -> None:
         self._per_s = per_s
         self._burst_s = burst_s
-        self._full_at: dict[str, float] = {}
-        self._most = MOST_REMEMBERED
+        self._buckets: Buckets[float] = Buckets()
 
     def debt_s(self, name: str, now: float) -> float:
         """Return the seconds until the bucket is out of debt; 0 or less when it is not in debt.
@@ -60,17 +53,14 @@ class Buckets:
         Args:
             now: seconds, monotonic.
         """
-        return self._full_at.get(name, now) - now - self._burst_s
+        return self._buckets.until_full(name, now) - self._burst_s
 
     def charge(self, name: str, units: float, now: float) -> None:
         """Take ``units`` out of the bucket, which may leave it in debt."""
-        if len(self._full_at) >= self._most:
-            self._full_at = {kept: full_at for kept, full_at in self._full_at.items() if full_at > now}
-            self._most = max(MOST_REMEMBERED, 2 * len(self._full_at))
-        self._full_at[name] = max(self._full_at.get(name, now), now) + units / self._per_s
+        self._buckets.take(name, units / self._per_s, now)
 
     def refusal(self, debt_s: float) -> Refused:
-        """Return the 429 of a bucket that is so long in debt."""
+        """Return the 429 for a bucket that is in debt for so long."""
         return Refused(
             "Too many refused events",
             status=429,
@@ -85,11 +75,11 @@ class Buckets:
 
 
 class Budget:
-    """The buckets of all tenants and keys. Work is charged when it is done, so one request may leave a debt."""
+    """The allowances of all tenants and keys. Work is charged when it is done, so one request may leave a debt."""
 
     def __init__(self) -> None:
-        self._tenants = Buckets(TENANT_PER_S, BURST_S)
-        self._keys = Buckets(TENANT_PER_S / 2, BURST_S)
+        self._tenants = Allowance(TENANT_PER_S, BURST_S)
+        self._keys = Allowance(TENANT_PER_S / 2, BURST_S)
 
     def check(self, sender: Sender, now: float) -> None:
         """Make sure that the sender is not in debt.

@@ -12,14 +12,12 @@ from events.log import Log
 from functions.adapters.redis.admission import Place, count_key
 from functions.adapters.redis.cluster import Pipe
 from functions.adapters.redis.directory import COMPLETE, MISSING, decode, decode_terms, key_of, terms_of
-from functions.domain.key import REMEMBERED_S, Grant, digest, well_formed
+from functions.domain.key import Grant, digest, well_formed
 from functions.domain.plan import Terms
 from functions.ingest.answer import UNLIMITED, Meter
+from functions.web.remembered import Remembered
 
 log = Log("ingest")
-
-#: Unknown keys are remembered too; a flood of made-up ones must not fill the memory.
-MOST_REMEMBERED = 10_000
 
 
 @dataclass(slots=True)
@@ -64,9 +62,8 @@ class KeyCache:
 
     def __init__(self, redis: Pipe, clock: Callable[[], float], partitions: int) -> None:
         self._redis = redis
-        self._clock = clock
         self._partitions = partitions
-        self._known: dict[str, tuple[float, Sender | None]] = {}
+        self._senders: Remembered[Sender] = Remembered(clock)
         self._lost = False
 
     async def find(self, key: str, now: datetime) -> Sender | None:
@@ -78,14 +75,8 @@ class KeyCache:
         if not well_formed(key):
             return None  # by its checksum: nobody was ever given it, so nobody is asked
         wanted = digest(key)
-        known = self._known.get(wanted)
-        if known is None or known[0] <= self._clock():
-            known = (self._clock() + REMEMBERED_S, await self._looked_up(wanted, now))
-            if len(self._known) >= MOST_REMEMBERED:
-                # Made-up keys drive out one another, never the keys that work.
-                self._known = {name: kept for name, kept in self._known.items() if kept[1] is not None}
-            self._known[wanted] = known
-        return known[1]
+        answer = self._senders.fresh(wanted)
+        return answer.value if answer else self._senders.put(wanted, await self._looked_up(wanted, now))
 
     async def check(self) -> None:
         """Raise Unavailable unless Redis answers and has the directory."""

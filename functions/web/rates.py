@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from functions.domain.plan import Rate
-
-#: Callers that are remembered before those who have their whole burst again are forgotten.
-MOST_REMEMBERED = 10_000
+from functions.web.buckets import Buckets
 
 
 class Standing(NamedTuple):
@@ -27,20 +25,17 @@ class Standing(NamedTuple):
 
 
 class Rates:
-    """The theoretical arrival time (GCRA) of each caller's next request, as admit.lua keeps it for events."""
+    """A bucket for each caller, as admit.lua has them for events. In whole microseconds, so that a burst is exact."""
 
     def __init__(self) -> None:
-        self._arrivals: dict[str, int] = {}
+        self._buckets: Buckets[int] = Buckets()
 
     def take(self, who: str, rate: Rate, now_us: int) -> Standing:
         """Count a request of ``who`` at ``now_us``; one that does not fit counts for nothing."""
-        interval, arrival = rate.interval_us, max(now_us, self._arrivals.get(who, 0))
+        interval, ahead = rate.interval_us, self._buckets.until_full(who, now_us)
         span = interval * rate.burst
-        fits = arrival + interval - now_us <= span
+        fits = ahead + interval <= span
         if fits:
-            arrival += interval
-            self._arrivals[who] = arrival
-            if len(self._arrivals) > MOST_REMEMBERED:
-                self._arrivals = {name: at for name, at in self._arrivals.items() if at > now_us}
-        ahead = arrival - now_us
+            self._buckets.take(who, interval, now_us)
+            ahead += interval
         return Standing(fits, (span - ahead) // interval, ahead / 1e6, (ahead + interval - span) / 1e6)

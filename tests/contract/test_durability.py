@@ -72,7 +72,7 @@ def at_the_door(url: str, act: Callable[[FrontDoor], Awaitable[Result]], promise
         try:
             return await act(door)
         finally:
-            await door.admission._redis.close()
+            await door.admission._script._redis.close()
 
     return asyncio.run(acting())
 

@@ -86,7 +86,7 @@ def at_the_door(redis_url: str, act: Callable[[FrontDoor], Awaitable[Result]]) -
         try:
             return await act(door)
         finally:
-            await door.admission._redis.close()
+            await door.admission._script._redis.close()
 
     return asyncio.run(acting())
 

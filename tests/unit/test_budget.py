@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from events.errors import Refused
 from functions.domain.key import WRITE_EVENTS, Grant
 from functions.domain.plan import Terms
-from functions.ingest import budget
 from functions.ingest.answer import RATE, Accepted, Declined
-from functions.ingest.budget import BURST_S, DUPLICATE_COST, TENANT_PER_S, Buckets, Budget, cost_of
+from functions.ingest.budget import BURST_S, DUPLICATE_COST, TENANT_PER_S, Allowance, Budget, cost_of
 from functions.ingest.keys import Sender
+from functions.web import buckets
 
 #: Seconds since the request before, and what it turns out to cost.
 REQUESTS = st.lists(st.tuples(st.floats(0, 3), st.floats(0.1, 500)), min_size=1, max_size=60)
@@ -26,13 +26,13 @@ NOISE = 1e-6
 def test_in_any_time_no_more_is_let_through_than_burst_and_refill_and_one_requests_debt(
     requests: list[tuple[float, float]], per_s: float, burst_s: float
 ) -> None:
-    buckets = Buckets(per_s, burst_s)
+    allowance = Allowance(per_s, burst_s)
     admitted: list[tuple[float, float]] = []
     now = 1000.0
     for waited_s, units in requests:
         now += waited_s
-        if buckets.debt_s("a", now) <= 0:
-            buckets.charge("a", units, now)
+        if allowance.debt_s("a", now) <= 0:
+            allowance.charge("a", units, now)
             admitted.append((now, units))
     for first, (start, _) in enumerate(admitted):
         totals = accumulate(units for _, units in admitted[first:])
@@ -44,22 +44,22 @@ def test_in_any_time_no_more_is_let_through_than_burst_and_refill_and_one_reques
 def test_after_the_time_it_is_told_a_debtor_is_let_in(
     requests: list[tuple[float, float]], per_s: float, burst_s: float
 ) -> None:
-    buckets = Buckets(per_s, burst_s)
+    allowance = Allowance(per_s, burst_s)
     now = 1000.0
     for waited_s, units in requests:
         now += waited_s
-        if (debt_s := buckets.debt_s("a", now)) > 0:
-            now += int(buckets.refusal(debt_s).headers["retry-after"])
-            assert buckets.debt_s("a", now) <= NOISE
-        buckets.charge("a", units, now)
+        if (debt_s := allowance.debt_s("a", now)) > 0:
+            now += int(allowance.refusal(debt_s).headers["retry-after"])
+            assert allowance.debt_s("a", now) <= NOISE
+        allowance.charge("a", units, now)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.floats(0, 0.2), st.floats(0.1, 50)), max_size=80))
 def test_nothing_that_is_owed_is_forgotten(charges: list[tuple[str, float, float]]) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        roomy = Buckets(10, 1)
-        patched.setattr(budget, "MOST_REMEMBERED", 2)
-        tight = Buckets(10, 1)
+        roomy = Allowance(10, 1)
+        patched.setattr(buckets, "MOST_REMEMBERED", 2)
+        tight = Allowance(10, 1)
         now = 0.0
         for name, waited_s, units in charges:
             now += waited_s

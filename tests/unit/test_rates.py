@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.plan import Rate
-from functions.web import rates
+from functions.web import buckets
 from functions.web.rates import Rates
 
 SECOND = 1_000_000
@@ -34,8 +34,8 @@ def test_what_fits_is_the_burst_and_the_average_and_what_is_told_comes_true(per_
 
 
 def test_who_has_the_whole_burst_again_is_forgotten(monkeypatch):
-    monkeypatch.setattr(rates, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(buckets, "MOST_REMEMBERED", 10)
     rate, known = Rate(perSecond=1, burst=1), Rates()
     for number in range(100):
         assert known.take(str(number), rate, number * SECOND).fits
-    assert len(known._arrivals) <= 11
+    assert len(known._buckets._full_at) <= 11

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from events.errors import Unavailable
-from functions.api.keys import MOST_UNKNOWN, RememberedKeys
+from functions.api.keys import RememberedKeys
 from functions.domain.key import READ, Grant
+from functions.web.remembered import MOST_UNKNOWN
 
 GRANT = Grant("acme", frozenset({READ}))
 
@@ -55,7 +56,7 @@ def test_made_up_keys_drive_out_one_another_and_no_key_that_works(directory):
     assert (directory.asked["known"], directory.asked[f"made up {MOST_UNKNOWN}"]) == (1, 1)
     directory.remembered.find("made up 0")
     assert directory.asked["made up 0"] == 2
-    assert len(directory.remembered._unknown) <= MOST_UNKNOWN
+    assert len(directory.remembered._answers._unknown) <= MOST_UNKNOWN
 
 
 def test_what_changed_holds_after_two_seconds_and_what_is_revoked_is_forgotten(directory):

@@ -12,6 +12,7 @@ from functions.adapters.redis.directory import encode, key_of, terms_of
 from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key
 from functions.domain.plan import Terms
 from functions.ingest import keys
+from functions.web import remembered
 from functions.web.unhurried import SLICE_S, unhurried
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +54,7 @@ class Directory:
 
 
 def test_made_up_keys_cost_nothing_and_drive_out_no_key_that_works(monkeypatch):
-    monkeypatch.setattr(keys, "MOST_REMEMBERED", 5)
+    monkeypatch.setattr(remembered, "MOST_UNKNOWN", 5)
     key = new_key(os.urandom(RANDOM_BYTES))
     directory = Directory(key)
     cache = keys.KeyCache(directory, lambda: 0.0, 1)  # type: ignore[arg-type] # all of a pipe that it uses
@@ -68,7 +69,7 @@ def test_made_up_keys_cost_nothing_and_drive_out_no_key_that_works(monkeypatch):
         for _ in range(20):
             assert await cache.find(new_key(os.urandom(RANDOM_BYTES)), NOW) is None
         assert directory.asked == asked + 20
-        assert len(cache._known) <= 6, "a flood of unknown keys fills no memory"
+        assert len(cache._senders._unknown) <= 5, "a flood of unknown keys fills no memory"
         assert await cache.find(key, NOW) is found, "it was never forgotten"
 
     asyncio.run(ask())

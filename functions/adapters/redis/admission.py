@@ -112,6 +112,7 @@ class RedisAdmission:
     def __init__(self, redis: Pipe, limits: Limits) -> None:
         self._redis = redis
         self._limits = limits
+        self._script = script("admit", LUA)
         self._generations: dict[int, Generations] = {}
 
     def place(self, tenant: str, key_digest: str, plan: Plan, now: datetime) -> Place:
@@ -212,13 +213,12 @@ class RedisAdmission:
         return b"full"
 
     async def _run(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
-        wanted = script("admit", LUA)
         try:
-            answers = await self._redis.execute("EVALSHA", wanted.sha, len(keys), *keys, *arguments)
+            answers = await self._redis.execute("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
         except hiredis.ReplyError as exc:
             if not str(exc).startswith("NOSCRIPT"):
                 raise
-            answers = await self._redis.execute("EVAL", wanted.text, len(keys), *keys, *arguments)
+            answers = await self._redis.execute("EVAL", self._script.text, len(keys), *keys, *arguments)
         return list(answers)
 
 
