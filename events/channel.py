@@ -1,7 +1,7 @@
 """The Redis Streams that carry events. No other module speaks XADD, XREADGROUP, XACK or XAUTOCLAIM.
 
-A lane of a channel's partition is a stream with one consumer group and a sorted set of parked retries; a slow lane has
-a fair queue before its stream; a partition has one stream of dead letters. keyspace.py has their names.
+A lane of a channel's partition is a stream with one consumer group and a sorted set of parked retries. An overflow
+lane has a fair queue before its stream. A partition has one stream of dead letters. keyspace.py has their names.
 An entry leaves a stream only by being settled: ``XLEN`` is always exactly what is still to be done there, beside what
 the fair queue holds.
 All durations are Redis' own clock's: a dispatcher whose clock jumps changes nothing.

@@ -39,7 +39,8 @@ TENANT = "sspptenant"
 TRACED = "sspptraced"
 
 _TENANT_MARK = f'"{TENANT}":"'.encode()
-#: Bytes; several times what a tenant may be called, so that what is no stamp of ours is not kept by the megabyte.
+#: Upper bound in bytes of a tenant id that is read from a raw entry (ids have at most 64). Guards against entries that
+#: we did not write.
 _LONGEST_TENANT = 256
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
@@ -106,7 +107,7 @@ class CloudEvent(BaseModel):
         return _moment(self.time) if self.time else None
 
     def extension(self, name: str) -> str | None:
-        """Give the extension attribute ``name`` as text, or None."""
+        """Return the extension attribute ``name`` as text, or None."""
         value = self.__pydantic_extra__.get(name) if self.__pydantic_extra__ else None
         return None if value is None else str(value)
 
@@ -120,7 +121,7 @@ class Message:
 
 
 def event_id(tenant: str, source: str, id_: str) -> str:
-    """Give the identity of an event, a UUID: the same for every retry of it, in every tenant another."""
+    """Return the UUID that identifies an event: the same for every retry, another one in every tenant."""
     # What str(uuid5(...)) gives, without its detours: this is on every event's way.
     name = f"{tenant}\n{source}\n{id_}".encode()
     text = sha1(_IDENTITY + name, usedforsecurity=False).hexdigest()
@@ -163,7 +164,7 @@ def stamped(raw: bytes, end: bytes) -> bytes:
 
 
 def tenant_of(raw: bytes) -> str:
-    """The tenant that is stamped on an event; empty when there is none.
+    """Return the tenant that is stamped on an event; empty when there is none.
 
     Reads no JSON: within a JSON string the quotes of the marker would be escaped. Data may have a member of that
     name, so whoever writes an event, of the platform's own too, writes its stamps behind the data.
@@ -176,7 +177,7 @@ def tenant_of(raw: bytes) -> str:
 
 
 def json_data(event: CloudEvent) -> Any:
-    """Give an event's data as JSON, whether it came as ``data`` or in ``data_base64``; None where there is none.
+    """Return an event's data as JSON, whether it came as ``data`` or in ``data_base64``; None where there is none.
 
     Without ``datacontenttype`` data is JSON (JSON event format, section 3.1), as SDKs write it that are given bytes.
 
@@ -203,13 +204,13 @@ _CONTENT_TYPES = 64
 
 @lru_cache(_CONTENT_TYPES)
 def media_type(content_type: str) -> str:
-    """Give a content type without its parameters, in lower case."""
+    """Return a content type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
 @lru_cache(_CONTENT_TYPES)
 def is_json(content_type: str) -> bool:
-    """Whether data of this content type is embedded as JSON (JSON event format, section 3.1)."""
+    """Return whether data of this content type is embedded as JSON (JSON event format, section 3.1)."""
     subtype = media_type(content_type).partition("/")[2]
     return subtype == "json" or subtype.endswith("+json")
 
@@ -225,7 +226,7 @@ def faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
 
 
 def _no_json(message: str) -> str:
-    """Say of what is no JSON where it stops to be; the parser's own words are about its grammar."""
+    """Return where a text stops to be JSON; the parser's own words are about its grammar."""
     where = _WHERE.search(message)
     return f"is not valid JSON{where[0] if where else ''}"
 
@@ -254,7 +255,7 @@ def malformed(event: CloudEvent) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    """Whether no number in ``value`` is infinite or none at all; the parser has bounded the depth."""
+    """Return whether every number in ``value`` is finite; the parser has bounded the depth."""
     kind = type(value)
     if kind is dict:
         return all(map(_finite, value.values()))

@@ -26,8 +26,8 @@ DETAIL_CHARACTERS = 1024
 #: The longest answer that is read: four times what a request carries.
 ANSWER_BYTES = 8 * 1024 * 1024
 
-#: The longest wish of a function that is listened to at all.
-WISH_MAX_S = 3600.0
+#: The longest Retry-After that is accepted, in seconds.
+RETRY_AFTER_MAX_S = 3600.0
 
 #: Answers to a whole request that are about the request and none of its events: our credential is not taken (401,
 #: 403), no route leads there yet (404, as Knative's gateway says before one is ready), too many requests (429), nobody
@@ -39,7 +39,7 @@ _FRAMED = frozenset({"content-length", "transfer-encoding"})
 
 
 class Delivered(NamedTuple):
-    """What came of one event: the verdict, and the events to publish where it was a success."""
+    """The result of one event: the verdict, and the events to publish where it was a success."""
 
     verdict: Verdict
     replies: Sequence[tuple[str, bytes]] = ()
@@ -71,10 +71,10 @@ class Target:
         """POST ``events`` as one batch.
 
         Returns:
-            what came of each, or one verdict on the whole request when it carries none per event.
+            The result of each event, or one verdict on the whole request when it carries none per event.
 
         Raises:
-            Unavailable: nobody is there to take anything, or no request is taken now: no attempt was made.
+            Unavailable: the target is away or accepts no requests now. No attempt was made.
         """
         try:
             answer = self._http.request(
@@ -167,15 +167,15 @@ def _results(body: bytes, expected: int) -> list[Delivered] | Verdict:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); anything else is no wish."""
+    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); anything else counts as 0."""
     if not retry_after:
         return 0.0
     try:
-        wish_s = (
+        retry_after_s = (
             float(retry_after)
             if retry_after.isdecimal()
             else (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
         )
     except (ValueError, TypeError, OverflowError):
         return 0.0
-    return min(max(0.0, wish_s), WISH_MAX_S)
+    return min(max(0.0, retry_after_s), RETRY_AFTER_MAX_S)

@@ -16,7 +16,7 @@ class SsppError(Exception):
 
 
 class ConfigError(SsppError):
-    """The settings are unusable: say everything that is wrong and do not start."""
+    """The settings are unusable: report everything that is wrong and do not start."""
 
 
 @dataclass(frozen=True, slots=True)

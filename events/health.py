@@ -129,7 +129,7 @@ def expose(host: str, port: int, pings: Mapping[str, Ping], measure: Ping | None
 
 def _server(host: str, port: int, pings: Mapping[str, Ping], answers: Answers) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
-        """What ``answers`` knows, everything else 404."""
+        """Answer the paths of ``answers``; every other one with 404."""
 
         timeout = 5
 
@@ -148,6 +148,6 @@ def _server(host: str, port: int, pings: Mapping[str, Ping], answers: Answers) -
                 self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing: probes come every second."""
+            """Log nothing: probes come every second."""
 
     return ThreadingHTTPServer((host, port), Handler)

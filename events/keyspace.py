@@ -13,8 +13,8 @@ GROUP = "dispatchers"
 #: Every channel there is: events come in, signals are to be indexed, notices are to be sent.
 CHANNELS = ("events", "signals", "notices")
 
-#: The lanes of a partition. A tenant's traffic above its fair share goes to the slow one, so that it waits
-#: behind itself and not in front of everybody else. What an event leads to stays in its lane.
+#: The lanes of a partition. A tenant's events above its fair rate go to the overflow lane, so that they wait for each
+#: other and nobody else waits for them. What an event leads to stays in its lane.
 FAST, SLOW = "", "slow"
 LANES = (FAST, SLOW)
 
@@ -37,37 +37,37 @@ PASSING = (
 
 
 def partition_of(tenant: str, partitions: int) -> int:
-    """The partition a tenant lives in, in every channel."""
+    """Return the partition a tenant lives in, in every channel."""
     return zlib.crc32(tenant.encode()) % partitions
 
 
 def stream_key(channel: str, partition: int, lane: str = FAST) -> str:
-    """The stream of one lane; its length is the lane's depth."""
+    """Return the key of one lane's stream; its length is the lane's depth."""
     return f"{_prefix(channel, partition, lane)}:stream"
 
 
 def retry_key(channel: str, partition: int, lane: str = FAST) -> str:
-    """The parked retries, a sorted set of entry ids by due time in Unix ms."""
+    """Return the key of the parked retries, a sorted set of entry ids by due time in Unix ms."""
     return f"{_prefix(channel, partition, lane)}:retry"
 
 
 def parked_key(channel: str, partition: int, lane: str = FAST) -> str:
-    """What the parked retries hold, a hash by entry id; lua/settle.lua has its form."""
+    """Return the key of the parked events, a hash by entry id; lua/settle.lua has its form."""
     return f"{_prefix(channel, partition, lane)}:parked"
 
 
 def fair_key(channel: str, partition: int) -> str:
-    """The fair queue before the slow lane's stream, a sorted set; lua/shared/fair.lua has its form."""
+    """Return the key of the fair queue before the overflow lane's stream, a sorted set; see lua/shared/fair.lua."""
     return f"{_prefix(channel, partition, SLOW)}:fair"
 
 
 def queued_key(channel: str, partition: int) -> str:
-    """The events of the fair queue, a hash."""
+    """Return the key of the events of the fair queue, a hash."""
     return f"{_prefix(channel, partition, SLOW)}:queued"
 
 
 def finishes_key(channel: str, partition: int) -> str:
-    """The fair queue's time, and each tenant's last finish time in it, a hash."""
+    """Return the key of the fair queue's time and of each tenant's last finish time in it, a hash."""
     return f"{_prefix(channel, partition, SLOW)}:finishes"
 
 
@@ -77,7 +77,7 @@ def fair_keys(channel: str, partition: int) -> tuple[str, str, str]:
 
 
 def dead_key(channel: str, partition: int) -> str:
-    """The dead letters of both lanes, a stream."""
+    """Return the key of the dead letters of both lanes, a stream."""
     return f"{_prefix(channel, partition, FAST)}:dead"
 
 
@@ -87,17 +87,17 @@ def bury_key(channel: str) -> str:
 
 
 def edited_key(channel: str, partition: int) -> str:
-    """The events of dead letters that were edited, a hash by the letters' entry ids."""
+    """Return the key of the edited events of dead letters, a hash by the letters' entry ids."""
     return f"sspp:{{{partition}}}:{channel}:edited"
 
 
 def buried_key(channel: str, partition: int) -> str:
-    """Which dead letter an event is, a sorted set of ``event id:entry id``, all with the score 0."""
+    """Return the key of the dead letter of each event, a sorted set of ``event id:entry id``, all with the score 0."""
     return f"{_prefix(channel, partition, FAST)}:buried"
 
 
 def behind_key(channel: str, partition: int) -> str:
-    """How far a channel of replies is behind, a hash; lua/settle.lua has its form. Absent: it is not."""
+    """Return the key of how far a channel of replies is behind, a hash; see lua/settle.lua. Absent: it is not."""
     return f"{_prefix(channel, partition, FAST)}:behind"
 
 
@@ -106,7 +106,7 @@ PURPOSES = ("events", "signals", "notices", "retries", "dead")
 
 
 def bytes_key(partition: int) -> str:
-    """How many bytes wait, a hash by tenant and by purpose; lua/shared/overhead.lua has its form."""
+    """Return the key of how many bytes wait, a hash by tenant and by purpose; lua/shared/overhead.lua has its form."""
     return f"sspp:{{{partition}}}:bytes"
 
 

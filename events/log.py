@@ -72,7 +72,7 @@ class Throttle:
         self._left_out = 0
 
     def admit(self) -> int | None:
-        """Give None when this line is one too many, else how many were left out since the last."""
+        """Return how many lines were left out since the last one; None when this line is one too many."""
         second = int(self._clock())
         if second != self._second:
             self._second, self._let_through = second, 0

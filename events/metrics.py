@@ -30,7 +30,7 @@ INGEST_REDIS_ERRORS = Counter("sspp_ingest_redis_errors_total", "Requests that R
 DELIVERIES = Counter("sspp_deliveries_total", "Events delivered, by outcome.", ["channel", "outcome"])
 
 #: Entries not settled yet. Growing for minutes: the function is slow or away; look at sspp_target_up. Growing in
-#: the slow lane alone: one tenant sends far more than its share, and waits for it.
+#: the overflow lane alone: one tenant sends far more than its share, and waits for it.
 DEPTH = Gauge("sspp_channel_depth", "Entries in the stream, delivered or not.", ["channel", "lane", "partition"])
 
 #: Retries waiting for their time. Growing: one dependency of the function fails; its log says which.

@@ -44,12 +44,12 @@ class Verdict(NamedTuple):
 
     @property
     def delivered(self) -> bool:
-        """Whether the function has taken the event."""
+        """Return whether the function has taken the event."""
         return 200 <= self.status < 300
 
     @property
     def worth_retrying(self) -> bool:
-        """Whether the same event may succeed later."""
+        """Return whether the same event may succeed later."""
         return self.status == NO_ANSWER or self.status >= 500 or self.status in _RETRIED_4XX
 
 
@@ -58,7 +58,7 @@ class RetryPolicy:
     """How often and when a failed delivery is tried again.
 
     Args:
-        delays_s: seconds before each retry; when they are used up, the event is buried.
+        delays_s: seconds before each retry; when they are used up, the event is dead-lettered.
         jitter: each delay is lengthened by up to this share of it, so that retries do not arrive together.
         retry_after_max_s: the longest wait a function may ask for.
     """
@@ -68,12 +68,12 @@ class RetryPolicy:
     retry_after_max_s: float = 300.0
 
     def wait_s(self, verdict: Verdict, attempts: int, rand: Callable[[], float]) -> float | None:
-        """Seconds until the next try, or None when there is none.
+        """Return the seconds until the next attempt, or None when there is none.
 
         Args:
             verdict: the answer that was not a success.
             attempts: deliveries made so far, this one included; 1 or more.
-            rand: gives numbers in [0, 1).
+            rand: returns numbers in [0, 1).
         """
         if not verdict.worth_retrying or attempts > len(self.delays_s):
             return None

@@ -63,7 +63,7 @@ def _run(subscription: Subscription, settings: DispatcherSettings, stopping: thr
 
 
 def _dispatchers(subscription: Subscription, settings: DispatcherSettings, client: redis.Redis) -> list[Dispatcher]:
-    """One for each thread: every partition's share of the requests in flight, and one for its slow lane."""
+    """One for each thread: every partition's share of the requests in flight, and one for its overflow lane."""
     consumer = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(1 << 32):08x}"
     share = max(1, subscription.concurrency // settings.partitions)
     connections = settings.partitions * (share + 1)

@@ -42,7 +42,7 @@ def check(raw: bytes, *, inside: str = "") -> None:
 
 
 def _faults(raw: bytes, most_depth: int) -> Iterator[Fault]:
-    """Say where it becomes too large. What is deeper than any parser goes is left to the parser, which refuses it."""
+    """Yield where the JSON becomes too large. Nesting that no parser accepts is left to the parser."""
     values = depth = 0
     name = text = b""
     deep: Fault | None = None

@@ -16,9 +16,9 @@ class Subscription:
         channel: what it reads.
         function: the function that gets the events, a folder below ``functions/``.
         batch: the most events a request carries.
-        slow_batch: the same in the slow lane, whose batches must not keep the function from the others' for long.
+        slow_batch: the same in the overflow lane, whose batches must not keep the function from the others' for long.
         linger_s: how long a batch that is not full waits for more, where its request is the last there may be.
-        concurrency: the most requests in flight to the function from one dispatcher, beside the slow lane's.
+        concurrency: the most requests in flight to the function from one dispatcher, beside the overflow lane's.
         retry: what happens to those it does not take.
         dead_letters: whether those that are given up are kept.
         stop_share: the share of failures that opens the dead-letter breaker; see deadletter_breaker.py.

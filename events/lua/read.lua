@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Take new entries: as many as were asked for, or as many bytes of them. COUNT knows only how many, and 500 of 1 MB
 -- are more than a dispatcher, or Redis' memory for answers, can hold: hence in steps, sized by what came so far.
--- Those of the slow lane come through its fair queue, a step at a time, so that the stream never holds many.
+-- Those of the overflow lane come through its fair queue, a step at a time, so that the stream never holds many.
 -- KEYS  1  the lane's stream
---       2 ..  the fair queue of a slow lane: the queue, its events, its finish times; lua/shared/fair.lua has their form
+--       2 ..  the fair queue of an overflow lane: the queue, its events, its finish times; lua/shared/fair.lua has their form
 -- ARGV  1  the consumer group
 --       2  the consumer
 --       3  the most to take

@@ -5,7 +5,7 @@
 --       2  the events of those that were edited, a hash by entry id
 --       3  which dead letter an event is, a sorted set of 'event id:entry id'
 --       4  the bytes that wait
---       5 ..  the channel's slow lane: its stream, then its fair queue as lua/shared/fair.lua has it
+--       5 ..  the channel's overflow lane: its stream, then its fair queue as lua/shared/fair.lua has it
 -- ARGV  per letter: its entry id, the SHA-1 of the event it was edited to or '', the event to publish
 -- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
 --include overhead

@@ -62,7 +62,7 @@ class Arrival:
     any_type: bool = False
 
     def stamps(self, tenant: str) -> dict[str, str]:
-        """The attributes every accepted event is given."""
+        """Return the attributes that are stamped on every accepted event."""
         stamps = {sales.TENANT: tenant, sales.RECEIVED: instant(self.now)}
         if self.any_type:
             stamps[sales.ANY_TYPE] = "1"
@@ -164,7 +164,7 @@ def _judged(
 
 
 def _identity(tenant: str, message: Message | Refused) -> str:
-    """What an event is known by; nothing where it could not be read."""
+    """Return the id of an event; empty where it could not be read."""
     if isinstance(message, Refused):
         return ""
     return cloudevent.event_id(tenant, message.event.source, message.event.id)
@@ -182,7 +182,7 @@ def _offers(tenant: str, offered: Iterable[tuple[str, Message]], arrival: Arriva
 
 
 def _checked(message: Message | Refused, terms: Terms, *, any_type: bool) -> Message | Refused:
-    """Refuse what no function could work with, while the sender is still there to be told."""
+    """Refuse what no function could work with, while the sender still waits for an answer."""
     if isinstance(message, Refused):
         return message
     event = message.event
@@ -216,7 +216,7 @@ def _meter(state: State, plan: Plan, now: datetime) -> Meter:
 
 
 def _decision(id_: str, said: bytes | Refused) -> Decision:
-    """What becomes of an event by the script's answer, or because nobody had to ask it."""
+    """Return the decision on an event: a refusal, or what the script answered."""
     if isinstance(said, Refused):
         return Declined(id_, said)
     if said in {b"stored", b"duplicate"}:

@@ -88,7 +88,7 @@ class Meter:
     next_s: float = 0.0
 
     def headers(self) -> dict[str, str]:
-        """What every answer carries of it."""
+        """Return the headers that every answer has."""
         headers: dict[str, str] = {}
         if self.limit is not None:
             headers["ratelimit-limit"] = str(self.limit)
@@ -99,7 +99,7 @@ class Meter:
         return headers
 
     def quota_headers(self) -> dict[str, str]:
-        """What an answer carries that the month's limit has refused: that limit, and when it begins anew."""
+        """Return the headers of a refusal by the month's limit: that limit, and when the next month begins."""
         this_month = self.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         next_month = (this_month + timedelta(days=32)).replace(day=1)
         left = str(math.ceil((next_month - self.now).total_seconds()))
@@ -116,7 +116,7 @@ UNLIMITED = Meter(now=datetime.max.replace(tzinfo=UTC))
 
 
 def refused(refusal: Refused, meter: Meter = UNLIMITED) -> Answer:
-    """Say no to a whole request, and when it may be worth another try."""
+    """Return the refusal of a whole request, with the time when another try may succeed."""
     return problem.refused(refusal).adding(_limit_headers({refusal}, meter))
 
 
@@ -137,13 +137,13 @@ def above_rate(meter: Meter, next_s: float) -> Refused:
 
 
 def not_allowed(methods: str) -> Answer:
-    """Say which methods a path takes."""
+    """Return the 405 that names the methods of a path."""
     detail = f"this path takes {methods}"
     return problem.refused(Refused("Method not allowed", status=405, detail=detail, headers={"allow": methods}))
 
 
 async def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
-    """Say what became of the only event of a request."""
+    """Return the answer to a request with one event."""
     (decision,) = decisions
     if isinstance(decision, Declined):
         return refused(decision.why, meter)
@@ -153,7 +153,7 @@ async def single(decisions: Sequence[Decision], meter: Meter) -> Answer:
 
 
 async def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
-    """Say of each event of a batch what became of it; 207 where some were refused, no 2xx where all were."""
+    """Return the answer to a batch, a result for each event: 207 where some were refused, no 2xx where all were."""
     accepted = [decision for decision in decisions if isinstance(decision, Accepted)]
     reasons = {decision.why for decision in decisions if isinstance(decision, Declined)}
     body = {
@@ -177,7 +177,7 @@ def _batch_status(accepted: int, reasons: Set[Refused]) -> int:
 
 
 def _limit_headers(reasons: Set[Refused], meter: Meter) -> dict[str, str]:
-    """What the answer says of limits; of several that refused, the one that lasts longest."""
+    """Return the headers about limits; of several that refused, those of the one that lasts longest."""
     headers = meter.headers()
     if reasons & {FULL, SHARE, LETTERS}:
         headers["retry-after"] = str(FULL_RETRY_S)

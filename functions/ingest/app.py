@@ -96,7 +96,7 @@ class FrontDoor:
         raise Refused("Not found", status=404)
 
     def _asked_about(self, method: str, headers: Mapping[str, str]) -> Answer:
-        """Say what a door takes: to a page's preflight, to a web hook's handshake, else with 405."""
+        """Answer a page's preflight or a web hook's handshake; any other request with 405."""
         if method == "OPTIONS" and headers.get("origin") in self.cors_origins:
             return Answer(204, b"", headers=_PREFLIGHT)
         sender = headers.get("webhook-request-origin")
@@ -106,7 +106,7 @@ class FrontDoor:
         return answer.not_allowed("POST")
 
     async def _enter(self, door: Door, headers: Mapping[str, str], read: Read) -> Answer:
-        """Who is it; whatever is decided then, the answer warns of the month's soft limit."""
+        """Find the sender, then admit its events. Every answer from there on warns of the month's soft limit."""
         now = self.now()
         key = api_key(headers.get("x-api-key"), headers.get("authorization"))
         sender = await self.admission.sender(key, now)
@@ -118,7 +118,7 @@ class FrontDoor:
     async def _admit(
         self, door: Door, sender: Sender, headers: Mapping[str, str], read: Read, now: datetime
     ) -> Answer:
-        """What do they bring, may it come in."""
+        """Read the events of a request and decide on each."""
         self._check(sender, headers)
         body = b""
         messages: list[Message | Refused] = []
@@ -204,7 +204,7 @@ class FrontDoor:
             raise answer.above_rate(sender.last, sender.full_until - now)
 
     async def health(self) -> Answer:
-        """Whether Redis is fit to accept events; nothing else is needed for it."""
+        """Answer whether Redis is fit to accept events; nothing else is needed for it."""
         try:
             await self.admission.ping()
         except Unavailable:
@@ -212,7 +212,7 @@ class FrontDoor:
         return await self.live()
 
     async def live(self) -> Answer:
-        """That this process works, whatever is away."""
+        """Answer that this process works, whatever is away."""
         return Answer(200, json.dumps(health.brief(200)).encode())
 
     async def look(self) -> dict[str, dict[str, int]]:
@@ -232,7 +232,7 @@ class FrontDoor:
         return Answer(200, files("functions.ingest").joinpath("openapi.json").read_bytes())
 
     def cors_headers(self, origin: str | None) -> dict[str, str]:
-        """What a page of a configured origin needs to see the answer."""
+        """Return the headers that let a page of a configured origin read the answer."""
         if not origin or origin not in self.cors_origins:
             return {}
         return {"access-control-allow-origin": origin, "vary": "origin"}

@@ -1,4 +1,4 @@
-"""Whose key it is, and on what terms: the key directory, remembered for two seconds."""
+"""Senders by API key: the key directory, remembered for two seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = Log("ingest")
 
 @dataclass(slots=True)
 class Sender:
-    """Who sends: the key's digest, what the key may do, the tenant's terms and, as last heard, its month's events.
+    """A sender: its key's digest and grant, its tenant's policy and the tenant's events this month, as last read.
 
     Args:
         place: None until the first event comes.
@@ -47,7 +47,7 @@ class Sender:
         self.last, self.full_until = meter, now + meter.next_s
 
     def meter(self, now: datetime) -> Meter:
-        """How it stands with its month, for an answer that takes no script call; of its rates nothing is known."""
+        """Return the status of the month's limit, for an answer without a script call; its rates are unknown."""
         return Meter(now=now, used=self.used, monthly=self.terms.plan.monthly)
 
 

@@ -29,12 +29,12 @@ _UNWANTED = frozenset({408, 413})
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Give the headers of a request; ASGI has their names in lower case already."""
+    """Return the headers of a request; ASGI has their names in lower case already."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def too_large(most: int) -> Refused:
-    """What a body longer than ``most`` bytes is told."""
+    """Return the refusal of a body longer than ``most`` bytes."""
     return Refused("Body too large", status=413, detail=f"at most {most} bytes")
 
 
@@ -43,12 +43,12 @@ WHOLE = "sspp.whole"
 
 
 def is_whole(scope: Scope) -> bool:
-    """Whether the server has the whole body of a request already, as it nearly always has of a small one."""
+    """Return whether the server has the whole body already, as it nearly always has of a small one."""
     return WHOLE in scope.get("extensions", ())
 
 
 class Body:
-    """What a request brings after its head.
+    """The body of a request.
 
     Args:
         most: bytes of it that are taken in.
@@ -67,7 +67,7 @@ class Body:
         self.whole = False
 
     async def read(self) -> bytes:
-        """Give it whole.
+        """Return the whole body.
 
         Raises:
             Refused: it is too long, or did not come in whole, or not in time.
@@ -96,7 +96,7 @@ class Body:
             pass  # whoever reads it will hear of it
 
     async def may_be_followed(self, status: int) -> bool:
-        """Whether the connection can bring another request after this one is answered with ``status``.
+        """Return whether the connection can carry another request after this one is answered with ``status``.
 
         Not yet read, it is let by, nothing of it kept; unless that is too much, or takes too long.
         """
@@ -181,7 +181,7 @@ async def send_answer(
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Say yes to the start and the end of the server: nothing is made before the first request."""
+    """Acknowledge the start and the end of the server: nothing is made before the first request."""
     while (message := await receive())["type"] != "lifespan.shutdown":
         await send({"type": f"{message['type']}.complete"})
     await send({"type": "lifespan.shutdown.complete"})

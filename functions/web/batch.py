@@ -87,12 +87,12 @@ class BatchFunction:
 
 
 def refusal(error: Refused) -> Result:
-    """The result of an event that can never succeed: the dispatcher buries it with this detail."""
+    """The result of an event that can never succeed: the dispatcher dead-letters it with this detail."""
     return Result(status=error.status, detail=str(problem.fields(error)["detail"]))
 
 
 def _results(events: Sequence[CloudEvent | Refused], handle: Handle) -> list[Result]:
-    """Hand over what could be read and put the results back in the order of the batch."""
+    """Handle the events that could be read; return the results in the order of the batch."""
     handled = iter(handle([event for event in events if isinstance(event, CloudEvent)]))
     return [next(handled) if isinstance(event, CloudEvent) else refusal(event) for event in events]
 

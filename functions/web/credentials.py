@@ -16,7 +16,7 @@ def api_key(x_api_key: str | None, authorization: str | None) -> str:
 
 
 def is_dispatcher(authorization: str | None, tokens: Collection[str], peer: str | None) -> bool:
-    """Whether a request may deliver.
+    """Return whether a request may deliver.
 
     Args:
         tokens: the delivery tokens, any of which will do. Without one, who is on this machine may deliver.

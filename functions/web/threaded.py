@@ -27,7 +27,7 @@ RESERVED = 2
 
 
 class _BodyWanted(BaseException):
-    """The function asks for a body that is not here yet. No Exception: it passes what handles those."""
+    """Raised where the function reads a body that is not here yet. No Exception, so that no handler catches it."""
 
 
 class ThreadedApp:
@@ -127,7 +127,7 @@ class ThreadedApp:
 
 
 class _Withheld(io.RawIOBase):
-    """A body that cannot be had; whoever reads it is told why."""
+    """A body that cannot be read; reading it raises the reason."""
 
     def __init__(self, why: BaseException) -> None:
         self._why = why
@@ -150,7 +150,7 @@ async def _read(body: Body) -> bytes | BaseException:
 
 
 def _environ(scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The head of a request as PEP 3333 has it."""
+    """Return the head of a request as a WSGI environment (PEP 3333)."""
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
     named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     plain = {name: named.pop(f"HTTP_{name}") for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if f"HTTP_{name}" in named}

@@ -16,14 +16,14 @@ RETRY_AFTER_S = 1
 
 
 class Caller(NamedTuple):
-    """Who asks: a tenant, or a stand-in for those whose tenant is not known; and with which of its keys."""
+    """The caller: a tenant, or a stand-in where the tenant is not known, and the API key it uses."""
 
     who: str
     key: str
 
 
 class Admitted(NamedTuple):
-    """A request that may wait for its turn, and the headers that its answer gets for it."""
+    """A request that may wait for its turn, and the headers of its answer."""
 
     caller: Caller
     headers: Mapping[str, str]
@@ -31,7 +31,7 @@ class Admitted(NamedTuple):
 
 @dataclass(slots=True)
 class _Requests:
-    """The requests of one caller: how many are worked on, and those that wait, by key.
+    """The requests of one caller: how many are running, and those that wait, by key.
 
     Args:
         latest: the number of the latest turn it got.

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from events.delivery import ANSWER_BYTES, DETAIL_CHARACTERS, WISH_MAX_S, Delivered, Target
+from events.delivery import ANSWER_BYTES, DETAIL_CHARACTERS, RETRY_AFTER_MAX_S, Delivered, Target
 from events.errors import Unavailable
 from events.retry import NO_ANSWER, Verdict
 
@@ -161,11 +161,11 @@ def in_s(seconds: int) -> Callable[[], str]:
         ("soon", 0, 0),
         ("-1", 0, 0),
         ("1e9", 0, 0),
-        ("9" * 400, WISH_MAX_S, WISH_MAX_S),
-        ("9" * 5000, WISH_MAX_S, WISH_MAX_S),
-        (in_s(9 * 86_400), WISH_MAX_S, WISH_MAX_S),
+        ("9" * 400, RETRY_AFTER_MAX_S, RETRY_AFTER_MAX_S),
+        ("9" * 5000, RETRY_AFTER_MAX_S, RETRY_AFTER_MAX_S),
+        (in_s(9 * 86_400), RETRY_AFTER_MAX_S, RETRY_AFTER_MAX_S),
         ("Mon, 01 Jan 2024 00:00:00 +" + "9" * 30, 0, 0),
-        ("Fri, 31 Dec 9999 23:59:59 -2359", 0, WISH_MAX_S),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 0, RETRY_AFTER_MAX_S),
         ("Mon, 99999999999999999999 Jan 2024 00:00:00 GMT", 0, 0),
     ],
     ids=lambda value: value.__qualname__ if callable(value) else str(value)[:40],

@@ -1,4 +1,4 @@
--- The fair queue before a slow lane's stream: self-clocked fair queueing (Golestani 1994), by bytes. Each tenant is a
+-- The fair queue before an overflow lane's stream: self-clocked fair queueing (Golestani 1994), by bytes. Each tenant is a
 -- flow. An event finishes, in virtual time, its bytes after the tenant's last one or after now, whichever is later; the
 -- one that finishes first is next. Now is when the last one taken finished. So each tenant that waits gets the same share
 -- of bytes, in the order of its own events. An empty queue has no time.

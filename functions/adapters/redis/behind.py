@@ -45,7 +45,7 @@ class BehindChannel:
         self._bytes_field = f":{channel}"
         self._bytes_key = bytes_key(partition)
         self._key = behind_key(channel, partition)
-        # The slow lane: what is new must not wait for what is made up for.
+        # The overflow lane: what is new must not wait for what is made up for.
         self._lane = Channel(client, channel, partition, "clock", SLOW)
 
     def stretch(self) -> Stretch | None:

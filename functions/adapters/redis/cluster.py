@@ -14,7 +14,7 @@ MOST_REDIRECTS = 4
 
 
 class ClusterPipe:
-    """What :class:`RedisPipe` does, for a cluster. Every command's keys share one hash tag.
+    """A :class:`RedisPipe` for a cluster. Every command's keys share one hash tag.
 
     Where a tag lives is learned from ``MOVED``, so nothing is asked in advance and there is no table of slots.
 
@@ -63,7 +63,7 @@ class ClusterPipe:
             await pipe.close()
 
     def _node(self, address: str) -> RedisPipe:
-        """The one pipe to the node at ``host:port``; without a host at the seed's."""
+        """Return the one pipe to the node at ``host:port``; without a host at the seed's."""
         host, _, port = address.rpartition(":")
         address = _address(host or self._seed.hostname or "127.0.0.1", int(port))
         if address not in self._nodes:
@@ -71,7 +71,7 @@ class ClusterPipe:
         return self._nodes[address]
 
     def _forget(self, pipe: RedisPipe) -> None:
-        """What a node had may be another's by now: ask it last."""
+        """Forget which tags a node has, and ask it last: its slots may be at another node by now."""
         self._homes = {tag: home for tag, home in self._homes.items() if home is not pipe}
         self._nodes = dict(sorted(self._nodes.items(), key=lambda node: node[1] is pipe))
         self._looked_around = False
@@ -109,12 +109,12 @@ def _address(host: str, port: int) -> str:
 
 
 def _beside(seed: SplitResult, address: str) -> str:
-    """The URL of the seed with another address: the same user, and the same trust."""
+    """Return the URL of the seed with another address: the same user, and the same trust."""
     user, at, _ = seed.netloc.rpartition("@")
     return urlunsplit(seed._replace(netloc=f"{user}{at}{address}"))
 
 
 def _tag(command: tuple[str | bytes | int, ...]) -> str:
-    """The hash tag of the first key, from brace to brace; empty for a command without keys."""
+    """Return the hash tag of the first key, from brace to brace; empty for a command without keys."""
     key = str(next(iter(command[3:] if command[0] in {"EVAL", "EVALSHA"} else command[1:]), ""))
     return key[key.find("{") : key.find("}") + 1]

@@ -25,12 +25,12 @@ MISSING = (
 
 
 def key_of(digest: str) -> str:
-    """Where the grant of the key with this digest is."""
+    """Return the key of the grant of the API key with this digest."""
     return f"sspp:{{keys}}:key:{digest}"
 
 
 def terms_of(tenant_id: str) -> str:
-    """Where the terms of a tenant are."""
+    """Return the key of a tenant's policy."""
     return f"sspp:{{keys}}:tenant:{tenant_id}"
 
 

@@ -84,7 +84,7 @@ class Durability:
         return shortfall(info, config, self._promised)
 
     async def _config(self, ask: Ask) -> dict[str, str]:
-        """The settings that INFO does not show; none where the server keeps CONFIG to itself, as managed ones do."""
+        """Return the settings that INFO does not show; none where CONFIG is forbidden, as on managed servers."""
         answer = await ask(("CONFIG", "GET", *CONFIG))
         if not isinstance(answer, hiredis.ReplyError):
             words = [_text(word) for word in answer]

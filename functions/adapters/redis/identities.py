@@ -21,7 +21,7 @@ CONTENT_BYTES = 4
 
 
 class Identity(NamedTuple):
-    """What an accepted event is remembered by: the entry's name, and a number that chooses its bucket."""
+    """The identity of an accepted event: its entry's name, and a number that chooses its bucket."""
 
     field: bytes
     number: int
@@ -34,7 +34,7 @@ def identity(tenant: str, event_id: str) -> Identity:
 
 
 def generations_key(partition: int) -> str:
-    """A hash: ``generations`` as :class:`Generations` reads them, and ``count``, of identities in the newest one."""
+    """Return the key of a hash: ``generations``, see :class:`Generations`; ``count``, the identities in the newest."""
     return f"sspp:{{{partition}}}:ids"
 
 
@@ -65,7 +65,7 @@ class Generations:
 
 
 class Remembered(NamedTuple):
-    """What is kept of one accepted event: the beginning of its content's hash, and when it was accepted."""
+    """The remembered facts of one accepted event: the beginning of its content's hash, and when it was accepted."""
 
     content: bytes
     accepted_at: datetime

@@ -1,4 +1,4 @@
-"""How many partitions an installation has, on record in Redis: who counts others finds nothing of what lies there."""
+"""How many partitions an installation has, on record in Redis: another number finds no entries."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def forget_bytes(client: redis.Redis, partitions: int) -> int:
 
 
 def _empty(client: Any, partitions: int) -> bool:
-    """Whether no event, no retry and no dead letter is in any of so many partitions."""
+    """Return whether so many partitions hold no event, no retry and no dead letter."""
     everywhere = list(product(CHANNELS, range(partitions)))
     lanes = [(channel, partition, lane) for channel, partition in everywhere for lane in LANES]
     return not (

@@ -157,7 +157,7 @@ class RedisPipe:
         return connection
 
     def _trust(self) -> ssl.SSLContext | None:
-        """Whom to believe: ``ssl_ca_certs`` of the URL, a file, else the machine's own authorities."""
+        """Return the trusted authorities: ``ssl_ca_certs`` of the URL, a file, else the machine's own authorities."""
         if self._target.scheme != "rediss":
             return None
         return ssl.create_default_context(cafile=self._options.get("ssl_ca_certs"))
@@ -180,7 +180,7 @@ class RedisPipe:
 
 
 def _refusal(reply: hiredis.ReplyError) -> Exception:
-    """What a reply that is an error is raised as."""
+    """Return the exception for a reply that is an error."""
     if not str(reply).startswith(PASSING):
         return reply
     passing = Unavailable("Redis")
@@ -206,7 +206,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def fit(self) -> bool:
-        """Whether a command may be sent without a second look at the server."""
+        """Return whether a command may be sent without another inspection of the server."""
         return not (self.closed or self.unfit) and self._loop.time() < self.inspect_at
 
     def send(self, command: tuple[str | bytes | int, ...]) -> asyncio.Future[Reply]:

@@ -2,14 +2,14 @@
 -- Decide on all events of one request at once: seen before, within the limits, room in the stream; publish.
 -- One call, so there is no moment between a check and its write.
 -- KEYS  1          the stream of the channel's fast lane
---       2          the stream of its slow lane, for what a tenant sends above its fair rate
+--       2          the stream of its overflow lane, for what a tenant sends above its fair rate
 --       3          the tenant's events this month, a counter
 --       4          the tenant's rate, a theoretical arrival time in us (GCRA)
 --       5          the API key's rate, the same
 --       6          the tenant's fair rate, the same
 --       7          the generations of remembered identities, a hash; functions/adapters/redis/identities.py has their form
 --       8          the bytes that wait; events/lua/shared/overhead.lua has its form
---       9, 10, 11  the fair queue of the slow lane: the queue, its events, its finish times; see shared/fair.lua
+--       9, 10, 11  the fair queue of the overflow lane: the queue, its events, its finish times; see shared/fair.lua
 --       12 ..      per event, for each generation the bucket where its identity may be, the newest generation's first
 -- ARGV  1          the longest each stream may get
 --       2          seconds an identity is remembered
