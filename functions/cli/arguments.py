@@ -1,36 +1,28 @@
-"""Arguments: how each kind of value is written on the command line, and how a command is added."""
+"""Arguments: how each kind of value is written on the command line. Nothing heavy is imported before one is read."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+import typer
+from pydantic_core import PydanticCustomError
 
-from events.cloudevent import faults
-from events.deadletter import Place
 from events.errors import Refused
-from functions.cli.installation import Installation
-from functions.domain import key
-from functions.domain.address import address as email_address
-from functions.domain.plan import Rate
 
 if TYPE_CHECKING:
-    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
-else:
-    Commands: TypeAlias = Any  # argparse has no public name for it
+    from pydantic import BaseModel
 
-Parser = argparse.ArgumentParser
-Run = Callable[[Namespace, Installation], None]
-Model = TypeVar("Model", bound=BaseModel)
+    from functions.domain.plan import Rate
+
+    Model = TypeVar("Model", bound=BaseModel)
 
 #: Letter -> seconds.
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -38,81 +30,105 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = 3650 * 86_400
 #: What a moment looks like; one without a time zone could be any of 24 hours.
 _MOMENT = "a moment with its time zone, such as 2030-01-31T00:00:00Z"
-#: Fewer characters of a digest tell too little apart.
+#: Fewer characters of a digest fit too many keys.
 _SHORTEST_PREFIX = 4
 
 
-def group(commands: Commands, name: str, about: str) -> Commands:
-    """Add a command that has commands of its own."""
-    parser = commands.add_parser(name, help=about, description=f"{about}.", allow_abbrev=False)
-    return parser.add_subparsers(metavar="COMMAND", required=True)
+class Scope(StrEnum):
+    """What a key may be allowed to do: EVERY_SCOPE of functions/domain/key.py, which takes longer to import."""
+
+    READ_DEAD_LETTERS = "dead-letters:read"
+    WRITE_DEAD_LETTERS = "dead-letters:write"
+    WRITE_EVENTS = "events:write"
+    READ = "read"
 
 
-def command(commands: Commands, name: str, run: Run, about: str, *, example: str, more: str = "") -> Parser:
-    """Add a command that does something.
+Channel = Literal["events", "signals", "notices"]
 
-    Args:
-        about: one line, without a full stop.
-        example: command lines that work.
-        more: what else to know.
-    """
-    indented = "\n".join(f"  {line}" for line in example.splitlines())
-    parser = commands.add_parser(
-        name,
-        help=about,
-        description=f"{about}." + (f"\n{more}" if more else ""),
-        epilog=f"example:\n{indented}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # an option added later must not change what a script's short form means
-    )
-    # For options that do not go together: it ends the program as argparse does, with the usage and exit code 2.
-    parser.set_defaults(run=run, mistake=parser.error)
-    return parser
+
+def app(about: str) -> typer.Typer:
+    """Return an empty group of commands. Help is plain text: it can be searched and piped, and starts faster."""
+    return typer.Typer(help=about, rich_markup_mode=None, add_completion=False, no_args_is_help=False)
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help; the first character keeps its lines as they are."""
+    return "\b\nexample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _wrong(says: str) -> PydanticCustomError:
+    """Return the error of a value that cannot be read, without the value: it may be a key."""
+    return PydanticCustomError("argument", "{says}", {"says": says})
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment, or a length of time from or before now."""
+
+    given: timedelta | datetime
+
+    def after(self, now: datetime) -> datetime:
+        """Return the moment that lies so far ahead."""
+        return now + self.given if isinstance(self.given, timedelta) else self.given
+
+    def before(self, now: datetime) -> datetime:
+        """Return the moment that lies so far back."""
+        return now - self.given if isinstance(self.given, timedelta) else self.given
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """``name=value``."""
+
+    name: str
+    value: Any
 
 
 def tenant_id(text: str) -> str:
-    """A tenant's id: it becomes part of keys in Redis and an attribute of events."""
+    """Read a tenant's id: it becomes part of keys in Redis and an attribute of events."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
-        raise ArgumentTypeError("an id is up to 64 letters, digits, dots, dashes and underscores")
+        raise _wrong("an id is up to 64 letters, digits, dots, dashes and underscores")
     return text
 
 
 def words(text: str) -> str:
-    """A name or a label."""
+    """Read a name or a label."""
     if not (0 < len(text) <= 100 and text.isprintable() and text.strip()):
-        raise ArgumentTypeError("takes 1 to 100 printable characters")
+        raise _wrong("takes 1 to 100 printable characters")
     return text
 
 
 def email(text: str) -> str:
-    """An e-mail address, with its domain in ASCII."""
+    """Read an e-mail address; its domain becomes ASCII."""
+    from functions.domain.address import address
+
     try:
-        return email_address(text)
+        return address(text)
     except ValueError as exc:
-        raise ArgumentTypeError(str(exc)) from exc
+        raise _wrong(str(exc)) from exc
 
 
 def duration(text: str) -> timedelta:
-    """A length of time: ``30s``, ``15m``, ``24h``, ``90d``, ``2w``."""
+    """Read a length of time: ``30s``, ``15m``, ``24h``, ``90d``, ``2w``."""
     match = re.fullmatch(r"(\d{1,9})([smhdw])", text, re.ASCII)
     seconds = int(match[1]) * _UNITS[match[2]] if match else _LONGEST + 1
     if seconds > _LONGEST:
-        raise ArgumentTypeError("takes a length of time such as 30s, 15m, 24h or 90d, at most 3650d")
+        raise _wrong("takes a length of time such as 30s, 15m, 24h or 90d, at most 3650d")
     return timedelta(seconds=seconds)
 
 
-def end(text: str) -> timedelta | datetime:
-    """An end: a length of time from now, or an RFC 3339 moment."""
+def when(text: str) -> When:
+    """Read a length of time or an RFC 3339 moment."""
     for read in (duration, _moment):
         try:
-            return read(text)
-        except ArgumentTypeError:
+            return When(read(text))
+        except PydanticCustomError:
             continue
-    raise ArgumentTypeError(f"takes a length of time such as 24h or 90d, at most 3650d, or {_MOMENT}")
+    raise _wrong(f"takes a length of time such as 24h or 90d, at most 3650d, or {_MOMENT}")
 
 
 def moment(text: str) -> str:
-    """An RFC 3339 moment, as it was written."""
+    """Read an RFC 3339 moment. Returns it as it was written."""
     _moment(text)
     return text
 
@@ -124,108 +140,24 @@ def _moment(text: str) -> datetime:
             return read.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ArgumentTypeError(f"takes {_MOMENT}")
+    raise _wrong(f"takes {_MOMENT}")
 
 
 def rate(text: str) -> Rate:
-    """A rate, ``100/s`` or ``100/s:200``: so many events or requests a second (``/m``, ``/h``), so many at once."""
+    """Read a rate, ``100/s`` or ``100/s:200``: events or requests a second (``/m``, ``/h``), and how many at once."""
+    from pydantic import ValidationError
+
+    from functions.domain.plan import Rate
+
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)/([smh])(?::(\d{1,9}))?", text, re.ASCII)
     if match is None:
-        raise ArgumentTypeError("takes 100/s or 100/s:200, events a second (/m, /h) and how many at once")
+        raise _wrong("takes 100/s or 100/s:200, events a second (/m, /h) and how many at once")
     per_second = float(match[1]) / _UNITS[match[2]]
     burst = int(match[3]) if match[3] else max(1, round(per_second))
     try:
         return Rate(perSecond=per_second, burst=burst)
     except ValidationError as exc:
-        raise ArgumentTypeError("is out of range: up to 1000000/s, and 1 to 10000000 at once") from exc
-
-
-def count(text: str) -> int:
-    """A number of events."""
-    if not re.fullmatch(r"\d{1,15}", text, re.ASCII):
-        raise ArgumentTypeError("takes a whole number of events")
-    return int(text)
-
-
-def rows(text: str) -> int:
-    """How long a list may get."""
-    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
-        raise ArgumentTypeError("takes a whole number from 1 on")
-    return int(text)
-
-
-def status(text: str) -> int:
-    """An HTTP status; 0 for no answer."""
-    if not re.fullmatch(r"\d{1,3}", text, re.ASCII):
-        raise ArgumentTypeError("takes a status such as 422, or 0 for no answer")
-    return int(text)
-
-
-def letter_id(text: str) -> str:
-    """Which dead letter."""
-    place = Place.read(text)
-    if place is None:
-        raise ArgumentTypeError("takes an id as `sspp dead-letters list` shows it")
-    return str(place)
-
-
-def digest_prefix(text: str) -> str:
-    """Which key: the beginning of its digest; or the key itself, for whoever has no more than that.
-
-    ``-`` reads the key from standard input.
-    """
-    if text == "-" or text.startswith(key.PREFIX):
-        return key.digest(api_key(text))
-    if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_PREFIX},64}}", text.lower()):
-        raise ArgumentTypeError("takes at least 4 characters of a key's digest, as `sspp keys list` shows it")
-    return text.lower()
-
-
-def api_key(text: str) -> str:
-    """An API key; ``-`` reads it from standard input."""
-    given = sys.stdin.readline().strip() if text == "-" else text
-    if not key.well_formed(given):
-        raise ArgumentTypeError("this is no API key, or not the whole of one")
-    return given
-
-
-def address(text: str) -> str:
-    """The base URL of a front door."""
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ArgumentTypeError("takes an address such as https://ingest.example.com")
-    return text.rstrip("/")
-
-
-def pair(text: str) -> tuple[str, Any]:
-    """``name=value``; a value that is JSON is taken for it, anything else for text."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise ArgumentTypeError("takes name=value")
-    try:
-        return name, json.loads(value, parse_constant=_no_json)
-    except (ValueError, RecursionError):
-        return name, value
-
-
-def document(model: type[Model], file: str) -> Model:
-    """Read a JSON document; ``-`` is standard input.
-
-    Raises:
-        Refused: it cannot be read, or is not what ``model`` takes.
-    """
-    try:
-        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as exc:
-        raise Refused("Unreadable", detail=f"{file} cannot be read: {exc.strerror}") from exc
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as exc:
-        raise Refused("Unacceptable", status=422, faults=tuple(faults(exc.errors(include_url=False)))) from exc
+        raise _wrong("is out of range: up to 1000000/s, and 1 to 10000000 at once") from exc
 
 
 def plan_option(value: Rate | int | None) -> str:
@@ -238,5 +170,122 @@ def plan_option(value: Rate | int | None) -> str:
     return f"{value.perSecond * _UNITS[unit]:.9g}/{unit}:{value.burst}"
 
 
-def _no_json(constant: str) -> Mapping[str, Any]:
+def count(text: str) -> int:
+    """Read a number of events."""
+    if not re.fullmatch(r"\d{1,15}", text, re.ASCII):
+        raise _wrong("takes a whole number of events")
+    return int(text)
+
+
+def rows(text: str | int) -> int:
+    """Read the longest that a list may get; the default is a number already."""
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", str(text), re.ASCII):
+        raise _wrong("takes a whole number from 1 on")
+    return int(text)
+
+
+def status(text: str) -> int:
+    """Read an HTTP status; 0 for no answer."""
+    if not re.fullmatch(r"\d{1,3}", text, re.ASCII):
+        raise _wrong("takes a status such as 422, or 0 for no answer")
+    return int(text)
+
+
+def letter_id(text: str) -> str:
+    """Read the id of a dead letter."""
+    from events.deadletter import Place
+
+    place = Place.read(text)
+    if place is None:
+        raise _wrong("takes an id as `sspp dead-letters list` shows it")
+    return str(place)
+
+
+def digest_prefix(text: str) -> str:
+    """Read the beginning of a key's digest, or a key itself, whose digest it becomes; ``-`` is standard input."""
+    from functions.domain import key
+
+    if text == "-" or text.startswith(key.PREFIX):
+        return key.digest(api_key(text))
+    if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_PREFIX},64}}", text.lower()):
+        raise _wrong("takes at least 4 characters of a key's digest, as `sspp keys list` shows it")
+    return text.lower()
+
+
+def api_key(text: str) -> str:
+    """Read an API key; ``-`` is standard input."""
+    from functions.domain import key
+
+    given = sys.stdin.readline().strip() if text == "-" else text
+    if not key.well_formed(given):
+        raise _wrong("this is no API key, or not the whole of one")
+    return given
+
+
+def address(text: str) -> str:
+    """Read the base URL of a front door."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _wrong("takes an address such as https://ingest.example.com")
+    return text.rstrip("/")
+
+
+def pair(text: str) -> Pair:
+    """Read ``name=value``. A value that is JSON is taken as such, anything else as text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise _wrong("takes name=value")
+    try:
+        return Pair(name, json.loads(value, parse_constant=_no_json))
+    except (ValueError, RecursionError):
+        return Pair(name, value)
+
+
+def _no_json(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def read_file(file: str) -> bytes:
+    """Return the bytes of a file; ``-`` is standard input.
+
+    Raises:
+        Refused: it cannot be read.
+    """
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as exc:
+        raise Refused("Unreadable", detail=f"{file} cannot be read: {exc.strerror}") from exc
+
+
+def document(model: type[Model], file: str) -> Model:
+    """Read a JSON document from a file.
+
+    Raises:
+        Refused: it cannot be read, or is not what ``model`` takes.
+    """
+    from pydantic import ValidationError
+
+    from events.cloudevent import faults
+
+    text = read_file(file)
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as exc:
+        raise Refused("Unacceptable", status=422, faults=tuple(faults(exc.errors(include_url=False)))) from exc
+
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="the tenant's id")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="the document; - reads it from standard input")]
+Digest = Annotated[
+    str,
+    typer.Argument(
+        metavar="DIGEST_PREFIX",
+        parser=digest_prefix,
+        help="the beginning of its digest, as `sspp keys list` shows it; or the key itself, - for standard input",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="write the whole result as JSON")]

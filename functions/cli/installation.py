@@ -6,17 +6,20 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from events import channel
-from events.deadletter import DeadLetters
+import typer
+
 from events.errors import ConfigError, Unavailable
 from events.settings import CommandLineSettings
-from functions.service import register
-from functions.service.register import Register
+
+if TYPE_CHECKING:
+    from events.deadletter import DeadLetters
+    from functions.service.register import Register
 
 
 class Installation:
-    """What ``env`` names, or the ``make run`` whose ready.json is there.
+    """The one that ``env`` names, or the ``make run`` whose ready.json is there.
 
     Args:
         env: the environment.
@@ -30,20 +33,25 @@ class Installation:
         """Connect to PostgreSQL and Redis for the length of the block.
 
         Raises:
-            ConfigError: nothing says where they are.
+            ConfigError: neither the environment nor a ready.json names them.
             Unavailable: one of them cannot be reached, or does not let us work.
         """
+        from functions.service.register import opened
+
         database_url, redis_url = self._stores()
-        with register.opened(database_url, redis_url) as known:
-            yield known
+        with opened(database_url, redis_url) as register:
+            yield register
 
     @contextmanager
     def dead_letters(self) -> Iterator[DeadLetters]:
         """Connect to Redis for the length of the block.
 
         Raises:
-            ConfigError: nothing says where it is.
+            ConfigError: neither the environment nor a ready.json names it.
         """
+        from events import channel
+        from events.deadletter import DeadLetters
+
         _, redis_url = self._stores()
         with channel.connect(redis_url) as client:
             yield DeadLetters(client, CommandLineSettings.read(self._env).partitions)
@@ -54,7 +62,7 @@ class Installation:
         return CommandLineSettings.read(self._env).max_body_bytes
 
     def ready(self) -> Mapping[str, str]:
-        """Give what ``make run`` says of itself.
+        """Return what ``make run`` says of itself.
 
         Raises:
             ConfigError: nothing runs here.
@@ -69,7 +77,7 @@ class Installation:
         return found
 
     def _stores(self) -> tuple[str, str]:
-        """Where PostgreSQL and Redis are: never one of this installation and one of that."""
+        """Return where PostgreSQL and Redis are: never one of this installation and one of that."""
         settings = CommandLineSettings.read(self._env)
         if settings.database_url and settings.redis_url:
             return settings.database_url, settings.redis_url
@@ -80,11 +88,24 @@ class Installation:
         return ready["database_url"], ready["redis_url"]
 
 
+def installation(ctx: typer.Context) -> Installation:
+    """Return the installation that a command works on."""
+    found: Installation = ctx.obj
+    return found
+
+
 @contextmanager
-def unless_away(says: str) -> Iterator[None]:
-    """Say what it means for the caller when a backend goes away inside the block."""
+def registered(ctx: typer.Context) -> Iterator[Register]:
+    """Connect to the stores of a command's installation; see :meth:`Installation.register`."""
+    with installation(ctx).register() as register:
+        yield register
+
+
+@contextmanager
+def noted(note: str) -> Iterator[None]:
+    """Add ``note`` to an Unavailable that is raised in the block: what it means for the caller."""
     try:
         yield
     except Unavailable as exc:
-        exc.add_note(says)
+        exc.add_note(note)
         raise

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import typer
 
-from functions.cli import arguments, output
-from functions.cli.arguments import Commands
-from functions.cli.installation import Installation
-from functions.domain.plan import OwnEventType
-from functions.service import event_types
-from functions.service.principal import OPERATOR
+from functions.cli import output
+from functions.cli.arguments import File, Json, Tenant, app, document, examples
+from functions.cli.installation import registered
+
+group = app("Add and list a tenant's own event types.")
 
 _DOCUMENT = """\
+Add an event type, or a new version of it.
+
+\b
 The document says what an event of this type is worth (docs/scoring.md):
   {
     "type": "com.acme.webinar.joined",
@@ -25,35 +27,30 @@ The document says what an event of this type is worth (docs/scoring.md):
 side (buyer or rep) and dataSchema (a JSON Schema for the event's data) may be left out."""
 
 
-def add(commands: Commands) -> None:
-    """Add these commands."""
-    types = arguments.group(commands, "types", "Add and list a tenant's own event types")
-    put = arguments.command(
-        types,
-        "put",
-        _put,
-        "Add an event type, or a new version of it",
-        more=_DOCUMENT,
-        example="sspp types put acme webinar.json\nsspp types put acme - < webinar.json",
-    )
-    put.add_argument("tenant", metavar="TENANT", help="the tenant's id")
-    put.add_argument("file", metavar="FILE", help="the document; - reads it from standard input")
-    listed = arguments.command(types, "list", _list, "List a tenant's own event types", example="sspp types list acme")
-    listed.add_argument("tenant", metavar="TENANT", help="the tenant's id")
-    listed.add_argument("--json", action="store_true", help="whole definitions, as a JSON array")
+@group.command(
+    help=_DOCUMENT, epilog=examples("sspp types put acme webinar.json", "sspp types put acme - < webinar.json")
+)
+def put(ctx: typer.Context, tenant: Tenant, file: File, json: Json = False) -> None:
+    """Add an event type, or a new version of it."""
+    from functions.domain.plan import OwnEventType
+    from functions.service import event_types
+    from functions.service.principal import OPERATOR
+
+    own = document(OwnEventType, file)
+    with registered(ctx) as register:
+        event_types.put(register, OPERATOR, tenant, own)
+    hint = f"{tenant} has {own.type}; every front door knows within two seconds"
+    output.done(own.model_dump(), as_json=json, remark=hint)
 
 
-def _put(options: Namespace, installation: Installation) -> None:
-    own = arguments.document(OwnEventType, options.file)
-    with installation.register() as register:
-        event_types.put(register, OPERATOR, options.tenant, own)
-    output.remark(f"{options.tenant} has {own.type}; every front door knows within two seconds")
+@group.command("list", epilog=examples("sspp types list acme"))
+def list_(ctx: typer.Context, tenant: Tenant, json: Json = False) -> None:
+    """List a tenant's own event types."""
+    from functions.service import event_types
+    from functions.service.principal import OPERATOR
 
-
-def _list(options: Namespace, installation: Installation) -> None:
-    with installation.register() as register:
-        rows = [own.model_dump() for own in event_types.listed(register, OPERATOR, options.tenant)]
-    if not options.json:
+    with registered(ctx) as register:
+        rows = [own.model_dump() for own in event_types.listed(register, OPERATOR, tenant)]
+    if not json:
         rows = [{**row, "schema": row["dataSchema"] is not None} for row in rows]
-    columns = ("type", "signal", "score", "points", "halfLifeDays", "side", "schema")
-    output.listing(rows, columns, as_json=options.json)
+    output.listing(rows, ("type", "signal", "score", "points", "halfLifeDays", "side", "schema"), as_json=json)

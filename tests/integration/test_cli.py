@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -33,8 +32,18 @@ from functions import migrate
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
-from functions.cli.__main__ import main, parser
-from functions.domain.key import RANDOM_BYTES, WRITE_EVENTS, Grant, digest, new_key, permitted, well_formed
+from functions.cli.__main__ import COMMANDS, command, main
+from functions.cli.arguments import Channel, Scope
+from functions.domain.key import (
+    EVERY_SCOPE,
+    RANDOM_BYTES,
+    WRITE_EVENTS,
+    Grant,
+    digest,
+    new_key,
+    permitted,
+    well_formed,
+)
 from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
 from functions.local.demo_tenant import DEMO_RULE
@@ -217,11 +226,11 @@ def test_a_prefix_that_fits_none_or_several_changes_nothing(acme: Shell, databas
             digest="abcdef" + ending * 58,
         )
     server.close()
-    for command in (["revoke"], ["rotate", "--overlap", "1h"]):
-        unknown = acme("keys", *command, "0123456789")
+    for words in (["revoke"], ["rotate", "--overlap", "1h"]):
+        unknown = acme("keys", *words, "0123456789")
         assert (unknown.code, unknown.out) == (1, "")
         assert unknown.err == "sspp: no key's digest begins with 0123456789\n"
-        several = acme("keys", *command, "ABCDEF")
+        several = acme("keys", *words, "ABCDEF")
         assert (several.code, several.out, several.err.count("\n")) == (1, "", 1)
         assert "abcdef000000 (acme), abcdef111111 (acme)" in several.err
     assert all(key["revoked"] is None for key in acme.listed("keys", "list", "acme"))
@@ -334,8 +343,8 @@ def test_lists_keep_to_a_hundred_columns_and_escape_what_steers_a_terminal(acme:
         "keys", "issue", "acme", "--label", "l" * 100, "--scope", "read", "--scope", "events:write", "--expires", "1d"
     )
     acme.good("keys", "revoke", acme.good("keys", "issue", "acme", "--label", "m" * 100))
-    for command in (["tenants", "list"], ["keys", "list", "acme"]):
-        table = acme.good(*command)
+    for words in (["tenants", "list"], ["keys", "list", "acme"]):
+        table = acme.good(*words)
         assert max(map(len, table.splitlines())) <= 100
         assert "\x1b" not in table
         assert "…" in table
@@ -463,8 +472,8 @@ def test_what_is_refused_is_said_one_line_a_fault(acme: Shell, argv: list[str], 
 )
 def test_a_mistake_in_the_command_ends_with_2(sspp: Shell, argv: list[str]) -> None:
     done = sspp(*argv)
-    assert (done.code, done.out) == (2, "")
-    assert "usage: sspp" in done.err
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert re.match(r"sspp: .* \(see `sspp( [a-z-]+)* --help`\)\n", done.err)
 
 
 @pytest.mark.parametrize(
@@ -472,8 +481,8 @@ def test_a_mistake_in_the_command_ends_with_2(sspp: Shell, argv: list[str]) -> N
 )
 def test_a_time_that_is_none_is_told_alike_whatever_it_looks_like(sspp: Shell, time: str) -> None:
     done = sspp("send", "demo_completed", "--account", "a", f"--time={time}")
-    said = "argument --time: takes a moment with its time zone, such as 2030-01-31T00:00:00Z"
-    assert (done.code, done.err.splitlines()[-1]) == (2, f"sspp send: error: {said}")
+    said = "Invalid value for '--time': takes a moment with its time zone, such as 2030-01-31T00:00:00Z"
+    assert (done.code, done.err) == (2, f"sspp: {said} (see `sspp send --help`)\n")
 
 
 @pytest.mark.parametrize("end", ["soon", "999999999w", "2040-01-31", "2040-01-31T00:00:00"])
@@ -687,7 +696,7 @@ def test_the_key_of_make_run_is_shown_to_nobody_else(sspp: Shell, env: Mapping[s
     _note(env, ingest_url=f"http://{NOWHERE}", api_key=new_key(os.urandom(RANDOM_BYTES)))
     with _answering(202, {}, ACCEPTED) as (url, keys):
         done = sspp("send", "demo_completed", "--account", "a", "--url", url)
-    assert (done.code, done.err.splitlines()[-1], keys) == (2, "sspp send: error: --url needs --key", [])
+    assert (done.code, done.err.splitlines()[-1], keys) == (2, "sspp: --url needs --key (see `sspp send --help`)", [])
 
 
 # --- as a program, and as its pages tell it
@@ -743,39 +752,122 @@ def test_the_examples_of_the_manual_work_in_order(acme: Shell, env: Mapping[str,
     assert states == [("crm", False), ("crm", True), ("demo", False)]
 
 
-def _commands(
-    top: argparse.ArgumentParser, path: tuple[str, ...] = ()
-) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def _commands(top: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every command that does something, by its full name."""
-    below = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]
-    if not below:
+    top = top or command()
+    if not hasattr(top, "list_commands"):
         yield " ".join(path), top
-    for name, command in (item for action in below for item in action.choices.items()):
-        yield from _commands(command, (*path, name))
+        return
+    for name in top.list_commands(None):
+        yield from _commands(top.get_command(None, name), (*path, name))
 
 
-@pytest.mark.parametrize(("name", "command"), list(_commands(parser())))
+EVERY_COMMAND = [pytest.param(name, made, id=name) for name, made in _commands()]
+
+
+@pytest.mark.parametrize(("name", "made"), EVERY_COMMAND)
 def test_every_command_has_help_with_an_example_that_parses_and_is_in_the_manual(
-    name: str, command: argparse.ArgumentParser, monkeypatch: pytest.MonkeyPatch
+    name: str, made: Any, sspp: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert f"sspp {name}" in MANUAL.read_text("utf-8")
-    help_text = command.format_help()
-    assert max(map(len, help_text.splitlines())) <= 100
-    assert command.description
-    examples = (command.epilog or "").splitlines()[1:]
+    shown = sspp.good(*name.split(), "--help")
+    assert max(map(len, shown.splitlines())) <= 100
+    assert made.help
+    lines = shown.splitlines()
+    examples = [line.strip() for line in lines[lines.index("  example:") + 1 :]]
     assert examples
     for example in examples:
         words = shlex.split(example)
         words = words[: next((at for at, word in enumerate(words) if word in "<>"), len(words))]
         monkeypatch.setattr(sys, "stdin", io.StringIO(new_key(os.urandom(RANDOM_BYTES))))
-        assert words[0] == "sspp"
-        assert callable(parser().parse_args(words[1:]).run)
-        assert example.count(f"sspp {name}") == 1
+        assert words[: 1 + len(name.split())] == ["sspp", *name.split()]
+        made.make_context(name, words[1 + len(name.split()) :])
+
+
+@pytest.mark.parametrize(("name", "made"), EVERY_COMMAND)
+def test_every_command_can_write_json(name: str, made: Any) -> None:
+    assert "--json" in [option for parameter in made.params for option in parameter.opts], name
+
+
+def test_help_names_every_command_and_loads_none(env: Mapping[str, str]) -> None:
+    probe = (
+        "import sys; from functions.cli.__main__ import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert all(
+        re.search(rf"^  {name} +{re.escape(about)}$", done.stdout, re.MULTILINE)
+        for name, (_, about) in COMMANDS.items()
+    )
+    heavy = {"pg8000", "redis", "urllib3", "cloudevents", "rich", "sqlalchemy", "cel_expr_python", "functions.service"}
+    assert heavy & set(done.stderr.split()) == set()
+
+
+def test_the_shell_completes_commands_options_and_values(env: Mapping[str, str]) -> None:
+    def completed(words: str) -> list[str]:
+        count = len(words.split(" ")) - 1
+        asked = {"_SSPP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        argv = [sys.executable, "-P", "-m", "functions.cli"]
+        done = subprocess.run(argv, env={**env, **asked}, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout.split()
+
+    assert completed("sspp ke") == ["keys"]
+    assert completed("sspp dead-letters re") == ["redrive"]
+    assert completed("sspp keys issue acme --la") == ["--label"]
+    assert completed("sspp keys issue acme --scope dead") == ["dead-letters:read", "dead-letters:write"]
+    script = subprocess.run(
+        [str(Path(sys.executable).with_name("sspp")), "--show-completion", "bash"],
+        env={**env, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "_SSPP_COMPLETE=complete_bash" in script.stdout, script
+
+
+def test_what_can_be_chosen_is_what_there_is() -> None:
+    assert {each.value for each in Scope} == EVERY_SCOPE
+    assert get_args(Channel) == keyspace.CHANNELS
+
+
+def test_actions_write_json_and_nothing_beside_it(acme: Shell) -> None:
+    def done(*argv: str, stdin: str = "") -> dict[str, Any]:
+        came = acme(*argv, "--json", stdin=stdin)
+        assert (came.code, came.err) == (0, ""), came
+        found: dict[str, Any] = json.loads(came.out)
+        return found
+
+    assert done("tenants", "put", "beta", "--name", "Beta", "--contact", "ops@beta.example") == {
+        "id": "beta",
+        "name": "Beta",
+        "contact": "ops@beta.example",
+    }
+    assert done("tenants", "suspend", "beta") == {"id": "beta", "suspended": True}
+    assert done("tenants", "resume", "beta") == {"id": "beta", "suspended": False}
+    assert done("tenants", "plan", "beta", "--soft", "7") == {"id": "beta", "plan": {"monthly": {"soft": 7}}}
+    issued = done("keys", "issue", "acme", "--label", "crm", "--scope", "read", "--expires", "2040-01-31T00:00:00Z")
+    assert well_formed(issued.pop("key"))
+    assert len(issued.pop("digest")) == 12
+    assert issued == {"tenant": "acme", "label": "crm", "scopes": ["read"], "expires": "2040-01-31T00:00:00Z"}
+    key = done("keys", "issue", "acme", "--label", "crm")
+    rotated = done("keys", "rotate", key["digest"], "--overlap", "1h")
+    assert (rotated["tenant"], rotated["replaces"]) == ("acme", key["digest"])
+    assert well_formed(rotated["key"])
+    assert done("keys", "revoke", rotated["digest"])["revoked"] is True
+    assert done("types", "put", "acme", "-", stdin=json.dumps(WEBINAR))["type"] == WEBINAR["type"]
+    rule = done("rules", "put", "acme", "-", stdin=json.dumps(RULE))
+    named = {"id": rule["id"], "name": "hot"}
+    assert done("rules", "disable", "acme", rule["id"]) == {**named, "enabled": False}
+    assert done("rules", "enable", "acme", rule["id"]) == {**named, "enabled": True}
+    assert done("rules", "show", "acme", rule["id"])["enabled"] is True
+    assert done("rules", "delete", "acme", rule["id"]) == {**named, "deleted": True}
 
 
 @pytest.mark.parametrize(("noun", "model"), [("types put", OwnEventType), ("rules put", RuleDefinition)])
-def test_the_document_that_help_shows_is_one_that_is_taken(noun: str, model: type[BaseModel]) -> None:
-    shown = re.search(r"^  \{\n.*^  \}", dict(_commands(parser()))[noun].description or "", re.MULTILINE | re.DOTALL)
+def test_the_document_that_help_shows_is_one_that_is_taken(noun: str, model: type[BaseModel], sspp: Shell) -> None:
+    shown = re.search(r"^    \{\n.*^    \}", sspp.good(*noun.split(), "--help"), re.MULTILINE | re.DOTALL)
     assert shown
     model.model_validate_json(shown[0])
 
