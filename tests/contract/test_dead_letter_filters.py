@@ -12,9 +12,9 @@ import httpx
 import pytest
 import redis
 
-from events import settings
 from events.cloudevent import event_id
 from events.keyspace import CHANNELS, SLOW, dead_key, partition_of
+from events.settings import MigrateSettings
 from functions import migrate
 from functions.cli.__main__ import main
 from functions.domain.key import EVERY_SCOPE, RANDOM_BYTES, Grant, new_key
@@ -157,7 +157,7 @@ def installation(
             "SSPP_PARTITIONS": str(PARTITIONS),
             "SSPP_OPERATOR_KEY": OPERATOR_KEY,
         }
-        migrate.run(settings.read(env))
+        migrate.run(MigrateSettings.read(env))
         key = new_key(os.urandom(RANDOM_BYTES))
         with opened(database_url, redis_server) as register:
             tenants.put(register, OPERATOR, "acme", "Acme")
