@@ -33,7 +33,7 @@ class Notice(Shown):
     rule_version: int | None
     account_id: str | None
     episode: int | None
-    event_id: Annotated[Id, Field(description="The event that set it off.")]
+    event_id: Annotated[Id | None, Field(description="The event that set it off; null where no single one did.")]
     engagement: Annotated[float | None, Field(description="Of the account, when the rule matched.")]
     created_at: Time
     sent_at: Time | None
