@@ -101,8 +101,8 @@ def test_identities_take_few_bytes_and_are_found_in_every_generation(url, client
     def bytes_each() -> float:
         return float(client.info("memory")["used_memory"] - before) / count
 
-    # Some thousand bytes are there anyway, and the stream is freed in the background.
-    until(lambda: bytes_each() <= 32, within_s=10, what="an identity takes 32 bytes at most")
+    # 29 to 32 and what the server holds meanwhile for its clients; the stream is freed in the background.
+    until(lambda: bytes_each() <= 40, within_s=10, what="an identity takes 40 bytes at most")
     print(f"\n{bytes_each():.1f} bytes an identity")  # noqa: T201 - a figure of docs/channel.md, shown by -s
     generations = client.hget(generations_key(0), "generations").split()
     assert len(generations) > 1
