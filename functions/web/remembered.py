@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
@@ -35,7 +36,7 @@ class Remembered(Generic[Value]):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: dict[str, Answer[Value]] = {}
-        self._unknown: dict[str, Answer[Value]] = {}
+        self._unknown: OrderedDict[str, Answer[Value]] = OrderedDict()
 
     def fresh(self, digest: str) -> Answer[Value] | None:
         """Return the answer about a key if it is not older than ``REMEMBERED_S``."""
@@ -52,8 +53,8 @@ class Remembered(Generic[Value]):
         if value is None:
             self._known.pop(digest, None)
             self._unknown[digest] = answer
-            for oldest in list(self._unknown)[:-MOST_UNKNOWN] if len(self._unknown) > MOST_UNKNOWN else ():
-                self._unknown.pop(oldest, None)
+            if len(self._unknown) > MOST_UNKNOWN:
+                self._unknown.popitem(last=False)  # in one step, since threads share it, and without a copy
         else:
             self._known[digest] = answer
         return value
