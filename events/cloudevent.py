@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -139,7 +139,7 @@ def parse(raw: bytes) -> Message:
     try:
         event = CloudEvent.model_validate_json(raw)
     except ValidationError as exc:
-        raise Refused("Malformed CloudEvent", faults=tuple(faults(exc.errors(include_url=False)))) from exc
+        raise Refused("Malformed CloudEvent", faults=faults(exc)) from exc
     wrong = list(_envelope_faults(event))
     if b"\\u0000" in raw or not _finite(event.data):
         wrong += _unstorable({"data": event.data, **(event.model_extra or {})})
@@ -215,14 +215,17 @@ def is_json(content_type: str) -> bool:
     return subtype == "json" or subtype.endswith("+json")
 
 
-def faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
-    """Turn a validator's errors into pointers and sentences, without the input's values."""
-    for error in errors:
-        said = _TYPE_SAYS.get(error["type"], error["msg"])
-        if error["type"] == "json_invalid":
-            said = _no_json(error["msg"])
-        pattern = error.get("ctx", {}).get("pattern")
-        yield Fault(pointer(error["loc"]), _PATTERN_SAYS.get(str(pattern), said))
+def faults(exc: ValidationError) -> tuple[Fault, ...]:
+    """Return a validator's errors as pointers and sentences, without the input's values."""
+    return tuple(map(_fault, exc.errors(include_url=False)))
+
+
+def _fault(error: ErrorDetails) -> Fault:
+    said = _TYPE_SAYS.get(error["type"], error["msg"])
+    if error["type"] == "json_invalid":
+        said = _no_json(error["msg"])
+    pattern = error.get("ctx", {}).get("pattern")
+    return Fault(pointer(error["loc"]), _PATTERN_SAYS.get(str(pattern), said))
 
 
 def _no_json(message: str) -> str:

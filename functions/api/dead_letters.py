@@ -12,10 +12,11 @@ from events.deadletter import Letter, changed
 from events.errors import Fault, Refused
 from functions.api.backends import Backends
 from functions.api.paging import Limit
-from functions.api.parameters import Moment, Question, Text
+from functions.api.parameters import Moment, Question
 from functions.api.routes import Resource
 from functions.api.shown import Json, Shown, Time
 from functions.domain.key import READ_DEAD_LETTERS, WRITE_DEAD_LETTERS
+from functions.domain.name import Text
 from functions.service import dead_letter_event, dead_letters, selection
 from functions.service.dead_letter_event import in_full, in_short
 from functions.service.dead_letters import Moved

@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
 )
 from pydantic_core import PydanticCustomError
@@ -24,7 +23,7 @@ from events import cloudevent
 from events.errors import Refused
 from functions.domain.catalog import full_type
 from functions.domain.moment import moment
-from functions.domain.name import tidy, tidy_contact
+from functions.domain.name import Text, tidy, tidy_contact
 
 
 def _read(given: object) -> datetime:
@@ -44,9 +43,7 @@ _LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})\Z")
 #: A date is its midnight.
 Moment = Annotated[datetime, BeforeValidator(_read)]
 
-# PostgreSQL cannot be asked for U+0000, and no id holds control characters.
 _NO_CONTROL = re.compile(r"[^\x00-\x1f\x7f]*\Z")
-Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -90,7 +87,7 @@ def _checked(read: Callable[[], Model]) -> Model:
     try:
         return read()
     except ValidationError as exc:
-        raise Refused("Bad request", faults=tuple(cloudevent.faults(exc.errors(include_url=False)))) from exc
+        raise Refused("Bad request", faults=cloudevent.faults(exc)) from exc
 
 
 def missing(thing: str) -> Refused:

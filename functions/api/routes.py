@@ -59,9 +59,8 @@ class Route:
         Raises:
             Refused: 400 with pointers to what is wrong; 404, an id cannot be one of :attr:`thing`.
         """
-        found: dict[str, Any] = {"query": parsed(self.takes.get("query", Question), query)}
-        if "query" not in self.takes:
-            found.clear()
+        asked = parsed(self.takes.get("query", Question), query)  # an operation without a query takes no parameters
+        found: dict[str, Any] = {"query": asked} if "query" in self.takes else {}
         for name, text in ids.items():
             found[name] = identifier(text, self.thing) if self.takes[name] is UUID else text
         if "body" in self.takes:

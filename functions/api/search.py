@@ -9,10 +9,11 @@ from pydantic import ConfigDict, Field
 from events.errors import Fault, Refused
 from functions.api.backends import Backends
 from functions.api.paging import Limit, read_cursor, write_cursor
-from functions.api.parameters import Filters, Text
+from functions.api.parameters import Filters
 from functions.api.routes import Resource
 from functions.api.shown import Shown
 from functions.api.signals import SignalRow
+from functions.domain.name import Text
 from functions.domain.search import FILTERS, SearchQuery, words
 
 Counted = dict[str, int]

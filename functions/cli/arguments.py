@@ -275,7 +275,7 @@ def document(model: type[Model], file: str) -> Model:
     try:
         return model.model_validate_json(text)
     except ValidationError as exc:
-        raise Refused("Unacceptable", status=422, faults=tuple(faults(exc.errors(include_url=False)))) from exc
+        raise Refused("Unacceptable", status=422, faults=faults(exc)) from exc
 
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="the tenant's id")]

@@ -89,4 +89,4 @@ def selection(ctx: typer.Context) -> Selection:
             **{name: value.before(now) if isinstance(value, When) else value for name, value in given.items()}
         )
     except ValidationError as exc:
-        raise Refused("Unacceptable", faults=tuple(faults(exc.errors(include_url=False)))) from exc
+        raise Refused("Unacceptable", faults=faults(exc)) from exc

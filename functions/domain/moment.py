@@ -27,6 +27,16 @@ def moment(given: str | float) -> datetime:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+def of_unix_ms(ms: int) -> datetime:
+    """Return the moment of a Unix time in milliseconds."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def unix_ms(moment: datetime) -> int:
+    """Return the first Unix ms that is not before ``moment``."""
+    return -((_EPOCH - moment) // timedelta(milliseconds=1))
+
+
 def _of_number(number: float) -> datetime:
     for units in (1, 1000):
         if _FIRST_S <= number / units < _LAST_S:

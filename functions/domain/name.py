@@ -45,6 +45,10 @@ def _checked(text: str) -> str:
     return text
 
 
+#: A name, or another text, that is looked for. PostgreSQL cannot be asked for U+0000, and no id holds control
+#: characters.
+Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 _PRINTABLE = StringConstraints(min_length=1, pattern=cloudevent.PRINTABLE)
 Name = Annotated[str, _PRINTABLE, AfterValidator(_name)]
 Contact = Annotated[str, _PRINTABLE, AfterValidator(_contact)]

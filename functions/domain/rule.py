@@ -55,9 +55,7 @@ class RuleDefinition(BaseModel):
         try:
             return cls.model_validate(definition, context=STORED)
         except ValidationError as exc:
-            raise Refused(
-                "Unacceptable rule", status=422, faults=tuple(faults(exc.errors(include_url=False)))
-            ) from exc
+            raise Refused("Unacceptable rule", status=422, faults=faults(exc)) from exc
 
 
 def check_names(condition: Condition, own: Mapping[str, OwnEventType]) -> None:

@@ -166,7 +166,7 @@ def _data(event: CloudEvent) -> SalesData:
     try:
         return SalesData.model_validate({} if data is None else data)
     except ValidationError as exc:
-        shape = cloudevent.faults(exc.errors(include_url=False))
+        shape = cloudevent.faults(exc)
         faults = tuple(Fault("/data" + fault.pointer, fault.detail) for fault in shape)
         raise Refused("Unacceptable event", status=422, faults=faults) from exc
 

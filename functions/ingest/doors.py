@@ -220,7 +220,7 @@ def _parsed(model: type[Model], request: Request) -> Model:
     except Refused as exc:  # these doors know no 422
         raise Refused("Bad request", faults=exc.faults) from exc
     except ValidationError as exc:
-        raise Refused("Bad request", faults=tuple(cloudevent.faults(exc.errors(include_url=False)))) from exc
+        raise Refused("Bad request", faults=cloudevent.faults(exc)) from exc
 
 
 def _event(names: Names, **attributes: Any) -> Message:

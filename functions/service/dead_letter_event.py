@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -12,16 +11,15 @@ from events import cloudevent, size
 from events.cloudevent import RESERVED_PREFIX, CloudEvent
 from events.deadletter import Letter
 from events.errors import Fault, Refused
+from functions.domain.moment import of_unix_ms
 from functions.domain.sales import RECEIVED
 from functions.domain.signal import instant
 
-#: Stamped on a redriven event, each time anew, so that whoever remembers deliveries tells it from the one that failed.
-#: The event keeps its id, so that what was done before is not done twice.
+#: Stamped on a redriven event, each time anew, so that a function that remembers deliveries tells it from the one
+#: that failed. The event keeps its id, so that what was done before is not done twice.
 REDRIVEN = RESERVED_PREFIX + "redrive"
 #: Stamped by the dispatcher on dead letters (Knative's delivery contract).
 ERROR_PREFIX = "knativeerror"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def in_short(letter: Letter) -> dict[str, Any]:
@@ -135,4 +133,4 @@ def _event_id(letter: Letter, event: CloudEvent) -> str:
 
 
 def _moment(ms: int) -> str:
-    return instant(_EPOCH + timedelta(milliseconds=ms))
+    return instant(of_unix_ms(ms))

@@ -49,5 +49,5 @@ class Principal:
             raise Refused("Not found", status=404, detail=f"there is no tenant {tenant}")
 
 
-#: Whoever has the operator's key, or the stores' addresses and passwords.
+#: The caller with the operator's key, or with the stores' addresses and passwords.
 OPERATOR = Principal(who="operator", operator=True)

@@ -1,18 +1,16 @@
-"""The one filter of dead letters, whoever asks and whatever for."""
+"""The one filter of dead letters, for every caller and every action."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from events import cloudevent
 from events.deadletter import Letter
 from functions.domain.catalog import full_type
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+from functions.domain.moment import unix_ms
+from functions.domain.name import Text
 
 
 class Selection(BaseModel):
@@ -60,8 +58,3 @@ class Selection(BaseModel):
             and self.source in {None, event.source}
             and self.event_id in {None, event.id, cloudevent.event_id(letter.tenant, event.source, event.id)}
         )
-
-
-def unix_ms(moment: datetime) -> int:
-    """Return the first Unix ms that is not before ``moment``."""
-    return -((_EPOCH - moment) // timedelta(milliseconds=1))

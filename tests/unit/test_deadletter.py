@@ -15,8 +15,8 @@ from events import cloudevent
 from events.content import content_hash
 from events.deadletter import Letter, Place
 from events.errors import Refused
+from functions.domain.moment import unix_ms
 from functions.service.dead_letter_event import in_full, in_short, republished, with_data, with_event
-from functions.service.selection import unix_ms
 
 EVENT = {
     "specversion": "1.0",
