@@ -57,7 +57,7 @@ def _parse_binary(content_type: str, attributes: Mapping[str, str], body: bytes)
     misplaced = [Fault(pointer([name]), said) for name, said in _NO_HEADER.items() if name in attributes]
     if misplaced:
         raise Refused("Malformed CloudEvent", faults=tuple(misplaced))
-    # In an order of ours: that of headers means nothing, and whoever passes a retry on may change it.
+    # Sorted: the order of headers means nothing, and a proxy may change it between two attempts.
     envelope: dict[str, Any] = {name: _attribute(name, attributes[name]) for name in sorted(attributes)}
     if content_type:
         envelope["datacontenttype"] = content_type

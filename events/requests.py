@@ -14,7 +14,7 @@ REQUEST_BYTES = HANDED_BYTES
 
 
 class Plan(NamedTuple):
-    """What is done with a batch of entries: each is in one request, or is given up.
+    """How a batch is delivered: each entry is in one request, or is given up.
 
     Args:
         requests: in the order in which they are sent. Suspects come last, each alone.

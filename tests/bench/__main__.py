@@ -31,14 +31,14 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=reads.SIGNALS, help="signals that reads are measured over")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=ROOT / "bench.json")
-    told = parser.parse_args()
+    options = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     started = time.perf_counter()
     # Beside the working copy: /tmp may be memory, where a sync costs nothing.
     (ROOT / ".cache").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ROOT / ".cache", prefix="bench-"))
     try:
-        figures = _measure(console, folder, told)
+        figures = _measure(console, folder, options)
     except Exception:
         console.print(f"The logs of this run are in {folder}", style="red")
         raise
@@ -46,43 +46,43 @@ def main() -> None:
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
-        "rounds": told.rounds,
+        "rounds": options.rounds,
         "seconds": round(time.perf_counter() - started),
         "cores": _cores(),
     }
     console.print(_table(figures))
     console.print(
-        f"{about['machine']}; medians of {told.rounds} interleaved rounds; {about['seconds']} s.", style="dim"
+        f"{about['machine']}; medians of {options.rounds} interleaved rounds; {about['seconds']} s.", style="dim"
     )
     console.print(about["cores"], style="dim")
     document = {**about, "figures": [figure.as_json() for figure in figures]}
-    told.output.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    console.print(f"Written to {told.output}", style="dim")
+    options.output.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    console.print(f"Written to {options.output}", style="dim")
 
 
-def _measure(console: Console, folder: Path, told: argparse.Namespace) -> list[Figure]:
+def _measure(console: Console, folder: Path, options: argparse.Namespace) -> list[Figure]:
     found: list[Figure] = []
     for name, measure in PARTS.items():
-        if not told.only or name in told.only:
+        if not options.only or name in options.only:
             (folder / name).mkdir()
             with console.status(f"measuring {name}"):
-                found += measure(folder / name, told)
+                found += measure(folder / name, options)
     return found
 
 
-def _few(told: argparse.Namespace) -> int:
-    return min(int(told.rounds), 3)
+def _few(options: argparse.Namespace) -> int:
+    return min(int(options.rounds), 3)
 
 
 #: Name -> what measures it. Deliveries and fairness differ little from round to round, and take long.
 PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
-    "ingest": lambda folder, told: frontdoor.measure(folder, rounds=told.rounds, seconds=told.seconds),
-    "processing": lambda folder, told: processing.measure(folder, rounds=told.rounds),
-    "delivery": lambda folder, told: delivery.measure(folder, rounds=_few(told), backlog=told.backlog),
-    "fairness": lambda folder, told: fairness.measure(folder, rounds=_few(told), seconds=told.seconds),
-    "start": lambda folder, told: coldstart.measure(folder, rounds=told.rounds),
-    "reads": lambda folder, told: reads.measure(
-        folder, rounds=told.rounds, seconds=told.seconds, signals=told.signals
+    "ingest": lambda folder, options: frontdoor.measure(folder, rounds=options.rounds, seconds=options.seconds),
+    "processing": lambda folder, options: processing.measure(folder, rounds=options.rounds),
+    "delivery": lambda folder, options: delivery.measure(folder, rounds=_few(options), backlog=options.backlog),
+    "fairness": lambda folder, options: fairness.measure(folder, rounds=_few(options), seconds=options.seconds),
+    "start": lambda folder, options: coldstart.measure(folder, rounds=options.rounds),
+    "reads": lambda folder, options: reads.measure(
+        folder, rounds=options.rounds, seconds=options.seconds, signals=options.signals
     ),
 }
 

@@ -35,7 +35,7 @@ def made(folder: Path) -> Pair:
     return Pair(*((folder / name).read_text("ascii") for name in ("backup.crt", "backup.key")))
 
 
-def run(script: str, *arguments: object, told: dict[str, str], expect: int = 0) -> str:
+def run(script: str, *arguments: object, env: dict[str, str], expect: int = 0) -> str:
     """Run a script as its container does, with nothing of our environment but the path; return what it printed."""
     for program in ("rclone", "redis-cli"):
         if not shutil.which(program):
@@ -43,7 +43,7 @@ def run(script: str, *arguments: object, told: dict[str, str], expect: int = 0) 
     path = f"{POSTGRES_BIN}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", SCRIPTS / script, *map(str, arguments)],
-        env={"PATH": path, **told},
+        env={"PATH": path, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -61,17 +61,17 @@ def jobs_of(stack: str, **changes: str) -> dict[str, Mapping[str, Any]]:
     """
     with pulumi_program.on_path():
         backups, config = importlib.import_module("backup.jobs"), importlib.import_module("config")
-    told = {key.partition(":")[2]: value for key, value in pulumi_program.configuration(stack, **changes).items()}
-    written = backups.cron_jobs(config.parse({**told, "name": stack}))
+    settings = {key.partition(":")[2]: value for key, value in pulumi_program.configuration(stack, **changes).items()}
+    written = backups.cron_jobs(config.parse({**settings, "name": stack}))
     return {job["metadata"]["name"]: job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in written}
 
 
-def perform(pod: Mapping[str, Any], volumes: Mapping[str, Path], told: Mapping[str, str]) -> None:
+def perform(pod: Mapping[str, Any], volumes: Mapping[str, Path], env: Mapping[str, str]) -> None:
     """Run a pod's containers one after the other: their commands and environment, but not their images.
 
     Args:
         volumes: mount path -> the folder that stands for it.
-        told: what all the Secrets hold; a container gets the keys it names.
+        env: what all the Secrets hold; a container gets the keys it names.
     """
     for container in [*pod["initContainers"], *pod["containers"]]:
         mounts = [mount["mountPath"] for mount in container["volumeMounts"] if mount["mountPath"] != "/scripts"]
@@ -81,4 +81,4 @@ def perform(pod: Mapping[str, Any], volumes: Mapping[str, Path], told: Mapping[s
         for name, value in ((entry["name"], entry.get("value")) for entry in container["env"]):
             words = [word.replace(f"$({name})", str(value)) for word in words]
         asked = {entry["name"] for entry in container["env"] if "valueFrom" in entry}
-        run(Path(script).name, *words, told={key: value for key, value in told.items() if key in asked})
+        run(Path(script).name, *words, env={key: value for key, value in env.items() if key in asked})

@@ -63,15 +63,15 @@ def written(folder: Path, **files: bytes) -> Path:
 def sealed(folder: Path, pair: Pair, **files: bytes) -> Path:
     """Encrypt files as the Jobs do, below ``folder``."""
     plain = written(folder / "plain", **files)
-    run("seal.sh", "seal", plain, folder / "sealed", told={"BACKUP_CERTIFICATE": pair.certificate, **PARTS})
+    run("seal.sh", "seal", plain, folder / "sealed", env={"BACKUP_CERTIFICATE": pair.certificate, **PARTS})
     return folder / "sealed"
 
 
 def test_files_come_back_from_their_parts(bucket: Bucket, pair: Pair, tmp_path: Path) -> None:
     files = {"large": os.urandom(3500), "small": b"x"}
-    run("store.sh", "put", sealed(tmp_path, pair, **files), "redis", told=bucket.environment)
-    run("store.sh", "get", "redis", tmp_path / "fetched", told=bucket.environment)
-    run("seal.sh", "open", tmp_path / "fetched", tmp_path / "back", told={"BACKUP_KEY": pair.key})
+    run("store.sh", "put", sealed(tmp_path, pair, **files), "redis", env=bucket.environment)
+    run("store.sh", "get", "redis", tmp_path / "fetched", env=bucket.environment)
+    run("seal.sh", "open", tmp_path / "fetched", tmp_path / "back", env={"BACKUP_KEY": pair.key})
     assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == files
     assert len([key for key in bucket.objects if "/large." in key]) == 4
 
@@ -81,10 +81,10 @@ def test_a_backup_that_broke_off_is_not_the_latest(bucket: Bucket, pair: Pair, t
     bucket.objects |= {f"redis/20260101T000000Z/{path.name}": path.read_bytes() for path in complete.iterdir()}
     bucket.refused = "/sha256"
     second = sealed(tmp_path / "two", pair, file=b"second")
-    assert "403" in run("store.sh", "put", second, "redis", told=bucket.environment, expect=1)
+    assert "403" in run("store.sh", "put", second, "redis", env=bucket.environment, expect=1)
     bucket.refused = "none"
-    run("store.sh", "get", "redis", tmp_path / "fetched", told=bucket.environment)
-    run("seal.sh", "open", tmp_path / "fetched", tmp_path / "back", told={"BACKUP_KEY": pair.key})
+    run("store.sh", "get", "redis", tmp_path / "fetched", env=bucket.environment)
+    run("seal.sh", "open", tmp_path / "fetched", tmp_path / "back", env={"BACKUP_KEY": pair.key})
     assert (tmp_path / "back" / "file").read_bytes() == b"first"
 
 
@@ -93,14 +93,14 @@ def test_a_backup_is_the_latest_or_that_of_a_moment(moment: str, body: bytes, bu
     for number in ("1", "2"):
         bucket.objects |= {f"redis/2026010{number}T000000Z/sha256": number.encode()}
         bucket.objects |= {"postgres/20270101T000000Z/sha256": b"another's"}
-    run("store.sh", "get", "redis", tmp_path / "fetched", moment, told=bucket.environment)
+    run("store.sh", "get", "redis", tmp_path / "fetched", moment, env=bucket.environment)
     expected = {"latest": b"2", "20260101T000000Z": b"1"}[moment]
     assert (tmp_path / "fetched" / "sha256").read_bytes() == expected == body
 
 
 def test_a_bucket_that_is_busy_is_asked_again(bucket: Bucket, tmp_path: Path) -> None:
     bucket.failures = 3
-    run("store.sh", "put", written(tmp_path / "sealed", sha256=b"x"), "redis", told=bucket.environment)
+    run("store.sh", "put", written(tmp_path / "sealed", sha256=b"x"), "redis", env=bucket.environment)
     assert list(bucket.objects.values()) == [b"x"]
 
 
@@ -127,7 +127,7 @@ def test_a_backup_that_changed_in_the_bucket_is_not_given_out(
     there = sealed(tmp_path, pair, file=os.urandom(2500), other=os.urandom(2500))
     for name, body in change({path.name: path.read_bytes() for path in there.iterdir()}).items():
         (there / name).write_bytes(body)
-    said = run("seal.sh", "open", there, tmp_path / "back", told={"BACKUP_KEY": pair.key}, expect=1)
+    said = run("seal.sh", "open", there, tmp_path / "back", env={"BACKUP_KEY": pair.key}, expect=1)
     assert says in said
     assert not (tmp_path / "back").exists()
 
@@ -135,7 +135,7 @@ def test_a_backup_that_changed_in_the_bucket_is_not_given_out(
 def test_a_part_that_is_lost_is_noticed(pair: Pair, tmp_path: Path) -> None:
     there = sealed(tmp_path, pair, file=os.urandom(2500))
     (there / "file.0002").unlink()
-    said = run("seal.sh", "open", there, tmp_path / "back", told={"BACKUP_KEY": pair.key}, expect=1)
+    said = run("seal.sh", "open", there, tmp_path / "back", env={"BACKUP_KEY": pair.key}, expect=1)
     assert "the files are not what was sealed" in said
 
 
@@ -144,7 +144,7 @@ def test_what_backs_up_cannot_read_what_it_wrote(pair: Pair, tmp_path: Path) -> 
     assert not [path for path in there.iterdir() if b"somebody" in path.read_bytes()]
     (tmp_path / "other").mkdir()
     told = {"BACKUP_KEY": made(tmp_path / "other").key}
-    assert "is not what was sealed" in run("seal.sh", "open", there, tmp_path / "back", told=told, expect=1)
+    assert "is not what was sealed" in run("seal.sh", "open", there, tmp_path / "back", env=told, expect=1)
 
 
 NOBODY = {"AWS_SECRET_ACCESS_KEY": "", "BUCKET": ""}
@@ -178,7 +178,7 @@ def test_what_cannot_be_done_ends_the_job_with_a_sentence(
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "x", file=b"x", sha256=b"x")
     written(tmp_path / "empty", file=b"")
-    assert says in run(script, *arguments, told={**bucket.environment, **changes}, expect=1)
+    assert says in run(script, *arguments, env={**bucket.environment, **changes}, expect=1)
 
 
 # -- Redis
@@ -239,7 +239,7 @@ def state(client: redis.Redis) -> dict[str, object]:
 def test_what_redis_had_before_a_restore_is_moved_aside(tmp_path: Path) -> None:
     snapshot = written(tmp_path / "snapshot", **{"redis-0.rdb": b"REDIS"})
     written(tmp_path / "data" / "appendonlydir", precious=b"x")
-    run("redis.sh", "restore", snapshot, tmp_path / "data", told={})
+    run("redis.sh", "restore", snapshot, tmp_path / "data", env={})
     assert next(tmp_path.rglob("precious")).parent.name.startswith("appendonlydir.before-")
 
 
@@ -247,8 +247,8 @@ def test_the_snapshot_of_one_server_is_not_made_a_clusters_nor_the_other_way_rou
     one = written(tmp_path / "one", **{"redis-0.rdb": b"REDIS"})
     cluster = written(tmp_path / "cluster", **{"redis-0.rdb": b"REDIS", "redis-0.slots": b"0-16383"})
     data = [written(tmp_path / name / "appendonlydir", precious=b"x").parent for name in ("a", "b")]
-    assert "is not a cluster's" in run("redis.sh", "restore", one, *data, told={}, expect=1)
-    assert "is not one server's" in run("redis.sh", "restore", cluster, data[0], told={}, expect=1)
+    assert "is not a cluster's" in run("redis.sh", "restore", one, *data, env={}, expect=1)
+    assert "is not one server's" in run("redis.sh", "restore", cluster, data[0], env={}, expect=1)
     assert len(list(tmp_path.glob("*/appendonlydir/precious"))) == 2
 
 
@@ -261,7 +261,7 @@ def test_a_dump_of_redis_that_is_refused_says_so(redis_url: str, user: str, says
     with redis.Redis.from_url(redis_url) as client:
         client.acl_setuser("reader", enabled=True, passwords=["+secret"], commands=["+get"], keys=["*"])
     url = f"redis://{user}@127.0.0.1:{urlsplit(redis_url).port}"
-    said = run("redis.sh", "dump", tmp_path, told={"REDIS_BACKUP_URL": url}, expect=1)
+    said = run("redis.sh", "dump", tmp_path, env={"REDIS_BACKUP_URL": url}, expect=1)
     assert says in said
     assert "secret" not in said
 
@@ -328,11 +328,11 @@ def test_a_restore_that_fails_leaves_the_database_as_it_was(
 ) -> None:
     PostgresTenants(database).put("acme-inc", "Acme")
     before = contents(database_url)
-    run("postgres.sh", "dump", tmp_path / "dump", told={"DATABASE_URL": database_url})
+    run("postgres.sh", "dump", tmp_path / "dump", env={"DATABASE_URL": database_url})
     with closing(connect(database_url)) as server:
         # Stands in the way half-way through: nearly everything else would be gone by then.
         server.run("CREATE VIEW somebodys AS SELECT * FROM tenants")
-    run("postgres.sh", "restore", tmp_path / "dump", told={"DATABASE_URL": database_url}, expect=1)
+    run("postgres.sh", "restore", tmp_path / "dump", env={"DATABASE_URL": database_url}, expect=1)
     assert contents(database_url) == before
 
 
@@ -345,6 +345,6 @@ def test_the_authority_in_the_url_becomes_a_file_for_libpq(tmp_path: Path, escap
     value = "data:" + urlsafe_b64encode(pem.encode()).decode("ascii")
     url = f"postgresql://a:b@c:5432/d?sslmode=verify-ca&sslrootcert={quote(value, safe='') if escaped else value}"
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    said = run("postgres.sh", "dump", tmp_path / "out", told={"DATABASE_URL": url, "PATH": path})
+    said = run("postgres.sh", "dump", tmp_path / "out", env={"DATABASE_URL": url, "PATH": path})
     assert said.startswith("postgresql://a:b@c:5432/d?sslmode=verify-ca&sslrootcert=/")
     assert said.endswith("\n" + pem)
