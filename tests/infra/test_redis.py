@@ -42,7 +42,7 @@ def test_keda_sees_how_much_is_waiting(port):
 
 def test_a_backup_gets_the_snapshot_a_replica_would_get(port, tmp_path):
     env = {"REDIS_BACKUP_URL": f"redis://backup:{deployed.PASSWORDS['backup']}@127.0.0.1:{port}/0"}
-    pulumi_jobs.run("redis.sh", "dump", tmp_path, told=env)
+    pulumi_jobs.run("redis.sh", "dump", tmp_path, env=env)
     assert STREAM.encode() in (tmp_path / "redis-0.rdb").read_bytes()
 
 
