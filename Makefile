@@ -49,8 +49,16 @@ run: $(READY_TO_RUN)  ## start every part on this machine; Ctrl-C drains and sto
 demo: $(READY_TO_RUN)  ## send a made-up sales week to a running `make run`, print the accounts
 	@exec $(BIN)/python -m functions.local.demo
 
-test: $(READY) $(CHECKOV) $(KUSTOMIZE) lint type  ## every check and test
-	$(BIN)/python -m pytest --durations=25 --durations-min=5
+# Most tests wait more than they compute, so there are more workers than cores; each has servers of its own. A file is
+# one worker's. What measures time, memory or a rate runs by itself afterwards, whatever came of the others.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest --durations=25 --durations-min=5
+
+test: $(READY) $(CHECKOV) $(KUSTOMIZE) lint type  ## every check and test, by WORKERS=4 processes
+	@failed=; \
+	$(PYTEST) -m "not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(PYTEST) -m alone || failed=1; \
+	test -z "$$failed"
 
 lint: $(READY)  ## ruff and the direction of imports
 	$(BIN)/ruff check .

@@ -135,6 +135,7 @@ async def kept(door: FrontDoor, key: str, body: bytes) -> tuple[int, float]:
     return answer.status, max(gaps) / took
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_no_garbage_collection", "_short_slices")
 @pytest.mark.parametrize("what", BATCHES)
 def test_a_long_batch_gives_way(redis_url: str, key: str, what: str) -> None:

@@ -118,6 +118,7 @@ def test_two_front_doors_agree_while_generations_change(url):
     assert at(url, both) == [12_000, 0, 500]
 
 
+@pytest.mark.alone
 def test_the_window_is_exact_to_a_second_whatever_generation_an_event_is_in(url, client):
     window_s = 4
 
@@ -143,6 +144,7 @@ def test_the_window_is_exact_to_a_second_whatever_generation_an_event_is_in(url,
     assert client.xlen(keyspace.stream_key("events", 0)) == 2
 
 
+@pytest.mark.alone
 def test_old_generations_go_by_themselves(url, client):
     async def send_over_time(door: Admission) -> None:
         for number in range(8):

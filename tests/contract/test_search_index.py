@@ -478,6 +478,7 @@ CALLS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("engine", ["postgres", "elasticsearch"])
 @pytest.mark.filterwarnings("ignore::elastic_transport.TransportWarning")
@@ -513,6 +514,7 @@ def test_that_elasticsearch_is_away_and_back_is_told_in_one_line_each(caplog):
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("call", CALLS)
 def test_a_server_that_never_answers_is_unavailable_within_the_timeout(call):
     started = time.monotonic()

@@ -85,6 +85,7 @@ def resident_kb(front_door: FrontDoor) -> int:
     return int(status.split("VmRSS:")[1].split()[0])
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_thousand_slow_senders_hold_up_nobody_and_are_cut_off_in_time(front_door: FrontDoor) -> None:
     idle = p99_s(front_door)

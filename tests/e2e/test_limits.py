@@ -263,6 +263,7 @@ def test_while_a_key_is_rotated_both_work_and_then_only_the_new_one(
     assert post_with(platform, new).status_code == 202
 
 
+@pytest.mark.alone
 def test_keys_that_do_not_work_are_answered_alike_and_take_alike(
     platform: Platform, register: Register, tenant: str
 ) -> None:

@@ -117,6 +117,7 @@ def latencies_s(front_door: FrontDoor) -> list[float]:
     return taken
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("what", LOUD)
 def test_another_tenant_hardly_notices(front_door: FrontDoor, limited_key: str, what: str) -> None:
     content_type, body, statuses = LOUD[what]

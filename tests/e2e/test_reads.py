@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from functions.domain.key import RANDOM_BYTES, READ, WRITE_EVENTS, Grant, new_key
 from functions.domain.plan import READ_RATE, Plan
@@ -85,6 +86,7 @@ def taken_s(ask: Callable[[], httpx.Response], status: int) -> list[float]:
     return sorted(taken)
 
 
+@pytest.mark.alone
 def test_reads_of_one_tenant_with_many_keys_make_no_others_read_probe_or_event_wait(
     platform: Platform, installation: Installation, register: Register, tenant: str
 ) -> None:

@@ -54,6 +54,7 @@ def test_more_headers_than_anyone_needs_are_refused(platform: Platform, headers:
         assert _status(raw) in {400, 431, None}
 
 
+@pytest.mark.alone
 def test_a_connection_that_does_not_bring_a_request_is_closed(platform: Platform) -> None:
     with ExitStack() as stack:
         started = time.monotonic()
@@ -68,6 +69,7 @@ def test_a_connection_that_does_not_bring_a_request_is_closed(platform: Platform
             assert HEAD_TIMEOUT_S - 1 < time.monotonic() - started < HEAD_TIMEOUT_S + 5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_senders_that_wait_in_the_middle_of_a_request_hold_up_nobody(platform: Platform, function: str) -> None:
     url, length = platform.parts[function].url, "content-length: 500"
@@ -86,6 +88,7 @@ def test_senders_that_wait_in_the_middle_of_a_request_hold_up_nobody(platform: P
             assert httpx.get(f"{url}/health", timeout=2).status_code == 200
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("function", "path", "key", "length", "status"),
     [
@@ -180,6 +183,7 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one(platform: Platfor
             assert reply.status == (202 if body else 200)
 
 
+@pytest.mark.alone
 def test_a_burst_of_senders_is_let_in_however_busy_the_server_is(platform: Platform) -> None:
     process = platform.parts["ingest"].process
     assert process is not None
@@ -192,6 +196,7 @@ def test_a_burst_of_senders_is_let_in_however_busy_the_server_is(platform: Platf
             os.kill(process.pid, signal.SIGCONT)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("function", ["ingest", "api"])
 def test_a_stopped_door_answers_what_it_has_begun(platform: Platform, function: str) -> None:
     body = json.dumps(event()).encode()

@@ -45,6 +45,7 @@ def _peak_bytes(process: Path) -> int:
     return int(line.split()[1]) * 1024
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells a process's peak of memory")
 @pytest.mark.parametrize("metadata", [EMPTY, NAMES, TEXTS], ids=["empty lists", "names", "texts"])
 def test_every_part_stays_under_its_pods_memory_with_the_largest_events(
@@ -71,6 +72,7 @@ def _signal(platform: Platform, event_id: str) -> bool:
     return bool(answer["status"] == "processed" and answer["indexed"])
 
 
+@pytest.mark.alone
 def test_the_slowest_rule_that_may_be_saved_costs_another_tenants_events_little(
     platform: Platform, installation: Installation
 ) -> None:

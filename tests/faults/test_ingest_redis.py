@@ -118,6 +118,7 @@ def test_a_redis_that_came_back_empty_is_no_reason_to_call_a_key_unknown(
         assert len(ids(front_door)) == before + 1
 
 
+@pytest.mark.alone
 def test_a_frozen_redis_is_answered_within_its_deadline_and_nothing_acknowledged_is_missing(
     front_door: FrontDoor,
 ) -> None:

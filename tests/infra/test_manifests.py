@@ -6,6 +6,7 @@ import copy
 import math
 import tomllib
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -29,8 +30,8 @@ from tests.infra.manifests import (
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
-#: What a mutation puts in place of a field to take it away.
-GONE: Any = object()
+#: What a mutation puts in place of a field to take it away. Its name is in the ids of tests, so it must not vary.
+GONE: Any = Enum("Gone", "GONE").GONE
 
 #: Which object, where in it (RFC 6901), what is put there.
 Mutation = tuple[str, str, Any]
@@ -45,7 +46,7 @@ def changed(stack: str, *mutations: Mutation) -> list[Object]:
         place: Any = target
         for part in path:
             place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
-        _put(place, last, copy.deepcopy(value) if value is not GONE else GONE)
+        _put(place, last, copy.deepcopy(value))
     return found
 
 

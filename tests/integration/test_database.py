@@ -15,6 +15,7 @@ from functions.adapters.postgres.tenants import PostgresTenants
 from functions.local import ports
 
 
+@pytest.mark.alone
 def test_a_statement_with_a_large_parameter_does_not_wait_for_delayed_acknowledgements(database_url: str) -> None:
     # Without TCP_NODELAY each of these takes 40 ms: the parameter's last segment waits for an acknowledgement.
     with closing(connect(database_url)) as connection:

@@ -217,6 +217,7 @@ def answered(head: bytes, rest: Callable[[BinaryIO], None]) -> Callable[[BinaryI
     return write
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "raw",
     [
@@ -238,6 +239,7 @@ def test_an_answer_that_dribbles_takes_no_longer_than_any_other(function, raw):
     assert (verdict.status, verdict.detail) == (NO_ANSWER, "ReadTimeoutError")
 
 
+@pytest.mark.alone
 def test_time_that_passed_before_does_not_shorten_a_delivery_on_the_same_connection(function):
     function.body = results({"status": 200}, {"status": 200})
     target = Target(function.url, token="t", timeout_s=1)

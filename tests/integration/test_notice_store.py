@@ -322,6 +322,7 @@ def test_one_session_is_left_when_the_server_ends_it_and_the_rest_is_asked_for_a
     assert sorted(len(row["deliveries"]) for row in listed(database)) == [1, 1, 1]
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("rule")
 def test_a_slow_mail_server_does_not_hold_a_batch_beyond_its_deadline(database: Database) -> None:
     notices = noticed(database, 8)

@@ -47,6 +47,7 @@ def test_a_check_in_the_sandbox_says_what_is_wrong(sandbox: Sandbox) -> None:
     assert sandbox.faults(given, b'{"n":1,"contactId":"jo"}') == []
 
 
+@pytest.mark.alone
 def test_a_check_without_an_end_is_ended_and_the_next_one_is_answered(sandbox: Sandbox) -> None:
     slow, quick = to_json(SLOW), to_json({"required": ["a"]})
     assert sandbox.faults(quick, b'{"a":1}') == []
@@ -76,6 +77,7 @@ def message(data: object) -> Message:
     return parse(json.dumps(event).encode())
 
 
+@pytest.mark.alone
 def test_events_that_take_too_long_are_refused_and_the_event_loop_goes_on(sandbox: Sandbox) -> None:
     own = OwnEventType(type=TYPE, signal="x", score=0, points=1, halfLifeDays=1, dataSchema=WITHIN)
     terms = Terms(types={TYPE: own})

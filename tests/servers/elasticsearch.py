@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,6 +23,7 @@ import pytest
 
 from events.errors import ConfigError
 from functions.local import ports, unprivileged
+from functions.local.process import dies_with_us
 
 VERSION = "8.19.21"
 CACHE = Path(__file__).parents[2] / ".cache"
@@ -57,7 +59,7 @@ def running(distribution: Path, home: Path) -> Iterator[str]:
         _give_up(str(exc))
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
-            argv,
+            [*dies_with_us(signal.SIGTERM), *argv],
             env=os.environ
             | {"ES_PATH_CONF": str(config), "ES_JAVA_HOME": _java_home(), "ES_TMPDIR": str(home / "tmp")},
             stdin=subprocess.DEVNULL,

@@ -17,6 +17,7 @@ import httpx
 from events import settings
 from events.subscription import SUBSCRIPTIONS
 from functions.local import ports, postgres
+from functions.local.process import dies_with_us
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("ingest", "process", "index", "notify", "api")
@@ -62,9 +63,11 @@ class Part:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        """Start it. It ends with us, also where a test run is broken off and stops nothing itself."""
+        argv = [*dies_with_us(signal.SIGKILL), *self.argv]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.argv, env=dict(self.env), cwd=self.cwd, stdout=log, stderr=log, start_new_session=True
+                argv, env=dict(self.env), cwd=self.cwd, stdout=log, stderr=log, start_new_session=True
             )
 
     @property
