@@ -18,7 +18,7 @@ from hashlib import sha1
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json, to_json
 
 from events import size
@@ -84,6 +84,12 @@ def _instant(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=PRINTABLE)]
+_Time = Annotated[
+    str,
+    StringConstraints(pattern=_RFC3339),
+    AfterValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),  # the pattern alone admits a 30th of February
+]
 
 
 class CloudEvent(BaseModel):
@@ -92,13 +98,13 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     specversion: Literal["1.0"]
-    id: Text
-    source: Text
+    id: Annotated[Text, Field(description="Unique within the source; with it the event's identity.")]
+    source: Annotated[Text, Field(description="Where it comes from.")]
     type: Text
-    subject: Text | None = None
-    time: Annotated[str, StringConstraints(pattern=_RFC3339), AfterValidator(_instant)] | None = None
-    datacontenttype: Text | None = None
-    dataschema: Text | None = None
+    subject: Annotated[Text | None, Field(description="`account/<id>` names the account if the data does not.")] = None
+    time: Annotated[_Time | None, Field(description="When it happened; RFC 3339.")] = None
+    datacontenttype: Annotated[Text | None, Field(description="Of the data.")] = None
+    dataschema: Annotated[Text | None, Field(description="Of the data.")] = None
     data: Any = None
     data_base64: str | None = None
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import Pagination, Paging
 from functions.api.parameters import Moment, Question, missing
@@ -76,14 +77,14 @@ class Account(Ranked):
 resource = Resource("accounts", "Scores of accounts and their reasons.")
 
 
-@resource.route("GET", "/api/v1/accounts")
+@resource.route("GET", "/api/v1/accounts", example=examples.ACCOUNTS)
 def list_accounts(backends: Backends, tenant: str, *, query: Paging) -> AccountPage:
     """List accounts by engagement now, the highest first."""
     rows, total = backends.reader.accounts(tenant, backends.now(), query.rows)
     return AccountPage(data=[Ranked(**row) for row in rows], pagination=Pagination.of(query.rows, total))
 
 
-@resource.route("GET", "/api/v1/accounts/{id}")
+@resource.route("GET", "/api/v1/accounts/{id}", example=examples.ACCOUNT)
 def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) -> Account:
     """Return both scores of an account, now or as they were, with their reasons."""
     at = query.at or backends.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import quote
 
 import flask
@@ -13,13 +14,14 @@ from events import health
 from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
-from functions.api import accounts, dead_letters, events, notifications, search, signals
+from functions.api import accounts, dead_letters, docs, events, notifications, search, signals
 from functions.api.backends import Backends
 from functions.api.front_door import FrontDoorBridge
 from functions.api.gate import ReadGate
 from functions.api.keys import RememberedKeys
 from functions.api.routes import Route, Router
 from functions.domain.key import digest, is_operators, permitted, well_formed
+from functions.ingest.answer import not_allowed
 from functions.ingest.doors import DOORS, without_slash
 from functions.service.principal import OPERATOR, Principal
 from functions.web import problem
@@ -39,6 +41,8 @@ RESOURCES = (
     dead_letters.resource,
 )
 _ROUTER = Router(RESOURCES)
+#: Paths that need no key, and answer everybody alike.
+PAGES = frozenset({"/health", "/ready", "/live", "/openapi.json", *docs.FILES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +84,19 @@ class Api:
 
     def _respond(self, request: flask.Request) -> Answer:
         path = without_slash(request.path)
-        if request.method in {"GET", "HEAD"} and (found := health.answer(path, self.pings)):
-            return Answer(found[0], found[2], found[1])
-        if request.method in {"POST", "OPTIONS"} and path in DOORS:
+        if path in PAGES:
+            return self._page(path) if request.method in {"GET", "HEAD"} else not_allowed("GET, HEAD")
+        if path in DOORS:
             return self.front_door.answer(request)
         route, ids = _ROUTER.find(request.method, _raw_path(request))
         by = self._principal(request, route)
         arguments = route.arguments(ids, request.args, lambda: self._body(request))
         return Answer(200, route.operation(self.backends, **route.caller(by), **arguments).model_dump_json().encode())
+
+    def _page(self, path: str) -> Answer:
+        if found := health.answer(path, self.pings):
+            return Answer(found[0], found[2], found[1])
+        return Answer(200, _openapi()) if path == "/openapi.json" else docs.page(path)
 
     def _principal(self, request: flask.Request, route: Route) -> Principal:
         """Return who calls.
@@ -105,6 +114,14 @@ class Api:
         """Return the body, unpacked; the server bounds it while it is read."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         return unpacked(request.get_data(), headers, self.backends.max_bytes)
+
+
+@cache
+def _openapi() -> bytes:
+    """Return the document, which is made when it is first asked for."""
+    from functions.api import description
+
+    return description.openapi(RESOURCES)
 
 
 def _raw_path(request: flask.Request) -> str:

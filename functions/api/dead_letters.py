@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from events.deadletter import Letter, changed
 from events.errors import Fault, Refused
+from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import Limit
 from functions.api.parameters import Moment, Question
@@ -134,7 +135,7 @@ class PurgedSome(Purged, Rest):
 resource = Resource("dead-letters", "Events that no function could take.", scope=READ_DEAD_LETTERS, operator=True)
 
 
-@resource.route("GET", "/api/v1/dead-letters")
+@resource.route("GET", "/api/v1/dead-letters", example=examples.DEAD_LETTERS)
 def list_dead_letters(backends: Backends, by: Principal, *, query: Listing) -> DeadLetterPage:
     """List dead letters, the latest first."""
     page = dead_letters.page(backends.letters, by, query, after=query.cursor, limit=query.limit)
@@ -150,7 +151,7 @@ def of_event(backends: Backends, by: Principal, event_id: UUID) -> dict[str, Any
     return {**shown, "dead_letter": Burial(**shown["dead_letter"])}
 
 
-@resource.route("GET", "/api/v1/dead-letters/{id}")
+@resource.route("GET", "/api/v1/dead-letters/{id}", example=examples.DEAD_LETTER)
 def get_dead_letter(backends: Backends, by: Principal, *, id_: str) -> WholeDeadLetter:
     """Return one dead letter with its whole event."""
     shown = in_full(dead_letters.found(backends.letters, by, id_))
@@ -159,7 +160,9 @@ def get_dead_letter(backends: Backends, by: Principal, *, id_: str) -> WholeDead
     return WholeDeadLetter(**shown)
 
 
-@resource.route("PATCH", "/api/v1/dead-letters/{id}", scope=WRITE_DEAD_LETTERS)
+@resource.route(
+    "PATCH", "/api/v1/dead-letters/{id}", example=examples.EDIT, refuses={409, 422}, scope=WRITE_DEAD_LETTERS
+)
 def edit_dead_letter(backends: Backends, by: Principal, *, id_: str, body: Edit) -> Edited:
     """Replace the data of a dead letter's event, or the event. Answers no content: the key may lack the right to read.
 
@@ -170,13 +173,15 @@ def edit_dead_letter(backends: Backends, by: Principal, *, id_: str, body: Edit)
     return Edited(id=id_)
 
 
-@resource.route("POST", "/api/v1/dead-letters/{id}/redrive", scope=WRITE_DEAD_LETTERS)
+@resource.route(
+    "POST", "/api/v1/dead-letters/{id}/redrive", example=examples.REDRIVE, refuses={409}, scope=WRITE_DEAD_LETTERS
+)
 def redrive_dead_letter(backends: Backends, by: Principal, *, id_: str) -> Redriven:
     """Put one dead letter back into its channel, as if it had never been tried."""
     return Redriven(redriven=_one(dead_letters.redrive(backends.letters, by, [id_], backends.nonce)))
 
 
-@resource.route("POST", "/api/v1/dead-letters/redrive", scope=WRITE_DEAD_LETTERS)
+@resource.route("POST", "/api/v1/dead-letters/redrive", example=examples.REDRIVE_SELECTED, scope=WRITE_DEAD_LETTERS)
 def redrive_dead_letters(backends: Backends, by: Principal, *, body: Selection) -> RedrivenSome:
     """Put the selected dead letters back into their channels, the oldest first: as many as one call may.
 
@@ -187,13 +192,13 @@ def redrive_dead_letters(backends: Backends, by: Principal, *, body: Selection) 
     return RedrivenSome(redriven=moved.count, **_rest(moved))
 
 
-@resource.route("DELETE", "/api/v1/dead-letters/{id}", scope=WRITE_DEAD_LETTERS)
+@resource.route("DELETE", "/api/v1/dead-letters/{id}", example=examples.PURGE, refuses={409}, scope=WRITE_DEAD_LETTERS)
 def purge_dead_letter(backends: Backends, by: Principal, *, id_: str) -> Purged:
     """Delete one dead letter for good."""
     return Purged(purged=_one(dead_letters.purge(backends.letters, by, [id_])))
 
 
-@resource.route("POST", "/api/v1/dead-letters/purge", scope=WRITE_DEAD_LETTERS)
+@resource.route("POST", "/api/v1/dead-letters/purge", example=examples.PURGE_SELECTED, scope=WRITE_DEAD_LETTERS)
 def purge_dead_letters(backends: Backends, by: Principal, *, body: Selection) -> PurgedSome:
     """Delete the selected dead letters for good: as many as one call may.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from functions.adapters.postgres.reader import Page
-from functions.api import dead_letters
+from functions.api import dead_letters, examples
 from functions.api.backends import Backends
 from functions.api.dead_letters import Burial
 from functions.api.notifications import Notice
@@ -52,7 +52,7 @@ class EventStatus(Shown):
 resource = Resource("events", "Where each event is on its way.")
 
 
-@resource.route("GET", "/api/v1/events/{id}")
+@resource.route("GET", "/api/v1/events/{id}", example=examples.EVENT_STATUS)
 def get_event(backends: Backends, by: Principal, *, id_: UUID) -> EventStatus:
     """Return where an event is: received, processed or dead, what it meant, what it led to, whether it is indexed."""
     signal = backends.reader.signal(by.tenant, id_)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import Pagination, Paging
 from functions.api.routes import Resource
@@ -54,7 +55,7 @@ class NoticePage(Shown):
 resource = Resource("notifications", "Notices and their deliveries.")
 
 
-@resource.route("GET", "/api/v1/notifications")
+@resource.route("GET", "/api/v1/notifications", example=examples.NOTIFICATIONS)
 def list_notifications(backends: Backends, tenant: str, *, query: Paging) -> NoticePage:
     """List notices, the newest first, each with every attempt to send it."""
     rows, total = backends.reader.notices(tenant, query.rows)

@@ -16,13 +16,14 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
 from events import cloudevent
 from events.errors import Refused
+from functions.domain import moment as moments
 from functions.domain.catalog import full_type
-from functions.domain.moment import moment
 from functions.domain.name import Text, tidy, tidy_contact
 
 
@@ -32,7 +33,7 @@ def _read(given: object) -> datetime:
         given = _LOST_PLUS.sub(r"\1+\2", given).upper()
     try:
         if isinstance(given, str | int | float) and not isinstance(given, bool):
-            return moment(given)
+            return moments.moment(given)
     except (ValueError, OverflowError):
         pass
     raise PydanticCustomError("time", "must be a date and time, or a Unix time in seconds or milliseconds")
@@ -41,7 +42,7 @@ def _read(given: object) -> datetime:
 #: The end of a time, a space, a zone.
 _LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})\Z")
 #: A date is its midnight.
-Moment = Annotated[datetime, BeforeValidator(_read)]
+Moment = Annotated[datetime, BeforeValidator(_read), WithJsonSchema(moments.SCHEMA)]
 
 _NO_CONTROL = re.compile(r"[^\x00-\x1f\x7f]*\Z")
 Model = TypeVar("Model", bound=BaseModel)
@@ -61,8 +62,8 @@ class Filters(Question):
     contactId: Annotated[Text, AfterValidator(tidy_contact)] | None = None  # noqa: N815 - the wire's name
     eventType: Annotated[Text, AfterValidator(full_type)] | None = None  # noqa: N815 - the wire's name
     signalType: Text | None = None  # noqa: N815 - the wire's name
-    since: Annotated[Moment | None, Field(alias="from")] = None
-    until: Annotated[Moment | None, Field(alias="to")] = None
+    since: Annotated[Moment | None, Field(alias="from", description="Included.")] = None
+    until: Annotated[Moment | None, Field(alias="to", description="Not included.")] = None
 
 
 def parsed(model: type[Model], arguments: Mapping[str, str]) -> Model:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -20,7 +20,21 @@ from functions.service.principal import Principal
 Operation = Callable[..., BaseModel]
 
 
-@dataclass(frozen=True, kw_only=True)
+class Example(NamedTuple):
+    """A request that the document shows, and its answer.
+
+    Args:
+        id: of the path.
+        query: parameter -> value.
+    """
+
+    answer: Any
+    id: str = ""
+    query: Mapping[str, Any] = {}
+    body: Any = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Route:
     """One operation of the API.
 
@@ -31,6 +45,8 @@ class Route:
             path. Its docstring describes it.
         scope: what a key must have.
         operator: whether the operator's key may call it as well. The operator has no tenant.
+        refuses: the statuses of problems that not every operation answers.
+        example: what the document shows.
     """
 
     method: str
@@ -38,6 +54,8 @@ class Route:
     operation: Operation
     scope: str
     operator: bool
+    refuses: Collection[int]
+    example: Example
 
     @cached_property
     def takes(self) -> Mapping[str, Any]:
@@ -85,12 +103,21 @@ class Resource:
     operator: bool = False
     routes: list[Route] = field(default_factory=list)
 
-    def route(self, method: str, path: str, *, scope: str = "") -> Callable[[Operation], Operation]:
+    def route(
+        self, method: str, path: str, *, example: Example, scope: str = "", refuses: Collection[int] = ()
+    ) -> Callable[[Operation], Operation]:
         """Declare the decorated function as the operation at ``path``; see :class:`Route`."""
 
         def declare(operation: Operation) -> Operation:
-            scoped = scope or self.scope
-            route = Route(method=method, path=path, operation=operation, scope=scoped, operator=self.operator)
+            route = Route(
+                method=method,
+                path=path,
+                operation=operation,
+                scope=scope or self.scope,
+                operator=self.operator,
+                refuses=refuses,
+                example=example,
+            )
             self.routes.append(route)
             return operation
 

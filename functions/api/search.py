@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from events.errors import Fault, Refused
+from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import Limit, read_cursor, write_cursor
 from functions.api.parameters import Filters
@@ -56,7 +57,7 @@ class SearchPage(Shown):
 resource = Resource("search", "Signals by the words of their events.")
 
 
-@resource.route("GET", "/api/v1/signals/search")
+@resource.route("GET", "/api/v1/signals/search", example=examples.SEARCH)
 def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> SearchPage:
     """Search signals by words and filters, with facets and days."""
     sought = words(query.q)

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class Shown(BaseModel):
     """An answer or a part of one. What its model does not declare is a bug, and is not sent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, json_schema_serialization_defaults_required=True
+    )
 
 
 #: RFC 3339, in UTC.

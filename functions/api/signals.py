@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
+from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import Pagination, Paging
 from functions.api.parameters import Filters, missing
@@ -69,7 +70,7 @@ class SignalList(Filters, Paging):
 resource = Resource("signals", "What each event meant.")
 
 
-@resource.route("GET", "/api/v1/signals")
+@resource.route("GET", "/api/v1/signals", example=examples.SIGNALS)
 def list_signals(backends: Backends, tenant: str, *, query: SignalList) -> SignalPage:
     """List signals, the newest first."""
     filters = {column: getattr(query, name) for name, column in FILTERS.items()}
@@ -83,7 +84,7 @@ def list_signals(backends: Backends, tenant: str, *, query: SignalList) -> Signa
     return SignalPage(data=[Signal(**row) for row in rows], pagination=Pagination.of(query.rows, total))
 
 
-@resource.route("GET", "/api/v1/signals/{id}")
+@resource.route("GET", "/api/v1/signals/{id}", example=examples.SIGNAL)
 def get_signal(backends: Backends, tenant: str, *, id_: UUID) -> SignalDetail:
     """Return one signal with its reasons and its event."""
     signal = backends.reader.signal(tenant, id_)

@@ -7,6 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 #: Unix times are read within these years. Other numbers are dates without separators, or in other units.
 _FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000-01-01, 2100-01-01
+#: What :func:`moment` reads, as JSON Schema.
+SCHEMA = {
+    "anyOf": [
+        {"type": "string", "format": "date-time", "maxLength": 64},
+        *({"type": "number", "minimum": _FIRST_S * unit, "exclusiveMaximum": _LAST_S * unit} for unit in (1, 1000)),
+    ]
+}
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?\Z")
 #: datetime.fromisoformat takes any character between date and time, digits too.
 _ISO = re.compile(r"[0-9]{4}(-?[0-9]{2}-?[0-9]{2}|-?W[0-9]{2}(-?[0-9])?)([Tt ].*)?\Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from unicodedata import normalize
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from events import cloudevent
@@ -50,5 +50,12 @@ def _checked(text: str) -> str:
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 _PRINTABLE = StringConstraints(min_length=1, pattern=cloudevent.PRINTABLE)
-Name = Annotated[str, _PRINTABLE, AfterValidator(_name)]
-Contact = Annotated[str, _PRINTABLE, AfterValidator(_contact)]
+#: A name as JSON Schema, with what :func:`_checked` refuses.
+SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_NAME,
+    "pattern": r"^(?!\s*\.{0,2}\s*$)[^\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]*$",
+}
+Name = Annotated[str, _PRINTABLE, AfterValidator(_name), WithJsonSchema(SCHEMA)]
+Contact = Annotated[str, _PRINTABLE, AfterValidator(_contact), WithJsonSchema(SCHEMA)]

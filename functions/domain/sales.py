@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events import cloudevent, content
 from events.cloudevent import CloudEvent
@@ -43,10 +43,10 @@ class SalesData(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    accountId: Name | None = None  # noqa: N815 - the wire's name
-    contactId: Contact | None = None  # noqa: N815 - the wire's name
-    userId: Name | None = None  # noqa: N815 - the wire's name
-    metadata: dict[str, Any] = {}
+    accountId: Annotated[Name | None, Field(description="Whose engagement it counts for.")] = None  # noqa: N815 - the wire's name
+    contactId: Annotated[Contact | None, Field(description="Who, at the account.")] = None  # noqa: N815 - the wire's name
+    userId: Annotated[Name | None, Field(description="Which of our representatives.")] = None  # noqa: N815 - the wire's name
+    metadata: Annotated[dict[str, Any], Field(description="Anything about the event, kept and searched.")] = {}
 
 
 class SalesEvent(NamedTuple):

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.resources import files
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -228,8 +227,10 @@ class FrontDoor:
         return {"memory": await self.admission.memory()}
 
     async def openapi(self) -> Answer:
-        """The description of these doors."""
-        return Answer(200, files("functions.ingest").joinpath("openapi.json").read_bytes())
+        """Answer with the description of these doors. It is made when it is first asked for, beside the event loop."""
+        from functions.ingest import description
+
+        return Answer(200, await asyncio.to_thread(description.openapi))
 
     def cors_headers(self, origin: str | None) -> dict[str, str]:
         """Return the headers that let a page of a configured origin read the answer."""

@@ -8,14 +8,24 @@ from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError, to_json
 
 from events import batch, cloudevent, http_binding, size
 from events.cloudevent import Message
 from events.content import canonical
 from events.errors import Fault, Refused
-from functions.domain.moment import moment
+from functions.domain import moment as moments
+from functions.domain import name as names
 from functions.domain.name import MAX_NAME, Contact, Name
 from functions.domain.sales import QUIET, TypeOf
 from functions.ingest import answer
@@ -97,14 +107,14 @@ def _moment(given: object) -> object:
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         return given  # which is no text, and is said to be none
     try:
-        return moment(given[:65] if isinstance(given, str) else given).isoformat()
+        return moments.moment(given[:65] if isinstance(given, str) else given).isoformat()
     except (ValueError, OverflowError) as exc:
         raise PydanticCustomError(
             "time", "must be an ISO 8601 date and time, or Unix time in seconds or milliseconds"
         ) from exc
 
 
-Moment = Annotated[str, BeforeValidator(_moment)]
+Moment = Annotated[str, BeforeValidator(_moment), WithJsonSchema(moments.SCHEMA)]
 
 
 def _text(given: object) -> object:
@@ -114,8 +124,9 @@ def _text(given: object) -> object:
 
 #: No number with so many digits is a name; writing a much longer one raises.
 _TOO_LONG = 10**MAX_NAME
-Id = Annotated[Name, BeforeValidator(_text)]
-ContactId = Annotated[Contact, BeforeValidator(_text)]
+_SCHEMA = WithJsonSchema({"anyOf": [names.SCHEMA, {"type": "integer"}]})
+Id = Annotated[Name, BeforeValidator(_text), _SCHEMA]
+ContactId = Annotated[Contact, BeforeValidator(_text), _SCHEMA]
 
 
 def _known(name: str, info: ValidationInfo[TypeOf]) -> str:
@@ -124,28 +135,28 @@ def _known(name: str, info: ValidationInfo[TypeOf]) -> str:
     return name
 
 
-class _Record(BaseModel):
-    """The body of ``POST /api/v1/events``; further members are data."""
+class Record(BaseModel):
+    """A sales event as plain JSON. Further members become members of the event's `data`."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    accountId: Id  # noqa: N815 - the wire's name
-    userId: Id  # noqa: N815 - the wire's name
-    contactId: ContactId | None = None  # noqa: N815 - the wire's name
+    accountId: Annotated[Id, Field(description="Whose engagement it counts for.")]  # noqa: N815 - the wire's name
+    userId: Annotated[Id, Field(description="Which of our representatives.")]  # noqa: N815 - the wire's name
+    contactId: Annotated[ContactId | None, Field(description="Who, at the account.")] = None  # noqa: N815 - the wire's name
     eventType: Annotated[Name, AfterValidator(_known)]  # noqa: N815 - the wire's name
-    timestamp: Moment
-    metadata: dict[str, Any] = {}
+    timestamp: Annotated[Moment, Field(description="When it happened; UTC where it names no zone.")]
+    metadata: Annotated[dict[str, Any], Field(description="Anything about the event, kept and searched.")] = {}
 
 
-class _AnyEvent(BaseModel):
-    """The body of ``POST /api/events``; further members are data."""
+class AnyEvent(BaseModel):
+    """An event of any type. Further members become members of the event's `data`."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    type: Name
+    type: Annotated[Name, Field(description="Any; one that nobody knows is kept, unscored.")]
     payload: Any
-    source: Name | None = None
-    occurredAt: Moment | None = None  # noqa: N815 - the wire's name
+    source: Annotated[Name | None, Field(description="What sent it.")] = None
+    occurredAt: Annotated[Moment | None, Field(description="When it happened.")] = None  # noqa: N815 - the wire's name
 
 
 #: Where the sender of a JSON door finds what a pointer into the event we made of its body means.
@@ -159,7 +170,7 @@ BESIDE = "beside"
 
 
 def _record(request: Request) -> tuple[Messages, Render]:
-    record = _parsed(_Record, request)
+    record = _parsed(Record, request)
     message = _event(
         _RECORD_NAMES,
         id=request.idempotency_key or _content_id(record),
@@ -173,7 +184,7 @@ def _record(request: Request) -> tuple[Messages, Render]:
 
 
 def _any_event(request: Request) -> tuple[Messages, Render]:
-    any_event = _parsed(_AnyEvent, request)
+    any_event = _parsed(AnyEvent, request)
     data, names = _any_data(any_event.payload, any_event.model_extra or {})
     derived = _content_id(any_event) if any_event.occurredAt else request.random_id()
     message = _event(

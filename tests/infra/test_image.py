@@ -137,7 +137,7 @@ def test_the_build_sees_every_source_of_every_part():
         "requirements.txt",
         "events/lua/settle.lua",
         "functions/adapters/redis/lua/admit.lua",
-        "functions/ingest/openapi.json",
+        "functions/api/docs.html",
         "functions/server.py",
     } <= seen
     assert {path.partition("/")[0] for path in seen} == {

@@ -1,0 +1,169 @@
+"""What the API's document shows as examples: requests that the tests send, and answers to them.
+
+The tenant is one named ``example`` that was sent the front door's examples (functions/ingest/description.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from events.cloudevent import event_id
+from functions.api.routes import Example
+
+_AT = "2026-01-05T10:00:00Z"
+_RECEIVED = "2026-01-05T10:00:01.250000Z"
+_PROCESSED = "2026-01-05T10:00:01.310000Z"
+#: The identity of the event ``1`` of ``/crm``.
+EVENT = event_id("example", "/crm", "1")
+_RULE = "0b7f6f0e-51c2-5d0f-9c57-3a4e9a4b8a10"
+_LETTER = "events:0:1767607201310-0"
+
+_ROW: dict[str, Any] = {
+    "id": EVENT,
+    "account_id": "acme",
+    "user_id": "sam",
+    "contact_id": "jane@acme.example",
+    "event_type": "io.sspp.demo.completed",
+    "signal_type": "high_intent",
+    "signal_score": 0.9,
+    "points": 60,
+    "timestamp": _AT,
+    "processed_at": _PROCESSED,
+    "metadata": {"minutes": 45},
+    "reasons": ["demo_completed is worth 0.90"],
+}
+_SENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "/crm",
+    "type": "io.sspp.demo.completed",
+    "time": _AT,
+    "data": {"accountId": "acme", "contactId": "jane@acme.example", "userId": "sam", "metadata": {"minutes": 45}},
+}
+_SIGNAL = {**_ROW, "event": _SENT}
+_FROM = {"source": "/crm", "source_id": "1", "received_at": _RECEIVED}
+_ONE_PAGE = {"page": 1, "limit": 20, "total": 1, "totalPages": 1}
+
+SIGNALS = Example(
+    query={"accountId": "acme", "eventType": "demo_completed", "from": "2026-01-01T00:00:00Z"},
+    answer={"data": [_SIGNAL], "pagination": _ONE_PAGE},
+)
+SIGNAL = Example(id=EVENT, answer={**_SIGNAL, **_FROM})
+SEARCH = Example(
+    query={"q": "high_intent", "accountId": "acme"},
+    answer={
+        "data": [
+            {
+                **_ROW,
+                "highlight": "io sspp demo completed <em>high</em> <em>intent</em> minutes 45",
+            }
+        ],
+        "total": 1,
+        "facets": {
+            "signal_type": {"high_intent": 1},
+            "event_type": {"io.sspp.demo.completed": 1},
+            "account_id": {"acme": 1},
+        },
+        "date_histogram": [{"date": "2026-01-05", "count": 1}],
+        "next_cursor": None,
+    },
+)
+
+_SCORES = {"account_id": "acme", "engagement": 63.2, "effort": 0.0, "band": "hot"}
+ACCOUNTS = Example(query={"limit": 20}, answer={"data": [_SCORES], "pagination": _ONE_PAGE})
+ACCOUNT = Example(
+    id="acme",
+    query={"at": _AT},
+    answer={
+        **_SCORES,
+        "trend": "rising",
+        "engagement_week_ago": 0.0,
+        "effort": 8.0,
+        "reasons": [
+            "1 x demo_completed: +60.0 points, the latest just now",
+            "1 x invoice.paid: +0.0 points, the latest just now",
+        ],
+        "effort_reasons": ["1 x email_sent: +5.0 points, the latest just now"],
+        "contributions": [
+            {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT},
+            {"event_type": "invoice.paid", "events": 1, "points_now": 0.0, "latest": _AT},
+        ],
+        "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
+        "model_version": "1",
+        "as_of": _AT,
+    },
+)
+
+_NOTICE: dict[str, Any] = {
+    "id": "7c0f3f1e-2f0b-5a44-8a3e-5d1f0a1b2c3d",
+    "kind": "rule",
+    "title": "a demo was completed",
+    "rule_id": _RULE,
+    "rule_version": 1,
+    "account_id": "acme",
+    "episode": 1,
+    "event_id": EVENT,
+    "engagement": 63.2,
+    "created_at": _PROCESSED,
+    "sent_at": "2026-01-05T10:00:02Z",
+    "recipient": "sales@example.com",
+    "next_attempt_at": None,
+    "digest_id": None,
+    "state": "sent",
+    "deliveries": [
+        {
+            "attempt": 1,
+            "at": "2026-01-05T10:00:02Z",
+            "channel": "email",
+            "recipient": "sales@example.com",
+            "delivered": True,
+            "answer": "250 accepted",
+        }
+    ],
+}
+NOTIFICATIONS = Example(query={"limit": 20}, answer={"data": [_NOTICE], "pagination": _ONE_PAGE})
+EVENT_STATUS = Example(
+    id=EVENT,
+    answer={
+        "id": EVENT,
+        "status": "processed",
+        **_FROM,
+        "delivered": True,
+        "attempts": None,
+        "processed_at": _PROCESSED,
+        "signal": _SIGNAL,
+        "rules_matched": [{"rule_id": _RULE, "rule_version": 1, "title": "a demo was completed"}],
+        "notices": [_NOTICE],
+        "indexed": True,
+        "dead_letter": None,
+    },
+)
+
+_DEAD: dict[str, Any] = {
+    "id": _LETTER,
+    "channel": "events",
+    "tenant": "example",
+    "type": "io.sspp.demo.completed",
+    "source": "/crm",
+    "source_id": "1",
+    "event_id": EVENT,
+    "reason": "/data/accountId: is required, unless subject is account/<id>",
+    "status": 422,
+    "attempts": 1,
+    "first_at": _RECEIVED,
+    "last_at": _RECEIVED,
+    "edited": False,
+}
+_SELECTED = {"channel": "events", "reason": "accountId", "to": "2026-12-31T00:00:00Z"}
+_NONE_LEFT = {"skipped": 0, "remaining": 0, "next_cursor": None}
+DEAD_LETTERS = Example(
+    query={"channel": "events", "reason": "accountId"}, answer={"data": [_DEAD], "next_cursor": None}
+)
+DEAD_LETTER = Example(
+    id=_LETTER, answer={**_DEAD, "event": {**_SENT, "data": {}, "sspptenant": "example", "ssppreceived": _RECEIVED}}
+)
+EDIT = Example(id=_LETTER, body={"data": _SENT["data"]}, answer={"id": _LETTER, "edited": True})
+REDRIVE = Example(id=_LETTER, answer={"redriven": 1})
+REDRIVE_SELECTED = Example(body=_SELECTED, answer={"redriven": 1, **_NONE_LEFT})
+PURGE = Example(id=_LETTER, answer={"purged": 1})
+PURGE_SELECTED = Example(body=_SELECTED, answer={"purged": 1, **_NONE_LEFT})

@@ -1,0 +1,149 @@
+"""The API's document and the pages that show it: what is in there exists, what exists is in there, examples work."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from events.keyspace import dead_key
+from functions.api import docs, examples
+from functions.api.app import PAGES
+from functions.ingest.description import EVENT
+from functions.ingest.doors import DOORS
+from tests.e2e.conftest import Installation
+from tests.servers import tenant
+from tests.servers.document import Document
+from tests.servers.parts import until
+
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+LETTERS = "/api/v1/dead-letters"
+#: What is another one each time: what is drawn, when it was, what fades until now, how the search cuts texts, and how
+#: many dead letters there are of those that this test makes.
+FLEETING = {
+    *("processed_at", "received_at", "created_at", "sent_at", "at", "first_at", "last_at"),
+    *("id", "rule_id", "engagement", "band", "highlight", "redriven", "purged"),
+}
+
+
+@pytest.fixture(scope="module")
+def api(installation: Installation) -> Iterator[httpx.Client]:
+    """The API to the tenant of the examples."""
+    rule = tenant.rule("a demo was completed", 'event.type == "demo_completed"', "sales@example.com")
+    key = installation.tenant("example", rule)
+    with httpx.Client(base_url=installation.parts["api"].url, headers={"x-api-key": key}, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def document(api: httpx.Client) -> Document:
+    return Document(api.get("/openapi.json", headers={"x-api-key": ""}).json())
+
+
+@pytest.fixture
+def letter(installation: Installation) -> Iterator[Callable[[], str]]:
+    """Writes a dead letter as the dispatcher does, of an event without an account; returns its id."""
+    stamps = {"sspptenant": "example", "ssppreceived": "2026-01-05T10:00:01.250000Z"}
+    fields: Any = {
+        "event": json.dumps({**EVENT, "data": {}, **stamps}),
+        "reason": "/data/accountId: is required, unless subject is account/<id>",
+        "status": 422,
+        "tenant": "example",
+        "attempts": 1,
+        "first": 1_767_607_201_310,
+        "last": 1_767_607_201_310,
+    }
+    with redis.Redis.from_url(installation.redis_url, decode_responses=True) as client:
+        yield lambda: f"events:0:{client.xadd(dead_key('events', 0), fields)}"
+        client.delete(dead_key("events", 0))
+
+
+def told(api: httpx.Client) -> dict[str, Any]:
+    """Where the event of the examples is."""
+    found: dict[str, Any] = api.get(f"/api/v1/events/{examples.EVENT}").json()
+    return found
+
+
+def test_every_example_is_answered_as_the_document_says(
+    letter: Callable[[], str], api: httpx.Client, document: Document
+) -> None:
+    requests = list(document.requests())
+    for request in (each for each in requests if each.path in DOORS):
+        answer = request.sent(api)
+        assert answer.is_success, (request, answer.text)
+        document.check(request.operation, answer)
+    until(
+        lambda: told(api).get("indexed", False) and [each["state"] for each in told(api)["notices"]] == ["sent"],
+        within_s=20,
+        what="the example is processed, and its notice sent",
+    )
+    for request in (each for each in requests if each.path not in DOORS):
+        made = letter() if request.path.startswith(LETTERS) else ""
+        answer = request.sent(api, **({"id": made} if made and "{id}" in request.path else {}))
+        assert answer.is_success, (request, answer.text)
+        document.check(request.operation, answer)
+        shown = request.operation["responses"]["200"]["content"]
+        if request.path not in PAGES and "application/json" in shown:
+            (example,) = shown["application/json"]["examples"].values()
+            assert {answer.json().get(name, 1) > 0 for name in ("redriven", "purged")} == {True}
+            assert lasting(answer.json()) == lasting(example["value"]), request.path
+
+
+def lasting(answer: Any) -> Any:
+    """An answer without what is drawn, or depends on when it is asked for."""
+    if isinstance(answer, dict):
+        return {name: lasting(value) for name, value in answer.items() if name not in FLEETING}
+    return [lasting(each) for each in answer] if isinstance(answer, list) else answer
+
+
+def test_every_operation_exists_and_no_other_method_of_its_path_does(api: httpx.Client, document: Document) -> None:
+    described = {(path, method) for path, method, _ in document.operations()}
+    for path in {path for path, _ in described}:
+        real = path.format(id="x", file="start.js")
+        fits = {method for other, method in described if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", other), real)}
+        for method in METHODS:
+            status = api.request(method, real, headers={"x-api-key": "sspp_unknown"}).status_code
+            assert (status == 405) == (method not in fits), (method, path, status)
+
+
+def test_what_is_secured_says_so_and_nothing_else_needs_a_key(api: httpx.Client, document: Document) -> None:
+    for path, method, operation in document.operations():
+        answer = api.request(method, path.format(id="x", file="start.js"), headers={"x-api-key": ""})
+        assert (answer.status_code == 401) == bool(operation["security"]), (method, path, answer.status_code)
+        assert all(
+            f"`{scope}`" in operation["description"]
+            for needed in operation["security"]
+            for scopes in needed.values()
+            for scope in scopes
+        )
+
+
+def test_the_page_loads_only_what_is_served_here_and_its_policy_allows_no_more(api: httpx.Client) -> None:
+    anybody = {"x-api-key": ""}
+    page = api.get(docs.PATH, headers=anybody)
+    assert api.get(f"{docs.PATH}/", headers=anybody).text == page.text
+    policy = dict(each.strip().split(" ", 1) for each in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert not re.search(r"<script(?![^>]*src=)|<style| style=| on\w+=", page.text), "nothing is inline"
+    types = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert {f"{docs.PATH}/swagger-ui-bundle.js", f"{docs.PATH}/swagger-ui.css"} < set(loaded) < set(docs.FILES)
+    for path in loaded:
+        answer = api.get(path, headers=anybody)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"].startswith(types[re.findall(r"\.\w+$", path)[0]])
+    script = api.get(f"{docs.PATH}/start.js", headers=anybody).text
+    assert "https://" not in script
+    for path in (*loaded, docs.PATH, "/openapi.json", "/health", "/ready", "/live"):
+        head, got = api.head(path, headers=anybody), api.get(path, headers=anybody)
+        assert (head.status_code, head.content, head.headers["content-type"]) == (
+            200,
+            b"",
+            got.headers["content-type"],
+        )
