@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from functions.domain.explain import Contribution
@@ -14,6 +15,9 @@ from functions.domain.outbox import Key
 from functions.domain.plan import OwnEventType
 from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument
 from functions.domain.signal import Signal
+
+if TYPE_CHECKING:  # the engine brings the library of conditions, which only process needs
+    from functions.domain.engine import Changes, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,8 @@ class Recorded:
         notices: ``(tenant, signal)`` -> the notices it led to that somebody is to get.
     """
 
-    contents: Mapping[tuple[str, str], bytes | None]
-    notices: Mapping[tuple[str, str], Sequence[UUID]]
+    contents: dict[tuple[str, str], bytes | None]
+    notices: dict[tuple[str, str], list[UUID]]
 
     def differs(self, signal: Signal) -> bool:
         """Whether the signal's identity was recorded with other content."""
@@ -35,8 +39,43 @@ class Recorded:
         return content is not None and content != event.content
 
 
+class Inserted(NamedTuple):
+    """What came of inserting a batch's signals.
+
+    Args:
+        new: those that were not there yet, each once, in the order they came.
+        recorded: what is on record for the whole batch so far: of the new ones their contents alone.
+    """
+
+    new: Sequence[Signal]
+    recorded: Recorded
+
+
+class Batch(Protocol):
+    """What is written of one batch: all of it, or nothing where an error leaves the ``with``.
+
+    Every method raises :class:`Unavailable` when the store cannot be reached; the whole batch again is safe.
+    """
+
+    def insert(self, signals: Sequence[Signal]) -> Inserted:
+        """Store ``signals``. Of those with one identity the first is stored; later ones change nothing."""
+
+    def lock(self, signals: Sequence[Signal]) -> State:
+        """Return the accounts and rules of new signals. Others wait for these accounts until the batch ends."""
+
+    def write(self, changes: Changes, signals: Sequence[Signal]) -> Collection[UUID]:
+        """Write what new signals have changed, and count them against their tenants' months.
+
+        Returns:
+            The notices that were not on record before.
+        """
+
+
 class SignalStore(Protocol):
     """Signals, account scores, episodes and notices, changed together."""
+
+    def batch(self) -> AbstractContextManager[Batch]:
+        """Begin a batch."""
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
         """Give the event types that ``tenants`` have defined: tenant -> type -> definition.
@@ -52,15 +91,6 @@ class SignalStore(Protocol):
 
         Raises:
             Unavailable: the store could not be reached.
-        """
-
-    def record(self, signals: Sequence[Signal]) -> Recorded:
-        """Store ``signals``, advance their accounts' scores, ask the rules and write notices: all or nothing.
-
-        Of signals with one identity the first is stored; later ones change nothing, whatever their content.
-
-        Raises:
-            Unavailable: the store could not be reached; the same call again is safe.
         """
 
     def ping(self) -> None:

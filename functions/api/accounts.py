@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from functions.adapters.postgres.account_lists import Choice
 from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import Pagination, Paging
@@ -15,8 +16,9 @@ from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
 from functions.domain import score
+from functions.domain.catalog import Side
 from functions.domain.explain import Explanation
-from functions.domain.name import tidy
+from functions.domain.name import Text, tidy
 from functions.domain.signal import instant
 
 
@@ -31,6 +33,16 @@ class AccountAt(Question):
     """When an account is looked at."""
 
     at: Annotated[Moment, AfterValidator(_not_before_1970)] | None = None
+
+
+class AccountChoice(Paging):
+    """Which accounts are listed, and how they are ranked."""
+
+    band: Literal["hot", "warm", "cool", "cold"] | None = None
+    side: Annotated[Side | None, Field(description="Only accounts with points left of this side.")] = None
+    q: Annotated[Text | None, Field(description="How the account's id begins, in any case.")] = None
+    changedSince: Annotated[Moment | None, Field(description="Only accounts changed then or later.")] = None  # noqa: N815 - the wire's name
+    sortBy: Literal["engagement", "effort"] = "engagement"  # noqa: N815 - the wire's name
 
 
 Score = Annotated[float, Field(ge=0, le=100)]
@@ -78,9 +90,16 @@ resource = Resource("accounts", "Scores of accounts and their reasons.")
 
 
 @resource.route("GET", "/api/v1/accounts", example=examples.ACCOUNTS)
-def list_accounts(backends: Backends, tenant: str, *, query: Paging) -> AccountPage:
-    """List accounts by engagement now, the highest first."""
-    rows, total = backends.reader.accounts(tenant, backends.now(), query.rows)
+def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> AccountPage:
+    """List accounts by a score now, the highest first."""
+    choice = Choice(
+        by="buyer" if query.sortBy == "engagement" else "rep",
+        band=query.band,
+        active=query.side,
+        prefix=query.q,
+        changed_since=query.changedSince,
+    )
+    rows, total = backends.reader.accounts(tenant, backends.now(), query.rows, choice)
     return AccountPage(data=[Ranked(**row) for row in rows], pagination=Pagination.of(query.rows, total))
 
 
@@ -88,7 +107,7 @@ def list_accounts(backends: Backends, tenant: str, *, query: Paging) -> AccountP
 def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) -> Account:
     """Return both scores of an account, now or as they were, with their reasons."""
     at = query.at or backends.now()
-    id_, explained = _explained(backends, tenant, id_, at, past=query.at is not None)
+    id_, explained = _explained(backends, tenant, id_, at)
     buyer, rep = explained["buyer"], explained["rep"]
     return Account(
         account_id=id_,
@@ -106,10 +125,10 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
     )
 
 
-def _explained(backends: Backends, tenant: str, id_: str, at: datetime, *, past: bool) -> tuple[str, Any]:
+def _explained(backends: Backends, tenant: str, id_: str, at: datetime) -> tuple[str, Any]:
     """Find an account as it is spelt in the path, else in the one spelling that names have now."""
     for spelt in dict.fromkeys((id_, tidy(id_))):
-        if (explained := backends.reader.explained(tenant, spelt, at, past=past)) is not None:
+        if (explained := backends.reader.explained(tenant, spelt, at)) is not None:
             return spelt, explained
     raise missing("account")
 

@@ -10,17 +10,15 @@ from typing import NamedTuple
 from functions.domain import score
 from functions.domain.catalog import Side
 from functions.domain.condition import Facts
+from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations, RuleKey, Trouble
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import NEVER, Episode, Rule
 from functions.domain.sales import SalesEvent
-from functions.domain.score import Slot
+from functions.domain.score import Slot, Sum, Sums
 from functions.domain.signal import Signal
 
 #: (tenant, account)
 AccountKey = tuple[str, str]
-#: (tenant, rule)
-RuleKey = tuple[str, str]
-
 
 #: The moment of an account before its first event.
 NEVER_MOVED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,32 +33,22 @@ class Account:
             score: they already hold what happened later.
     """
 
-    sums: dict[Slot, int] = field(default_factory=dict)
+    sums: dict[Slot, Sum] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
     as_of: datetime = NEVER_MOVED
 
 
 @dataclass(slots=True)
 class State:
-    """What is known before a batch: its accounts, as far as they are not new, and the rules of its tenants."""
+    """What is known before a batch: its accounts, as far as they are not new, and the rules of its tenants.
+
+    Args:
+        unusable: rules that were saved before their like was refused.
+    """
 
     accounts: dict[AccountKey, Account]
     rules: Mapping[str, Sequence[Rule]]
-
-
-@dataclass(slots=True)
-class Trouble:
-    """What was wrong with a rule in a batch.
-
-    Args:
-        unanswered: how many evaluations had no answer, and so counted as false.
-        why: the reason of the last of them.
-        stopped: why the rule is switched off, or None.
-    """
-
-    unanswered: int = 0
-    why: str | None = None
-    stopped: str | None = None
+    unusable: Mapping[RuleKey, Trouble] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,71 +58,6 @@ class Changes:
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     troubles: dict[RuleKey, Trouble] = field(default_factory=dict)
-
-
-class Clocks(NamedTuple):
-    """Two clocks in seconds: one that is cheap to read, and the processor time of this thread."""
-
-    wall_s: Callable[[], float]
-    cpu_s: Callable[[], float]
-
-
-#: Without clocks no budget is ever used up.
-STOPPED_CLOCKS = Clocks(lambda: 0.0, lambda: 0.0)
-
-#: Seconds of processor time for one evaluation of a rule, for all of a rule's in a batch (a rule that takes more is
-#: switched off), and for all of a tenant's in a batch (beyond it, its conditions about data have no answer). An
-#: accepted condition takes milliseconds for the largest event: functions/domain/condition.py.
-EVALUATION_S, RULE_S, TENANT_S = 0.02, 0.1, 0.2
-#: An evaluation that takes longer by the wall clock has processor time measured from then on.
-SUSPICIOUS_S = 0.002
-
-
-@dataclass(slots=True)
-class _Evaluations:
-    """The evaluations of one tenant's rules in a batch: keeps the budget, and counts those without an answer."""
-
-    clocks: Clocks
-    rules: list[Rule]
-    troubles: dict[RuleKey, Trouble]
-    watched: bool = False
-    spent: dict[str, float] = field(default_factory=dict)
-
-    def holds(self, rule: Rule, facts: Facts) -> bool:
-        """Whether the rule's condition is true of ``facts``; without an answer it is not, which is counted."""
-        condition = rule.condition
-        answer = self._measured(rule, facts) if condition.reads_data else condition.answer(facts)
-        if answer is True or answer is False:
-            return answer
-        trouble = self._trouble(rule)
-        trouble.unanswered += 1
-        trouble.why = answer
-        return False
-
-    def _measured(self, rule: Rule, facts: Facts) -> bool | str:
-        if self.watched:
-            return self._within_budget(rule, facts)
-        started = self.clocks.wall_s()
-        answer = rule.condition.answer(facts)
-        self.watched = self.clocks.wall_s() - started > SUSPICIOUS_S
-        return answer
-
-    def _within_budget(self, rule: Rule, facts: Facts) -> bool | str:
-        if sum(self.spent.values()) > TENANT_S:
-            return f"the tenant's rules had used up their {TENANT_S} s of a batch"
-        _ = facts.converted  # once for all rules: on nobody's bill
-        started = self.clocks.cpu_s()
-        answer = rule.condition.answer(facts)
-        took = self.clocks.cpu_s() - started
-        total = self.spent[rule.id] = self.spent.get(rule.id, 0.0) + took
-        for spent, most, what in ((took, EVALUATION_S, "one event"), (total, RULE_S, "one batch")):
-            if spent > most:
-                self._trouble(rule).stopped = f"took {spent:.3f} s of processor time for {what}, more than {most} s"
-                self.rules = [each for each in self.rules if each.id != rule.id]
-        return answer
-
-    def _trouble(self, rule: Rule) -> Trouble:
-        return self.troubles.setdefault((rule.tenant_id, rule.id), Trouble())
 
 
 class Question(NamedTuple):
@@ -147,8 +70,8 @@ class Question(NamedTuple):
     """
 
     signal: Signal
-    sums: Mapping[Slot, int]
-    added: tuple[Slot, int]
+    sums: Sums
+    added: tuple[Slot, Sum]
     at: datetime
     late: bool
 
@@ -160,9 +83,9 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
     which notices there are depends on the events and their order alone, not on how they were batched. An event that
     others overtook may begin fewer episodes than in its turn, never more: see :func:`_may_tell`.
     """
-    changes = Changes()
+    changes = Changes(troubles=dict(state.unusable))
     asked = {tenant: _asked(rules) for tenant, rules in state.rules.items()}
-    evaluations = {t: _Evaluations(clocks, list(rules), changes.troubles) for t, rules in state.rules.items()}
+    evaluations = {t: Evaluations(clocks, list(rules), changes.troubles) for t, rules in state.rules.items()}
     for signal in signals:
         event = signal.event
         key = (event.tenant_id, event.account_id)
@@ -171,9 +94,9 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
         at, late = event.received_at, False
         if at < account.as_of:
             at, late = account.as_of, True
-        moved = bool(amount)
-        if amount:
-            account.sums[slot] = account.sums.get(slot, 0) + amount
+        moved = bool(amount.total)
+        if moved:
+            score.add(account.sums, slot, amount)
         if event.tenant_id in asked:
             question = Question(signal, account.sums, added, at, late)
             facts = Facts(_facts(asked[event.tenant_id], question))
@@ -181,11 +104,15 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
         if moved and not event.nobodys:
             account.as_of = at
             changes.accounts[key] = account
+    for account in changes.accounts.values():
+        account.sums = score.kept(account.sums)
+    # Of events without an account several may lead to one notice: it is the first one's.
+    changes.notices = list({notice.id: notice for notice in reversed(changes.notices)}.values())[::-1]
     return changes
 
 
 def _ask(
-    question: Question, facts: Facts, episodes: dict[str, Episode], evaluations: _Evaluations, notices: list[Notice]
+    question: Question, facts: Facts, episodes: dict[str, Episode], evaluations: Evaluations, notices: list[Notice]
 ) -> bool:
     """Evaluate a tenant's rules; update ``episodes`` and add the notices that are due.
 
@@ -254,7 +181,7 @@ def _facts(names: Iterable[str], question: Question) -> dict[str, object]:
     return {name: _FACTS[name](question) for name in names}
 
 
-def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evaluations: _Evaluations) -> Episode:
+def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evaluations: Evaluations) -> Episode:
     """How a rule stands with an account after an event.
 
     An account cools down in silence, when no event comes. So an open episode is evaluated twice: with what this
@@ -264,10 +191,11 @@ def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evalua
     if not holds and not before.open:
         return before
     if holds and before.open:
-        slot, amount = question.added
-        if not amount or _SHOWN_AS[slot[0]] not in rule.condition.asks:
+        slot, added = question.added
+        if not added.total or _SHOWN_AS[slot.side] not in rule.condition.asks:
             return before  # no fact it reads has changed
-        earlier = question._replace(sums={**question.sums, slot: question.sums[slot] - amount})
+        now = question.sums[slot]
+        earlier = question._replace(sums={**question.sums, slot: now._replace(total=now.total - added.total)})
         if evaluations.holds(rule, Facts(_facts(rule.condition.asks, earlier))):
             return before
     cooldown = timedelta(hours=rule.definition.cooldownHours)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from functions.domain.catalog import EVENT_TYPES
+from functions.domain import score
+from functions.domain.catalog import EVENT_TYPES, Side
+from functions.domain.score import Sums
+
+#: What a score is compared with to tell its trend.
+TREND_SPAN = timedelta(days=7)
+#: Points that nobody sees: a type that has faded to less is not named.
+_FADED = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,35 @@ class Explanation:
     score: float
     score_week_ago: float
     contributions: Sequence[Contribution]
+
+
+def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
+    """Return what an account's score of ``side`` is made of at ``at``, the strongest first.
+
+    Args:
+        sums: of events until ``at``.
+    """
+    left = {name: points for name, points in score.points_by_type(sums, side, at).items() if abs(points) >= _FADED}
+    found = []
+    for name in sorted(left, key=lambda name: (-abs(left[name]), name)):
+        of = [each for slot, each in sums.items() if (slot.type, slot.side) == (name, side)]
+        latest = score.moment(max(each.latest for each in of))
+        found.append(Contribution(name, sum(each.events for each in of), latest, left[name]))
+    return found
+
+
+def explained(sums: Sums, week_ago: Sums, side: Side, at: datetime) -> Explanation:
+    """Explain an account's score of ``side`` at ``at``.
+
+    Args:
+        sums: of events until ``at``.
+        week_ago: of events until a week before.
+    """
+    return Explanation(
+        score=score.shown(score.points(sums, side, at)),
+        score_week_ago=score.shown(score.points(week_ago, side, at - TREND_SPAN)),
+        contributions=contributions(sums, side, at),
+    )
 
 
 def ago(then: datetime, now: datetime) -> str:

@@ -1,9 +1,10 @@
 """Account scores that fade: exact sums that do not depend on the order or grouping of events.
 
-Half-lives differ by event type, so an account has one sum per side and half-life. Instead of fading the sum
-as time passes, each event is added at its worth *at the beginning of an era* (32 half-lives), grown by the
+An account has one sum per event type, so that what it adds up to is explained by the same numbers. Instead of fading
+the sum as time passes, each event is added at its worth *at the beginning of an era* (32 half-lives), grown by the
 time since; reading divides by the growth up to now. Adding is one integer addition, in any order, and the
 numbers stay small: what one event adds is below 2^63. Source of the idea: forward decay, Cormode et al., ICDE 2009.
+PostgreSQL adds up signals in the same way: the functions score_era and score_amount in its schema.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from functions.domain.catalog import EventType, Side
 
@@ -24,7 +26,7 @@ K = 60.0
 LANDMARK = datetime(2025, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: Microseconds a day.
-_DAY = timedelta(days=1) // _MICROSECOND
+DAY_US = timedelta(days=1) // _MICROSECOND
 #: How long an era is.
 ERA_HALF_LIVES = 32
 #: Sums are kept in 2^-20 points, so that rounding stays below a millionth of a point an event.
@@ -37,32 +39,88 @@ _MOST_GROWTH = 900
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
 
 
-#: Which of an account's sums: its side, half-life in days and era.
-Slot = tuple[Side, int, int]
+class Slot(NamedTuple):
+    """Which of an account's sums. A type of a tenant's own may have changed its side or its half-life."""
+
+    type: str
+    side: Side
+    half_life_days: int
+    era: int
 
 
-def contribution(kind: EventType, at: datetime) -> tuple[Slot, int]:
-    """What an event at ``at`` adds, and to which sum."""
-    half_lives = _since_landmark(at) / (kind.half_life_days * _DAY)
+class Sum(NamedTuple):
+    """What the events of one slot add up to.
+
+    Args:
+        total: whole, in 2^-20 points as of the era's beginning.
+        events: how many there were.
+        latest: when the last of them occurred, in microseconds since ``LANDMARK``.
+    """
+
+    total: int
+    events: int
+    latest: int
+
+
+#: All sums of an account.
+Sums = Mapping[Slot, Sum]
+
+
+def contribution(kind: EventType, at: datetime) -> tuple[Slot, Sum]:
+    """Return what an event at ``at`` adds, and to which sum."""
+    since = since_landmark(at)
+    half_lives = since / (kind.half_life_days * DAY_US)
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
-    return (kind.side, kind.half_life_days, era), round(kind.points * growth)
+    return Slot(kind.type, kind.side, kind.half_life_days, era), Sum(round(kind.points * growth), 1, since)
 
 
-def by_slot(sums: Iterable[tuple[Side, int, int, int]]) -> dict[Slot, int]:
-    """An account's sums, listed as ``(side, half-life, era, total)``, by slot."""
-    return {(side, half_life_days, era): total for side, half_life_days, era, total in sums}
+def add(sums: dict[Slot, Sum], slot: Slot, added: Sum) -> None:
+    """Add to one of ``sums``, in any order with the same result."""
+    before = sums.get(slot)
+    if before is not None:
+        total, events, latest = before
+        added = Sum(total + added.total, events + added.events, max(latest, added.latest))
+    sums[slot] = added
 
 
-def points(sums: Mapping[Slot, int], side: Side, at: datetime) -> float:
-    """The raw points of one side at ``at``, everything faded to then."""
-    days = _since_landmark(at) / _DAY
-    parts = []
-    for (of, half_life, era), total in sums.items():
-        if of == side:
-            growth = era * ERA_HALF_LIVES - FRACTION_BITS - days / half_life
-            parts.append(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
-    return math.fsum(parts)
+def kept(sums: dict[Slot, Sum]) -> dict[Slot, Sum]:
+    """Return ``sums`` without those whose era ended 32 half-lives before the newest event: nothing is left of them.
+
+    Which ones stay depends on all events there were and on no order: what is dropped would be dropped again.
+    """
+    newest = max((each.latest for each in sums.values()), default=0)
+    return {
+        slot: each
+        for slot, each in sums.items()
+        if (slot.era + 2) * ERA_HALF_LIVES * slot.half_life_days * DAY_US > newest
+    }
+
+
+def from_rows(rows: Iterable[tuple[str, Side, int, int, int, int, int]]) -> dict[Slot, Sum]:
+    """Return sums from their stored form, a slot and its sum in one list each."""
+    return {Slot(*row[:4]): Sum(*row[4:]) for row in rows}
+
+
+def points(sums: Sums, side: Side, at: datetime) -> float:
+    """Return the raw points of one side at ``at``, everything faded to then."""
+    days = since_landmark(at) / DAY_US
+    return math.fsum(_faded(slot, each.total, days) for slot, each in sums.items() if slot.side == side)
+
+
+def points_by_type(sums: Sums, side: Side, at: datetime) -> dict[str, float]:
+    """Return what each event type adds to the raw points of one side at ``at``."""
+    days = since_landmark(at) / DAY_US
+    found: dict[str, float] = {}
+    for slot, each in sums.items():
+        if slot.side == side:
+            found[slot.type] = found.get(slot.type, 0.0) + _faded(slot, each.total, days)
+    return found
+
+
+def _faded(slot: Slot, total: int, days: float) -> float:
+    growth = slot.era * ERA_HALF_LIVES - FRACTION_BITS - days / slot.half_life_days
+    return total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH)
 
 
 def shown(raw_points: float) -> float:
@@ -81,6 +139,11 @@ def trend(score_now: float, score_before: float) -> str:
     return "rising" if change >= 5 else "falling" if change <= -5 else "steady"
 
 
-def _since_landmark(at: datetime) -> int:
-    """Microseconds, so that what follows is a division of whole numbers: fast, and rounded once."""
+def since_landmark(at: datetime) -> int:
+    """Return microseconds, so that what follows is a division of whole numbers: fast, and rounded once."""
     return (at - LANDMARK) // _MICROSECOND
+
+
+def moment(since_landmark_us: int) -> datetime:
+    """Return the moment that so many microseconds since ``LANDMARK`` are."""
+    return LANDMARK + since_landmark_us * _MICROSECOND

@@ -9,7 +9,9 @@ from events.answer import Reply, Result
 from events.cloudevent import CloudEvent
 from events.errors import Refused
 from events.failpoint import reach
+from functions.domain import engine
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.evaluation import Clocks
 from functions.domain.plan import OwnEventType, event_type
 from functions.domain.platform_events import TICK, UNSENT_FOR, UNSENT_UNTIL, due, signal_recorded
 from functions.domain.sales import TENANT, sales_event
@@ -23,17 +25,35 @@ OTHER_CONTENT = Refused(
 )
 
 
-def process(events: Sequence[CloudEvent], store: SignalStore) -> list[Result]:
+def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks) -> list[Result]:
     """Record a batch and answer each event with the signal and the notices it led to, a tick with forgotten ones.
+
+    Args:
+        clocks: what the evaluation of rules is measured by.
 
     Raises:
         Unavailable: nothing was recorded; the same batch again is safe.
     """
     own = store.own_event_types(_tenants_with_own_types(events))
     read = [_read(event, own) for event in events]
-    recorded = store.record([signal for signal in read if isinstance(signal, Signal)])
+    recorded = record([signal for signal in read if isinstance(signal, Signal)], store, clocks)
     reach("process.committed")
     return [_result(what, recorded, store) for what in read]
+
+
+def record(signals: Sequence[Signal], store: SignalStore, clocks: Clocks) -> Recorded:
+    """Store signals, advance their accounts' scores, evaluate the rules and write notices: all or nothing."""
+    if not signals:
+        return Recorded({}, {})
+    with store.batch() as batch:
+        new, recorded = batch.insert(signals)
+        if new:  # last: others wait for the accounts that this locks
+            changes = engine.advance(batch.lock(new), new, clocks)
+            first = batch.write(changes, new)
+            for notice in changes.notices:
+                if notice.id in first and not notice.quiet:
+                    recorded.notices.setdefault((notice.tenant_id, notice.event_id), []).append(notice.id)
+    return recorded
 
 
 def _tenants_with_own_types(events: Sequence[CloudEvent]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from functools import cache
 
 import flask
@@ -12,6 +13,7 @@ from events import log
 from events.settings import ProcessSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.domain.evaluation import Clocks
 from functions.process import handler
 from functions.web.batch import BatchFunction
 
@@ -22,12 +24,13 @@ def _function() -> BatchFunction:
     settings = ProcessSettings.read(os.environ)
     log.configure(settings.log_level)
     store = PostgresSignalStore(Database(settings.database_url))
+    clocks = Clocks(time.perf_counter, time.thread_time)
     # What is there by now stays, and a batch's objects go by themselves: the collector has little to look for.
     gc.freeze()
     gc.set_threshold(100_000)
     return BatchFunction(
         "process",
-        handle=lambda events: handler.process(events, store),
+        handle=lambda events: handler.process(events, store, clocks),
         pings={"postgresql": store.ping},
         tokens=settings.delivery_tokens,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -100,6 +101,38 @@ def test_an_account_is_shown_as_it_was(platform: Platform) -> None:
     assert asked(demo)["reasons"] == ["1 x demo_completed: +60.0 points, the latest just now"]
     present = asked(None)
     assert asked(datetime.fromisoformat(present["as_of"])) == present
+
+
+def test_accounts_are_listed_by_what_is_asked_for(platform: Platform) -> None:
+    hot, cool, busy = (f"{name}-{uuid4().hex}" for name in ("Hot", "cool", "busy"))
+    for account, kind in (
+        (hot, "demo_completed"),
+        (cool, "email_clicked"),
+        (cool, "email_clicked"),
+        (busy, "call_made"),
+    ):
+        sent(platform, event(type=kind, data={"accountId": account}))
+    ours = {hot, cool, busy}
+
+    def found(**query: str) -> list[str]:
+        answer = platform.api.get("/api/v1/accounts", params={"limit": "100", **query})
+        assert answer.status_code == 200, answer.text
+        return [row["account_id"] for row in answer.json()["data"] if row["account_id"] in ours]
+
+    assert found() == [hot, cool, busy]
+    assert found(sortBy="effort")[0] == busy
+    assert found(band="hot") == [hot]
+    assert found(band="cold") == [busy]
+    assert found(side="rep") == [busy]
+    assert found(q="HOT-") == [hot]
+    assert set(found(changedSince="2026-01-01")) == ours
+    assert found(changedSince="2100-01-01") == []
+
+
+@pytest.mark.parametrize("wrong", ["band=lukewarm", "side=both", "sortBy=name", "changedSince=soon", "at=2026-01-01"])
+def test_accounts_that_cannot_be_meant_are_a_bad_request(platform: Platform, wrong: str) -> None:
+    answer = platform.api.get(f"/api/v1/accounts?{wrong}")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, f"/{wrong.partition('=')[0]}")
 
 
 @pytest.mark.parametrize("at", ["1969-12-31T23:59:59Z", "soon", "", "0001-01-01", "9999-12-31T23:59:59-14:00"])

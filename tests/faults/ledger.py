@@ -198,11 +198,11 @@ def _compare_sums(
     """The sums are what the signals add up to: nothing was counted twice or left out."""
     expected: Counter[tuple[Any, ...]] = Counter()
     for row in stored:
-        slot, amount = contribution(EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"]))
-        expected[row["tenant_id"], row["account_id"], *slot] += amount
-    sql = "SELECT tenant_id, account_id, sums FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
+        slot, added = contribution(EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"]))
+        expected[row["tenant_id"], row["account_id"], *slot] += added.total
+    sql = "SELECT tenant_id, account_id, score_sums FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
     rows = _query(database_url, sql, tenants)
-    summed = {(row["tenant_id"], row["account_id"], *slot): total for row in rows for *slot, total in row["sums"]}
+    summed = {(row["tenant_id"], row["account_id"], *one[:4]): one[4] for row in rows for one in row["score_sums"]}
     found.add_doubled("score sums", sum(total > expected[key] for key, total in summed.items()))
     found.add_lost("parts of score sums", sum(total > summed.get(key, 0) for key, total in expected.items()))
 

@@ -15,6 +15,7 @@ from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
+from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.signal import instant
 from functions.index.handler import index
 from functions.local.demo_tenant import DEMO_RULE, DEMO_RULE_DEFINITION
@@ -42,7 +43,7 @@ def ledger(database_url: str) -> Ledger:
     with closing(Database(database_url)) as database:
         PostgresTenants(database).put(TENANT, "Acme")
         PostgresTenants(database).put_rule(TENANT, DEMO_RULE, DEMO_RULE_DEFINITION)
-        results = process(_events(raws), PostgresSignalStore(database))
+        results = process(_events(raws), PostgresSignalStore(database), STOPPED_CLOCKS)
         replies = [reply for result in results for reply in result.replies]
         signals = [reply.event.encode() for reply in replies if reply.channel == "signals"]
         index(_events(signals), PostgresRecordedSignals(database), PostgresSearchIndex(database))
@@ -84,8 +85,8 @@ ONE = "source_id = 'event-0'"
 def added_to_sums(amount: int) -> str:
     """What adds so much to every sum of an account."""
     return (
-        "UPDATE accounts SET sums = (SELECT json_agg(json_build_array(one -> 0, one -> 1, one -> 2,"
-        f" CAST(one ->> 3 AS numeric) + {amount})) FROM json_array_elements(sums) AS one)"
+        "UPDATE accounts SET score_sums = (SELECT json_agg(json_build_array(one -> 0, one -> 1, one -> 2, one -> 3,"
+        f" CAST(one ->> 4 AS numeric) + {amount}, one -> 5, one -> 6)) FROM json_array_elements(score_sums) AS one)"
         " WHERE account_id = 'account-0'"
     )
 
@@ -99,7 +100,7 @@ def added_to_sums(amount: int) -> str:
         ("UPDATE usage SET events = events - 1", True, False),
         (added_to_sums(1), False, True),
         (added_to_sums(-1), True, False),
-        ("UPDATE accounts SET sums = '[]' WHERE account_id = 'account-0'", True, False),
+        ("UPDATE accounts SET score_sums = '[]' WHERE account_id = 'account-0'", True, False),
         ("DELETE FROM notices WHERE account_id = 'account-0'", True, False),
         ("UPDATE notices SET sent_at = NULL WHERE account_id = 'account-0'", True, False),
         ("UPDATE notices SET id = gen_random_uuid() WHERE account_id = 'account-0'", True, False),  # no mail of it

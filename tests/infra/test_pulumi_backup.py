@@ -29,6 +29,7 @@ from tests.infra import pulumi_bucket
 from tests.infra.pulumi_bucket import Bucket
 from tests.infra.pulumi_jobs import Pair, jobs_of, made, perform, run
 from tests.integration.test_signal_store import signal
+from tests.servers.recording import record
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +295,7 @@ def test_postgresql_comes_back_on_a_new_server(
 ) -> None:
     PostgresTenants(database).put("acme-inc", "Acme")
     PostgresTenants(database).put("other", "Other")
-    PostgresSignalStore(database).record([signal(number) for number in range(50)])
+    record(PostgresSignalStore(database), [signal(number) for number in range(50)])
     before = contents(database_url)
 
     old, new = tmp_path / "old", tmp_path / "new"
@@ -311,7 +312,7 @@ def test_postgresql_comes_back_on_a_new_server(
         with restored.transaction(tenant="other") as tx:
             assert tx.rows("get_account", tenant_id="acme-inc", account_id="acme") == []
         # Redelivered events find their signals: the restored database goes on where it was.
-        PostgresSignalStore(restored).record([signal(1), signal(2)])
+        record(PostgresSignalStore(restored), [signal(1), signal(2)])
     assert contents(new_server) == before
 
 

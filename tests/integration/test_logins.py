@@ -22,6 +22,7 @@ from functions.domain.plan import READ_RATE, Plan
 from functions.local.postgres import as_login
 from tests.integration.test_signal_store import signal
 from tests.servers.parts import PASSWORD
+from tests.servers.recording import record
 
 TENANTS = ("mine", "theirs")
 #: Tables that belong to the owner alone.
@@ -36,7 +37,7 @@ def filled(database: Database, database_url: str) -> str:
     for number, tenant in enumerate(TENANTS):
         known.put(tenant, tenant)
         known.put_key(f"digest-{tenant}", Grant(tenant, frozenset({READ})), "test")
-        PostgresSignalStore(database).record([signal(number, tenant_id=tenant)])
+        record(PostgresSignalStore(database), [signal(number, tenant_id=tenant)])
     return database_url
 
 
@@ -121,7 +122,7 @@ REFUSED = [
     ("index", "DELETE FROM search_documents"),
     ("notify", "SELECT count(*) FROM rules"),
     ("notify", "SELECT count(*) FROM api_keys"),
-    ("notify", "UPDATE accounts SET sums = '[]'"),
+    ("notify", "UPDATE accounts SET score_sums = '[]'"),
     ("tick", "UPDATE api_keys SET revoked_at = NULL"),
     ("tick", "SELECT count(event) FROM signals"),
     ("tick", "SELECT title FROM notices"),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from pydantic_core import to_json
 
 from events import channel, keyspace
 from events.errors import ConfigError, Unavailable
@@ -21,8 +24,12 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis import partitions
 from functions.adapters.redis.admission import count_key
+from functions.domain import ranking, score
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.score import Slot, Sum
 from tests.conftest import cloned
 from tests.integration.test_signal_store import NOW, signal
+from tests.servers.recording import record
 
 
 def test_a_months_count_that_redis_lost_begins_with_what_was_processed(
@@ -30,8 +37,8 @@ def test_a_months_count_that_redis_lost_begins_with_what_was_processed(
 ) -> None:
     PostgresTenants(database).put("acme-inc", "Acme")
     last_month = NOW - timedelta(days=30)
-    PostgresSignalStore(database).record([signal(number) for number in range(3)])
-    PostgresSignalStore(database).record([signal(7, received_at=last_month, occurred_at=last_month)])
+    record(PostgresSignalStore(database), [signal(number) for number in range(3)])
+    record(PostgresSignalStore(database), [signal(7, received_at=last_month, occurred_at=last_month)])
     settings = MigrateSettings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
     with redis.Redis.from_url(redis_url) as client:
         count = count_key("acme-inc", 0, NOW)
@@ -61,12 +68,64 @@ def test_what_had_rows_of_its_own_moves_into_its_accounts_row(postgres_url: str)
             "INSERT INTO rule_episodes (tenant_id, rule_id, account_id, number, open, opened_at) VALUES"
             f" ('t2', '{RULE}', 'acme', 3, true, '2026-03-04 12:00:00.25+02')"
         )
-        schema.upgrade(url)
+        schema.upgrade(url, "0005")
         assert connection.run("SELECT tenant_id, account_id, sums, episodes FROM accounts ORDER BY 1, 2") == [
             ["t1", "acme", [["buyer", 30, 0, 36893488147419103233], ["rep", 7, 2, -5]], {}],
             ["t1", "none", [], {}],
             ["t2", "acme", [["buyer", 7, 0, 1]], {RULE: [3, True, "2026-03-04T10:00:00.25+00:00"]}],
         ]
+
+
+def test_sums_by_half_life_become_sums_by_event_type_to_the_last_integer(postgres_url: str) -> None:
+    """100,000 signals as the release before stored them; one account has points that no signal accounts for."""
+    chance = random.Random(1)
+    kinds = [EVENT_TYPES[name] for name in sorted({kind.type for kind in EVENT_TYPES.values()})]
+    rows, before = [], defaultdict[str, Counter[tuple[str, int, int]]](Counter)
+    expected = defaultdict[str, dict[Slot, Sum]](dict)
+    for number in range(100_000):
+        kind, account = kinds[int(chance.random() ** 2 * len(kinds))], f"account-{int(chance.random() ** 2 * 2_000)}"
+        at = NOW - timedelta(days=chance.random() ** 3 * 1500, microseconds=number)
+        slot, added = score.contribution(kind, at)
+        before[account][slot.side, slot.half_life_days, slot.era] += added.total
+        score.add(expected[account], slot, added)
+        meant = {"side": kind.side, "points": kind.points, "half_life_days": kind.half_life_days}
+        rows.append({"number": number, "account_id": account, "event_type": kind.type, "at": at, **meant})
+    before["account-0"]["buyer", 60, 0] += 5
+    expected["account-0"][Slot("earlier", "buyer", 60, 0)] = Sum(5, 0, 0)
+    sums = [
+        {"account_id": name, "sums": [[*of, total] for of, total in each.items()]} for name, each in before.items()
+    ]
+    empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
+    with cloned(empty) as url, closing(connect(url)) as connection:
+        schema.upgrade(url, "0013")
+        for some in (rows[start : start + 5_000] for start in range(0, len(rows), 5_000)):
+            connection.run(
+                "INSERT INTO signals (tenant_id, id, source, source_id, event_type, account_id, signal_type,"
+                ' signal_score, side, points, half_life_days, "timestamp", received_at, reasons)'
+                " SELECT 'acme-inc', gen_random_uuid(), '/old', number, event_type, account_id, 'intent', 0.5,"
+                " side, points, half_life_days, at, at, '[]' FROM json_to_recordset(CAST(:rows AS json)) AS given("
+                " number text, event_type text, account_id text, side text, points integer, half_life_days integer,"
+                " at timestamptz)",
+                rows=to_json(some).decode(),
+            )
+        connection.run(
+            "INSERT INTO accounts (tenant_id, account_id, sums) SELECT 'acme-inc', account_id, sums"
+            " FROM json_to_recordset(CAST(:sums AS json)) AS given(account_id text, sums json)",
+            sums=to_json(sums).decode(),
+        )
+        schema.upgrade(url)
+        found = connection.run("SELECT account_id, score_sums, engagement_rank, effort_rank, slow FROM accounts")
+    assert len(found) == len(expected)
+    for account, score_sums, *ranks in found:
+        got = score.from_rows(score_sums)
+        if account == "account-0":
+            assert got[Slot("earlier", "buyer", 60, 0)].total == 5
+            got[Slot("earlier", "buyer", 60, 0)] = Sum(5, 0, 0)
+        assert got == expected[account]
+        slow = ranking.is_slow(got)
+        for side, rank in zip(("buyer", "rep"), ranks, strict=False):
+            assert rank - ranking.rank(got, side, slow=slow) in (0, -1), "rounded up where PostgreSQL's logarithm is"
+        assert ranks[-1] == slow
 
 
 def dead_letter(client: redis.Redis, partition: int) -> None:

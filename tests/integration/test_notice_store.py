@@ -31,6 +31,7 @@ from functions.ports import DueNotice, SendAnswer, Sender
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
 from tests.servers.loopback import served
+from tests.servers.recording import record
 from tests.unit.test_email import anything
 from tests.unit.test_email import due as message_due
 
@@ -91,7 +92,7 @@ def notice(database: Database, rule: UUID) -> UUID:  # noqa: F811 - it is that f
 def noticed(database: Database, number: int, **more: Any) -> list[UUID]:
     """Let as many accounts cross at once; their notices."""
     batch = [signal(n, account_id=f"account-{n}", **more) for n in range(number)]
-    recorded = PostgresSignalStore(database).record(batch)
+    recorded = record(PostgresSignalStore(database), batch)
     return [id_ for ids in recorded.notices.values() for id_ in ids]
 
 
@@ -366,7 +367,7 @@ def test_a_batch_whose_mail_server_goes_away_half_way_is_sent_once_when_it_is_ba
     ["=?utf-8?q?x=0aBcc=3A_evil=40evil=2Eexample?=", "=?utf-8?q?=0A=0A=3Chtml=3E?=", "Acme\u2028Bcc: a@b", "Åkər ü"],
 )
 def test_any_account_is_told_of_in_one_mail_to_one_recipient(database: Database, account: str) -> None:
-    recorded = PostgresSignalStore(database).record([signal(1, account_id=account)])
+    recorded = record(PostgresSignalStore(database), [signal(1, account_id=account)])
     ((notice,),) = recorded.notices.values()
     with smtp.running() as mailbox:
         assert deliver(outbox(database), [notice], SmtpSender(mailbox.url, FROM)) == [Result(status=200)]
@@ -424,7 +425,7 @@ def test_the_next_digest_comes_an_hour_after_the_last(database: Database, databa
     assert 0 < waits.again_s <= COLLECT.total_seconds()
     due_now(database_url)
     assert deliver(store, notices, Recorder(TAKEN)) == [Result(status=200)] * 2
-    recorded = PostgresSignalStore(database).record([signal(77, account_id="late")])
+    recorded = record(PostgresSignalStore(database), [signal(77, account_id="late")])
     ((late,),) = recorded.notices.values()
     (waits,) = deliver(store, [late], Recorder(TAKEN))
     assert 3500 < waits.again_s <= 3600
@@ -435,8 +436,8 @@ def test_what_a_backfill_marked_quiet_is_scored_and_on_record_and_nobody_is_told
     event = signal(1)
     quiet = event._replace(event=event.event._replace(sent={**event.event.sent, "quiet": True}))
     store = PostgresSignalStore(database)
-    assert not store.record([quiet]).notices
-    assert not store.record([quiet]).notices, "a redelivery answers the same"
+    assert not record(store, [quiet]).notices
+    assert not record(store, [quiet]).notices, "a redelivery answers the same"
     (row,) = listed(database)
     assert (row["state"], row["engagement"] > 50) == ("suppressed", True)
     sender = Recorder(TAKEN)

@@ -37,6 +37,7 @@ from tests.integration.test_signal_store import NOW as SIGNALS_NOW
 from tests.integration.test_signal_store import signal
 from tests.servers.lanes import waiting
 from tests.servers.parts import PASSWORD, until
+from tests.servers.recording import record
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -58,7 +59,7 @@ def settings(database_url: str, redis_url: str) -> TickSettings:
     with register.opened(database_url, redis_url) as known, closing(Database(database_url)) as database:
         tenants.put(known, OPERATOR, "acme-inc", "Acme")
         keys.issue(known, OPERATOR, "key", Grant("acme-inc", frozenset({WRITE_EVENTS})), label="first")
-        PostgresSignalStore(database).record([signal(number) for number in range(3)])
+        record(PostgresSignalStore(database), [signal(number) for number in range(3)])
     migrate.run(MigrateSettings.read(env), SIGNALS_NOW)
     return TickSettings.read(env)
 
@@ -91,7 +92,7 @@ def test_what_was_recorded_before_redis_lost_its_data_is_told_again_once_no_requ
     now = datetime.now(UTC)
     with closing(Database(settings.database_url)) as database:
         PostgresTenants(database).put_rule("acme-inc", uuid4(), ALWAYS)
-        PostgresSignalStore(database).record([signal(3, account_id="initech")])
+        record(PostgresSignalStore(database), [signal(3, account_id="initech")])
     with closing(connect(settings.database_url)) as owner:
         owner.run("UPDATE signals SET processed_at = processed_at - CAST(:away AS interval)", away=away)
         owner.run("UPDATE notices SET created_at = now()")
@@ -112,7 +113,7 @@ def test_a_request_from_before_that_records_after_redis_was_filled_is_told_again
         client.flushall()
         tick.look(settings, datetime.now(UTC) - timedelta(minutes=1))
         with closing(Database(settings.database_url)) as database:
-            PostgresSignalStore(database).record([signal(3)])
+            record(PostgresSignalStore(database), [signal(3)])
         tick.look(settings, datetime.now(UTC))
         assert told_again(client)[SIGNAL_RECORDED] == 4
 

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from functions.domain import engine, score
 from functions.domain.catalog import EVENT_TYPES, EventType
-from functions.domain.engine import Account, AccountKey, Clocks, State
+from functions.domain.engine import Account, AccountKey, State
+from functions.domain.evaluation import Clocks
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import Condition, Rule, RuleDefinition
 from functions.domain.sales import UNASSIGNED, SalesEvent
-from functions.domain.score import Slot
+from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -107,7 +108,7 @@ def after(*batches: Sequence[Signal]) -> Store:
     return store
 
 
-def sums(store: Store) -> dict[AccountKey, dict[Slot, int]]:
+def sums(store: Store) -> dict[AccountKey, dict[Slot, Sum]]:
     return {key: account.sums for key, account in store.accounts.items()}
 
 
@@ -409,10 +410,11 @@ def test_no_events_change_nothing():
 
 
 def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
-    before: dict[Slot, int] = {("buyer", 60, 0): 1000, ("rep", 7, 1): 5}
+    slot, (amount, _, latest) = score.contribution(EVENT_TYPES["demo_completed"], NOON)
+    other = Slot("io.sspp.call.made", "rep", 14, 0), Sum(5, 7, 1)
+    before = dict([(slot, Sum(1000, 3, latest - 1)), other])
     changes = engine.advance(State({("t1", "acme"): Account(before)}, {}), [signal(1), signal(2)])
-    added = 2 * score.contribution(EVENT_TYPES["demo_completed"], NOON)[1]
-    sums: dict[Slot, int] = {("buyer", 60, 0): 1000 + added, ("rep", 7, 1): 5}
+    sums = dict([(slot, Sum(1000 + 2 * amount, 5, latest)), other])
     assert changes.accounts == {("t1", "acme"): Account(sums, {}, NOON)}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,24 +11,28 @@ import pytest
 from pydantic_core import to_json
 
 from events import cloudevent
+from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.signal import Signal, instant
-from functions.ports import Recorded
+from functions.ports import Inserted, Recorded
 from functions.process.handler import process
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Forgetful:
-    """A store that finds every signal new, and a notice due for each."""
+    """A store that has recorded every signal before, with a notice for each."""
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, object]]:
         return {}
 
-    def record(self, signals: Sequence[Signal]) -> Recorded:
+    @contextmanager
+    def batch(self) -> Iterator[Forgetful]:
+        yield self
+
+    def insert(self, signals: Sequence[Signal]) -> Inserted:
         identities = [(signal.event.tenant_id, signal.event.id) for signal in signals]
         contents = {identity: signal.event.content for identity, signal in zip(identities, signals, strict=True)}
-        notices = {identity: [UUID(int=1)] for identity in identities}
-        return Recorded(contents, notices)
+        return Inserted([], Recorded(contents, {identity: [UUID(int=1)] for identity in identities}))
 
 
 @pytest.mark.parametrize("metadata", [{}, {"sspptenant": "victim"}, {"a": '","sspptenant":"victim'}])
@@ -41,7 +46,7 @@ def test_what_an_event_leads_to_is_its_tenants_whatever_it_carries(metadata):
         "sspptenant": "acme",
         "ssppreceived": instant(NOON),
     }
-    (result,) = process([cloudevent.parse(to_json(event)).event], Forgetful())
+    (result,) = process([cloudevent.parse(to_json(event)).event], Forgetful(), STOPPED_CLOCKS)
     assert [reply.channel for reply in result.replies] == ["signals", "notices"]
     for reply in result.replies:
         raw = reply.event.encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, EventType, Side
-from functions.domain.score import LANDMARK, Slot, band, contribution, points, shown, trend
+from functions.domain.score import LANDMARK, Slot, Sum, band, contribution, kept, points, shown, trend
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SIDES: tuple[Side, Side] = ("buyer", "rep")
@@ -30,11 +29,10 @@ def fade(value: float, half_life_days: float, age: timedelta) -> float:
     return value * math.exp2(-(age / timedelta(days=half_life_days)))
 
 
-def sums_of(history: Iterable[tuple[EventType, datetime]]) -> Counter[Slot]:
-    sums: Counter[Slot] = Counter()
+def sums_of(history: Iterable[tuple[EventType, datetime]]) -> dict[Slot, Sum]:
+    sums: dict[Slot, Sum] = {}
     for kind, at in history:
-        slot, amount = contribution(kind, at)
-        sums[slot] += amount
+        score.add(sums, *contribution(kind, at))
     return sums
 
 
@@ -50,10 +48,10 @@ def test_the_order_of_events_makes_no_difference(history, random):
 @given(HISTORIES, st.lists(st.integers(0, 30), max_size=4))
 def test_the_grouping_of_events_makes_no_difference(history, cuts):
     edges = [0, *sorted(cuts), len(history)]
-    whole: Counter[Slot] = Counter()
+    whole: dict[Slot, Sum] = {}
     for start, end in pairwise(edges):
-        for slot, amount in sums_of(history[start:end]).items():
-            whole[slot] += amount
+        for slot, added in sums_of(history[start:end]).items():
+            score.add(whole, slot, added)
     assert whole == sums_of(history)
 
 
@@ -95,12 +93,12 @@ def test_an_event_counts_for_its_own_side_only(kind, at):
 @given(KINDS, st.datetimes(timezones=st.just(UTC)))
 def test_an_event_of_any_time_fits_in_an_era(kind, at):
     slot, amount = contribution(kind, at)
-    era = slot[-1]
+    era = slot.era
     span = timedelta(days=kind.half_life_days) * score.ERA_HALF_LIVES
     rounding = timedelta(milliseconds=1)
     assert -rounding <= at - LANDMARK - era * span <= span + rounding
-    assert amount * kind.points > 0
-    assert abs(amount) < 2**63
+    assert amount.total * kind.points > 0
+    assert abs(amount.total) < 2**63
     assert points({slot: amount}, kind.side, at) == pytest.approx(kind.points, abs=1e-6)
 
 
@@ -109,20 +107,46 @@ def test_scores_go_on_over_the_edge_of_an_era(alias):
     kind = EVENT_TYPES[alias]
     edge = LANDMARK + timedelta(days=kind.half_life_days) * score.ERA_HALF_LIVES
     sums = sums_of([(kind, edge - timedelta(seconds=1)), (kind, edge)])
-    assert sorted(era for _, _, era in sums) == [0, 1]
+    assert sorted(slot.era for slot in sums) == [0, 1]
     assert points(sums, "buyer", edge) == pytest.approx(2 * kind.points, abs=1e-3)
 
 
 def test_what_was_before_the_first_era_has_eras_too():
     kind = EVENT_TYPES["email_opened"]
-    assert contribution(kind, LANDMARK)[0][-1] == 0
-    assert contribution(kind, LANDMARK - timedelta(seconds=1))[0][-1] == -1
+    assert contribution(kind, LANDMARK)[0].era == 0
+    assert contribution(kind, LANDMARK - timedelta(seconds=1))[0].era == -1
 
 
 @given(KINDS, st.integers(20, 2000))
 def test_what_is_long_past_counts_for_nothing(kind, years):
     slot, amount = contribution(kind, datetime(1, 1, 1, tzinfo=UTC))
     assert abs(points({slot: amount}, kind.side, datetime(1 + years, 1, 1, tzinfo=UTC))) < 0.1
+
+
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_sums_that_have_faded_away_go_the_same_way_in_any_order(history, random):
+    shuffled: dict[Slot, Sum] = {}
+    for kind, at in random.sample(history, len(history)):
+        score.add(shuffled, *contribution(kind, at))
+        shuffled = kept(shuffled)
+    assert shuffled == kept(sums_of(history))
+
+
+@given(HISTORIES, st.timedeltas(timedelta(0), timedelta(days=4000)))
+def test_nobody_sees_that_they_are_gone(history, later):
+    at = max((moment for _, moment in history), default=NOW) + later
+    sums = sums_of(history)
+    for side in SIDES:
+        assert points(kept(sums), side, at) == pytest.approx(points(sums, side, at), abs=1e-6 * (1 + len(history)))
+
+
+def test_a_sum_goes_32_half_lives_after_the_end_of_its_era():
+    opened, demo = EVENT_TYPES["email_opened"], EVENT_TYPES["demo_completed"]
+    era = timedelta(days=7 * 32)
+    first = (opened, LANDMARK)
+    just_before, at_the_end = LANDMARK + 2 * era - timedelta(microseconds=1), LANDMARK + 2 * era
+    assert len(kept(sums_of([first, (demo, just_before)]))) == 2
+    assert len(kept(sums_of([first, (demo, at_the_end)]))) == 1
 
 
 # --- what people see

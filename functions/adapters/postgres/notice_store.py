@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from functions.adapters.postgres.account_sums import sums_at
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain import outbox
-from functions.domain.explain import Contribution
+from functions.domain.explain import contributions
 from functions.domain.outbox import Addressee, Decisions, Key, Standing, Traffic
 from functions.ports import AccountThen, Claim, Claimed, DueNotice, SendAnswer, SummedUp
 
@@ -104,19 +105,14 @@ def _write(tx: Transaction, decisions: Decisions, mails_per_hour: int, lease_s: 
         tx.rows("claim_notices", notices=_json(decisions.claimed), lease_s=lease_s)
 
 
-def contributions(tx: Transaction, tenant_id: str, account_id: str, side: str, at: datetime) -> list[Contribution]:
-    """What an account's score of ``side`` is made of at ``at``, the strongest first."""
-    rows = tx.rows("contributions", tenant_id=tenant_id, account_id=account_id, side=side, at=at)
-    return [Contribution(row["event_type"], row["events"], row["latest"], float(row["points_now"])) for row in rows]
-
-
 def _due(tx: Transaction, key: Key) -> DueNotice:
     row = tx.rows("read_notice", **key._asdict())[0]
     account, summed_up = None, None
     if row["kind"] == "digest":
         summed_up = _summed_up(tx.rows("summed_up", most=DIGEST_LINES, **key._asdict()))
     elif row["account_id"] is not None:
-        made_of = contributions(tx, key.tenant_id, row["account_id"], "buyer", row["created_at"])
+        sums = sums_at(tx, key.tenant_id, row["account_id"], row["created_at"]) or {}
+        made_of = contributions(sums, "buyer", row["created_at"])
         account = AccountThen(row["account_id"], float(row["engagement"]), made_of)
     return DueNotice(
         id=row["id"],

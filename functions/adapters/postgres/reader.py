@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from functions.adapters.postgres.database import Database, Row, Transaction
-from functions.adapters.postgres.notice_store import contributions
-from functions.domain import original, score
+from functions.adapters.postgres import account_lists
+from functions.adapters.postgres.account_lists import EVERYTHING, Choice
+from functions.adapters.postgres.account_sums import sums_at
+from functions.adapters.postgres.database import Database, Row
+from functions.domain import original
 from functions.domain.catalog import Side
-from functions.domain.explain import Explanation
-from functions.domain.score import Slot
+from functions.domain.explain import TREND_SPAN, Explanation, explained
 from functions.domain.signal import instant
 
 #: What signals may be sorted by -> the column.
@@ -25,9 +26,6 @@ SORTS: Mapping[str, str] = {
     "points": "points",
 }
 _DIRECTIONS: Mapping[str, str] = {"asc": "ASC", "desc": "DESC"}
-
-#: What a score is compared with to tell its trend.
-TREND_SPAN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,46 +72,22 @@ class Reader:
             row = tx.row("get_signal", tenant_id=tenant_id, id=str(id_))
         return _signal(row) if row else None
 
-    def accounts(self, tenant_id: str, at: datetime, page: Page) -> tuple[list[dict[str, Any]], int]:
-        """Give one page of accounts, the most engaged at ``at`` first, and how many there are."""
+    def accounts(
+        self, tenant_id: str, at: datetime, page: Page, choice: Choice = EVERYTHING
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return one page of accounts, those with the most points at ``at`` first, and how many there are on all."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            rows = tx.rows(
-                "rank_accounts",
-                tenant_id=tenant_id,
-                at=at,
-                landmark=score.LANDMARK,
-                era_half_lives=score.ERA_HALF_LIVES,
-                fraction_bits=score.FRACTION_BITS,
-                **page.parameters,
-            )
-            total = tx.rows("count_accounts", tenant_id=tenant_id)[0]["total"]
-        ranked = [
-            {
-                "account_id": row["account_id"],
-                "engagement": (engagement := score.shown(float(row["buyer_points"]))),
-                "effort": score.shown(float(row["rep_points"])),
-                "band": score.band(engagement),
-            }
-            for row in rows
-        ]
-        return ranked, int(total)
+            rows, total, _ = account_lists.page(tx, tenant_id, at, (page.number - 1) * page.limit, page.limit, choice)
+        return rows, total
 
-    def explained(
-        self, tenant_id: str, account_id: str, at: datetime, *, past: bool = False
-    ) -> dict[Side, Explanation] | None:
-        """Give both scores of an account at ``at`` with what they are made of, or None for an unknown one.
-
-        Args:
-            past: more may have happened since. The sums hold that as well, so the score is what the signals until
-                then amount to.
-        """
+    def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
+        """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            account = tx.row("get_account", tenant_id=tenant_id, account_id=account_id)
-            if account is None:
-                return None
-            sums = None if past else score.by_slot(account["sums"])
-            sides: tuple[Side, Side] = ("buyer", "rep")
-            return {side: _explanation(tx, tenant_id, account_id, sums, side, at) for side in sides}
+            sums, week_ago = (sums_at(tx, tenant_id, account_id, then) for then in (at, at - TREND_SPAN))
+        if sums is None or week_ago is None:
+            return None
+        sides: tuple[Side, Side] = ("buyer", "rep")
+        return {side: explained(sums, week_ago, side, at) for side in sides}
 
     def notices(self, tenant_id: str, page: Page, *, event_id: UUID | None = None) -> tuple[list[dict[str, Any]], int]:
         """Give one page of notices, the newest first, with their deliveries; of one event where that is given."""
@@ -126,23 +100,6 @@ class Reader:
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless the database answers."""
         self._database.ping()
-
-
-def _explanation(
-    tx: Transaction, tenant_id: str, account_id: str, sums: Mapping[Slot, int] | None, side: Side, at: datetime
-) -> Explanation:
-    before = contributions(tx, tenant_id, account_id, side, at - TREND_SPAN)
-    made_of = contributions(tx, tenant_id, account_id, side, at)
-    points = _total(item.points_now for item in made_of) if sums is None else score.points(sums, side, at)
-    return Explanation(
-        score=score.shown(points),
-        score_week_ago=score.shown(_total(item.points_now for item in before)),
-        contributions=made_of,
-    )
-
-
-def _total(points: Iterable[float]) -> float:
-    return sum(points, 0.0)
 
 
 def _signal(row: Row) -> dict[str, Any]:

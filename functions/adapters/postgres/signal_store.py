@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
@@ -16,15 +16,15 @@ from pydantic_core import to_json
 from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
-from functions.domain import engine, original
+from functions.domain import original, ranking, score
 from functions.domain.condition import Condition
-from functions.domain.engine import Account, AccountKey, Changes, Clocks, RuleKey, State, Trouble
+from functions.domain.engine import Account, AccountKey, Changes, State
+from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rule import Episode, Rule, RuleDefinition
-from functions.domain.score import by_slot
 from functions.domain.signal import Signal
-from functions.ports import Recorded
+from functions.ports import Batch, Inserted, Recorded
 
 #: (tenant, event)
 Identity = tuple[str, str]
@@ -41,28 +41,12 @@ class PostgresSignalStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, signals: Sequence[Signal]) -> Recorded:
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
         """See SignalStore."""
-        if not signals:
-            return Recorded({}, {})
-        once: dict[Identity, Signal] = {}
-        for signal in signals:
-            once.setdefault((signal.event.tenant_id, signal.event.id), signal)
         with self._database.transaction() as tx:
-            new = _insert(tx, once)
-            contents: dict[Identity, bytes | None] = {identity: each.event.content for identity, each in new.items()}
-            notices: dict[Identity, list[UUID]] = defaultdict(list)
-            if len(new) < len(once):
-                earlier = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in once.keys() - new.keys())
-                for row in tx.many_rows("recorded_contents", ids=earlier):
-                    contents[row["tenant_id"], row["id"]] = row["content"] and bytes.fromhex(row["content"])
-                for row in tx.rows("notices_of_events", ids=earlier):
-                    notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
-            if new:  # last: others wait for whom this holds
-                for notice in _advance(tx, list(new.values())):
-                    notices[notice.tenant_id, notice.event_id].append(notice.id)
+            yield _Batch(tx)
             reach("process.written")
-            return Recorded(contents, notices)
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
         """See SignalStore."""
@@ -86,23 +70,82 @@ class PostgresSignalStore:
         self._database.ping()
 
 
+class _Batch:
+    """See :class:`functions.ports.Batch`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def insert(self, signals: Sequence[Signal]) -> Inserted:
+        """See Batch."""
+        once: dict[Identity, Signal] = {}
+        for signal in signals:
+            once.setdefault((signal.event.tenant_id, signal.event.id), signal)
+        new = self._insert(once)
+        recorded = self._recorded(once.keys() - new.keys())
+        recorded.contents.update((identity, each.event.content) for identity, each in new.items())
+        return Inserted(list(new.values()), recorded)
+
+    def lock(self, signals: Sequence[Signal]) -> State:
+        """See Batch."""
+        rules, unusable = _rules(self._tx, signals)
+        known = self._tx.many_rows("hold_accounts", accounts=_json(_accounts(signals)))
+        accounts = {(row["tenant_id"], row["account_id"]): _account(row) for row in known}
+        return State(accounts, rules, unusable)
+
+    def write(self, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
+        """See Batch."""
+        counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
+        rows = self._tx.rows(
+            "put_changes",
+            accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
+            notices=_json(map(_notice_row, changes.notices)),
+            troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
+            counts=_json({"tenant_id": tenant, "month": first, "events": n} for (tenant, first), n in counts.items()),
+        )
+        return {row["id"] for row in rows}
+
+    def _insert(self, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
+        """Insert signals. Returns: those that were not there yet, in the order they came."""
+        rows, meanings = _signal_rows(signals.values())
+        [found] = self._tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
+        if found["ids"] is None:
+            return signals
+        new = set(found["ids"])  # an id is made from its tenant's name: no two tenants share one
+        return {identity: signal for identity, signal in signals.items() if identity[1] in new}
+
+    def _recorded(self, earlier: Collection[Identity]) -> Recorded:
+        """What came of signals in an earlier delivery."""
+        recorded = Recorded({}, defaultdict(list))
+        if earlier:
+            asked = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in earlier)
+            for row in self._tx.many_rows("recorded_contents", ids=asked):
+                recorded.contents[row["tenant_id"], row["id"]] = row["content"] and bytes.fromhex(row["content"])
+            for row in self._tx.rows("notices_of_events", ids=asked):
+                recorded.notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
+        return recorded
+
+
 def _account(row: Mapping[str, Any]) -> Account:
     episodes = {
         rule: Episode(number, open_, datetime.fromisoformat(opened_at))
         for rule, (number, open_, opened_at) in row["episodes"].items()
     }
-    return Account(by_slot(row["sums"]), episodes, datetime.fromisoformat(row["as_of"]))
+    return Account(score.from_rows(row["score_sums"]), episodes, datetime.fromisoformat(row["as_of"]))
 
 
 def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
     tenant, account_id = key
-    sums = [(*slot, total) for slot, total in account.sums.items()]
+    slow = ranking.is_slow(account.sums)
     return {
         "tenant_id": tenant,
         "account_id": account_id,
-        "sums": sums,
+        "score_sums": [slot + each for slot, each in account.sums.items()],
         "episodes": account.episodes,
         "as_of": account.as_of,
+        "engagement_rank": ranking.rank(account.sums, "buyer", slow=slow),
+        "effort_rank": ranking.rank(account.sums, "rep", slow=slow),
+        "slow": slow,
     }
 
 
@@ -111,37 +154,6 @@ def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
     events = (signal.event for signal in signals if not signal.event.nobodys)
     pairs = {(event.tenant_id, event.account_id) for event in events}
     return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
-
-
-def _insert(tx: Transaction, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
-    """Insert signals. Returns: those that were not there yet, in the order they came."""
-    rows, meanings = _signal_rows(signals.values())
-    [found] = tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
-    if found["ids"] is None:
-        return signals
-    new = set(found["ids"])  # an id is made from its tenant's name: no two tenants share one
-    return {identity: signal for identity, signal in signals.items() if identity[1] in new}
-
-
-def _advance(tx: Transaction, signals: Sequence[Signal]) -> list[Notice]:
-    """Let new signals change what they change; gives the notices that are due.
-
-    Their accounts are held from here to the commit, new ones since they were inserted, and batches that share one
-    wait for each other.
-
-    Returns:
-        Those that are on record now and were not before.
-    """
-    rules, unusable = _rules(tx, signals)
-    accounts = _json(_accounts(signals))
-    known = tx.many_rows("hold_accounts", accounts=accounts)
-    state = State({(row["tenant_id"], row["account_id"]): _account(row) for row in known}, rules)
-    changes = engine.advance(state, signals, Clocks(time.perf_counter, time.thread_time))
-    changes.troubles.update(unusable)
-    # Of events without an account several may lead to one notice: it is the first one's.
-    changes.notices = list({notice.id: notice for notice in reversed(changes.notices)}.values())[::-1]
-    new = _put(tx, changes, signals)
-    return [notice for notice in changes.notices if notice.id in new and not notice.quiet]
 
 
 def _rules(
@@ -173,19 +185,6 @@ def _rule(row: Mapping[str, Any]) -> Rule:
 @lru_cache(maxsize=1024)
 def _compiled(when: str) -> Condition:
     return Condition.compile(when)
-
-
-def _put(tx: Transaction, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
-    """Write changes, and count new events against their tenants' months. Returns: the notices that are new."""
-    counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
-    rows = tx.rows(
-        "put_changes",
-        accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
-        notices=_json(map(_notice_row, changes.notices)),
-        troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
-        counts=_json({"tenant_id": tenant, "month": first, "events": new} for (tenant, first), new in counts.items()),
-    )
-    return {row["id"] for row in rows}
 
 
 def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:

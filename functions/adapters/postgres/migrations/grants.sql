@@ -33,6 +33,7 @@ BEGIN
       ('sspp_index', 'signals', 'SELECT'),
       ('sspp_index', 'search_documents', 'SELECT, INSERT, UPDATE'),
       ('sspp_notify', 'signals', 'SELECT'),
+      ('sspp_notify', 'accounts', 'SELECT'),
       ('sspp_notify', 'notices', 'SELECT, INSERT, UPDATE'), -- a digest is a notice, too
       ('sspp_notify', 'deliveries', 'SELECT, INSERT'),
       -- A Redis that came back empty is filled from these, and what was recorded last is told again.

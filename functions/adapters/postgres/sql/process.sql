@@ -86,7 +86,7 @@ ORDER BY notices.id;
 -- What is known of the batch's accounts, which are held from here to its end. One that is there comes as it is once
 -- whoever held it is done. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals.
-SELECT tenant_id, account_id, sums, episodes, coalesce(as_of, (
+SELECT tenant_id, account_id, score_sums, episodes, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
        ), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS as_of
@@ -113,9 +113,12 @@ ORDER BY rules.tenant_id, rule_id, version DESC;
 -- the accounts, which only a reading of what is written makes sure of. The rules that had trouble come last, in a fixed
 -- order: few batches have any.
 WITH written AS (
-  UPDATE accounts SET sums = given.sums, episodes = given.episodes, as_of = given.as_of
+  UPDATE accounts
+  SET score_sums = given.score_sums, episodes = given.episodes, as_of = given.as_of,
+      engagement_rank = given.engagement_rank, effort_rank = given.effort_rank, slow = given.slow
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
-    tenant_id text, account_id text, sums json, episodes json, as_of timestamptz
+    tenant_id text, account_id text, score_sums json, episodes json, as_of timestamptz,
+    engagement_rank smallint, effort_rank smallint, slow boolean
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
   RETURNING accounts.account_id

@@ -34,35 +34,37 @@ SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_scor
 FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
--- rank_accounts --
--- A page of accounts by raw points now, the most engaged first.
--- The fading is that of functions/domain/score.py, whose constants come as parameters; the exponent is
--- bounded because PostgreSQL refuses to round to zero.
-SELECT account_id,
-       coalesce(sum(faded) FILTER (WHERE side = 'buyer'), 0) AS buyer_points,
-       coalesce(sum(faded) FILTER (WHERE side = 'rep'), 0) AS rep_points
+-- accounts_by_engagement --
+-- The next accounts of a ranking, from a place in it on, the highest rank first. A filter that is null does not filter.
+SELECT account_id, engagement_rank AS rank, slow, score_sums
 FROM accounts
-LEFT JOIN LATERAL (
-  SELECT one ->> 0 AS side, CAST(one ->> 3 AS double precision) * power(
-    CAST(2 AS double precision),
-    greatest(-900, CAST(one ->> 2 AS integer) * :era_half_lives - CAST(:fraction_bits AS integer)
-      - extract(epoch FROM (CAST(:at AS timestamptz) - CAST(:landmark AS timestamptz)))
-        / (86400.0 * CAST(one ->> 1 AS integer)))
-  ) AS faded
-  FROM json_array_elements(sums) AS one
-) AS parts ON true
-WHERE tenant_id = :tenant_id
-GROUP BY account_id
-ORDER BY buyer_points DESC, account_id
-LIMIT :limit OFFSET :offset;
+WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
+  AND (engagement_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
+  AND (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
+  AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+ORDER BY engagement_rank, account_id COLLATE "C"
+LIMIT :limit;
+
+-- accounts_by_effort --
+-- The next accounts of a ranking, from a place in it on, the highest rank first. A filter that is null does not filter.
+SELECT account_id, effort_rank AS rank, slow, score_sums
+FROM accounts
+WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
+  AND (effort_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
+  AND (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
+  AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+ORDER BY effort_rank, account_id COLLATE "C"
+LIMIT :limit;
 
 -- count_accounts --
--- How many accounts a tenant has.
-SELECT count(*) AS total FROM accounts WHERE tenant_id = :tenant_id;
-
--- get_account --
--- One account's score sums.
-SELECT sums FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+-- How many accounts a ranking has, counted up to :most.
+SELECT count(*) AS total FROM (
+  SELECT FROM accounts
+  WHERE tenant_id = :tenant_id
+    AND (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
+    AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+  LIMIT :most
+) AS counted;
 
 -- list_notices --
 -- The newest notices with how they stand and every attempt to send them.

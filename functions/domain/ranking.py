@@ -1,0 +1,120 @@
+"""Ranks: how high an account can stand among others, stored once and true for as long as nothing happens to it."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from functions.domain import score
+from functions.domain.catalog import Side
+from functions.domain.score import Sums
+
+#: The slowest half-life of the platform's own types, and the slowest that a tenant's may have, in days. An account
+#: with points that fade slower than the first is ranked among those of the second.
+USUAL_DAYS, SLOWEST_DAYS = 90, 3650
+#: Keeps a bound above what it bounds: the logarithm and the sums are rounded.
+_ROUNDING = 1e-6
+#: The rank of an account that nothing has added to. Ranks count from the top: a smaller one is higher.
+LAST = 32_767
+
+
+class Placed(NamedTuple):
+    """An account of a ranking: its sums, and its points of the side that is ranked by; none count as 0."""
+
+    account_id: str
+    points: float
+    sums: Sums
+
+    @property
+    def place(self) -> tuple[float, str]:
+        """Its place among others: by points, then by id."""
+        return -self.points, self.account_id
+
+
+class Ranked(NamedTuple):
+    """An account as it is stored: with its rank."""
+
+    account_id: str
+    rank: int
+    slow: bool
+    sums: Sums
+
+
+@functools.total_ordering
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """A place that sorts the other way round."""
+
+    place: tuple[float, str]
+
+    def __lt__(self, other: _Last) -> bool:
+        return other.place < self.place
+
+
+def is_slow(sums: Sums) -> bool:
+    """Return whether the account has points that fade slower than ``USUAL_DAYS``."""
+    return any(slot.half_life_days > USUAL_DAYS and each.total > 0 for slot, each in sums.items())
+
+
+def rank(sums: Sums, side: Side, *, slow: bool) -> int:
+    """Return the rank of an account by its points of one side.
+
+    Why it bounds the points for ever after: of a slot only the size changes with time, never the sign, so the points
+    are at most what the positive slots have, P. Each of them fades at least as fast as the slowest half-life H allows.
+    So for any later moment log2 P(t) + t / H is at most what it is at the newest event, and a rank never has to be
+    changed by time alone. It is rounded to a whole number, so that most events leave it as it is.
+    """
+    positive = {slot: each for slot, each in sums.items() if slot.side == side and each.total > 0}
+    if not positive:
+        return LAST
+    newest = max(each.latest for each in sums.values())
+    points = score.points(positive, side, score.moment(newest))
+    if points <= 0:  # faded to less than a float holds
+        return LAST - 1
+    most = math.log2(points) + _half_lives(newest, slow=slow) + _ROUNDING
+    return min(max(-math.ceil(most), -LAST), LAST - 1)
+
+
+def most_points(rank: int, at: datetime, *, slow: bool) -> float:
+    """Return the most points that an account of a rank can have at ``at``, which is not before its newest event."""
+    if rank == LAST:
+        return 0.0
+    return float(2.0 ** min(-rank - _half_lives(score.since_landmark(at), slow=slow), 1000.0))
+
+
+def first(
+    walks: Iterable[Iterable[Ranked]], side: Side, at: datetime, count: int, wanted: Callable[[Placed], bool]
+) -> list[Placed]:
+    """Return the first accounts of a ranking by the points of one side at ``at``, without reading them all.
+
+    Exact: an account that was not read has a place after the ``count`` that are returned, because its points are at
+    most what its rank allows, and accounts are read in the order of that.
+
+    Args:
+        walks: accounts by their ranks, those that are slow in another walk than those that are not.
+        wanted: whether an account is asked for.
+    """
+    found: list[Placed] = []
+    worst: list[_Last] = []  # a heap of the first places found, the last of them on top
+    for most, account_id, each in heapq.merge(*(_bounded(walk, at) for walk in walks), key=lambda item: item[:2]):
+        if len(worst) >= count and worst[0].place < (most, account_id):
+            break
+        placed = Placed(account_id, max(score.points(each.sums, side, at), 0.0), each.sums)
+        if wanted(placed):
+            found.append(placed)
+            (heapq.heappush if len(worst) < count else heapq.heappushpop)(worst, _Last(placed.place))
+    return sorted(found, key=lambda each: each.place)[:count]
+
+
+def _bounded(walk: Iterable[Ranked], at: datetime) -> Iterator[tuple[float, str, Ranked]]:
+    for each in walk:
+        yield -most_points(each.rank, at, slow=each.slow), each.account_id, each
+
+
+def _half_lives(since_landmark_us: int, *, slow: bool) -> float:
+    return since_landmark_us / ((SLOWEST_DAYS if slow else USUAL_DAYS) * score.DAY_US)
