@@ -12,12 +12,11 @@ from events.deadletter import Letter, changed
 from events.errors import Fault, Refused
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import Limit
+from functions.api.paging import Cursor, Limit, NextCursor, read_cursor, write_cursor
 from functions.api.parameters import Moment, Question
 from functions.api.routes import Resource
 from functions.api.shown import Json, Shown, Time
 from functions.domain.key import READ_DEAD_LETTERS, WRITE_DEAD_LETTERS
-from functions.domain.name import Text
 from functions.service import dead_letter_event, dead_letters, selection
 from functions.service.dead_letter_event import in_full, in_short
 from functions.service.dead_letters import Moved
@@ -29,7 +28,15 @@ class Selection(selection.Selection):
 
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
-    cursor: Text | None = None
+    cursor: Cursor = None
+
+    def after(self, by: Principal) -> str | None:
+        """Return where an earlier page or call ended."""
+        return None if self.cursor is None else read_cursor(self.cursor, self, by.tenant, str)
+
+    def going_on(self, by: Principal, after: str | None) -> str | None:
+        """Return the cursor of the page or call that goes on ``after``."""
+        return None if after is None else write_cursor(self, by.tenant, after)
 
 
 class Listing(Selection):
@@ -94,7 +101,7 @@ class DeadLetterPage(Shown):
     """Some dead letters. A page may hold fewer than its limit, even none: the end is where `next_cursor` is null."""
 
     data: list[DeadLetter]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class Edited(Shown):
@@ -138,8 +145,9 @@ resource = Resource("dead-letters", "Events that no function could take.", scope
 @resource.route("GET", "/api/v1/dead-letters", example=examples.DEAD_LETTERS)
 def list_dead_letters(backends: Backends, by: Principal, *, query: Listing) -> DeadLetterPage:
     """List dead letters, the latest first."""
-    page = dead_letters.page(backends.letters, by, query, after=query.cursor, limit=query.limit)
-    return DeadLetterPage(data=[DeadLetter(**in_short(letter)) for letter in page.letters], next_cursor=page.next)
+    page = dead_letters.page(backends.letters, by, query, after=query.after(by), limit=query.limit)
+    shown = [DeadLetter(**in_short(letter)) for letter in page.letters]
+    return DeadLetterPage(data=shown, next_cursor=query.going_on(by, page.next))
 
 
 def of_event(backends: Backends, by: Principal, event_id: UUID) -> dict[str, Any] | None:
@@ -188,8 +196,8 @@ def redrive_dead_letters(backends: Backends, by: Principal, *, body: Selection) 
     Continue with `cursor` until `next_cursor` is null, and set `to`, so that letters that fail again meanwhile are
     not redriven again.
     """
-    moved = dead_letters.redrive_selected(backends.letters, by, body, backends.nonce, after=body.cursor)
-    return RedrivenSome(redriven=moved.count, **_rest(moved))
+    moved = dead_letters.redrive_selected(backends.letters, by, body, backends.nonce, after=body.after(by))
+    return RedrivenSome(redriven=moved.count, **_rest(moved, body.going_on(by, moved.next)))
 
 
 @resource.route("DELETE", "/api/v1/dead-letters/{id}", example=examples.PURGE, refuses={409}, scope=WRITE_DEAD_LETTERS)
@@ -204,8 +212,8 @@ def purge_dead_letters(backends: Backends, by: Principal, *, body: Selection) ->
 
     A `POST`, because a filter that gets lost on its way must not mean all of them.
     """
-    moved = dead_letters.purge_selected(backends.letters, by, body, after=body.cursor)
-    return PurgedSome(purged=moved.count, **_rest(moved))
+    moved = dead_letters.purge_selected(backends.letters, by, body, after=body.after(by))
+    return PurgedSome(purged=moved.count, **_rest(moved, body.going_on(by, moved.next)))
 
 
 def _one(moved: int) -> int:
@@ -215,5 +223,5 @@ def _one(moved: int) -> int:
     return moved
 
 
-def _rest(moved: Moved) -> dict[str, Any]:
-    return {"skipped": moved.skipped, "remaining": moved.remaining, "next_cursor": moved.next}
+def _rest(moved: Moved, next_cursor: str | None) -> dict[str, Any]:
+    return {"skipped": moved.skipped, "remaining": moved.remaining, "next_cursor": next_cursor}

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import Field
 
-from functions.adapters.postgres.reader import Page
 from functions.api import dead_letters, examples
 from functions.api.backends import Backends
 from functions.api.dead_letters import Burial
@@ -58,8 +57,7 @@ def get_event(backends: Backends, by: Principal, *, id_: UUID) -> EventStatus:
     signal = backends.reader.signal(by.tenant, id_)
     if signal is None:
         return _unprocessed(backends, by, id_)
-    rows, _ = backends.reader.notices(by.tenant, Page(number=1, limit=100), event_id=id_)
-    notices = [Notice(**row) for row in rows]
+    notices = [Notice(**row) for row in backends.reader.notices_of(by.tenant, id_)]
     return EventStatus(
         id=str(id_),
         status="processed",

@@ -42,11 +42,23 @@ _SENT: dict[str, Any] = {
 }
 _SIGNAL = {**_ROW, "event": _SENT}
 _FROM = {"source": "/crm", "source_id": "1", "received_at": _RECEIVED}
-_ONE_PAGE = {"page": 1, "limit": 20, "total": 1, "totalPages": 1}
+_ONE_PAGE = {"page": 1, "limit": 20, "total": 1, "totalPages": 1, "total_is": "exact"}
 
 SIGNALS = Example(
     query={"accountId": "acme", "eventType": "demo_completed", "from": "2026-01-01T00:00:00Z"},
-    answer={"data": [_SIGNAL], "pagination": _ONE_PAGE},
+    answer={"data": [_SIGNAL], "pagination": _ONE_PAGE, "next_cursor": None},
+)
+SIGNAL_STATISTICS = Example(
+    query={"accountId": "acme", "eventType": "demo_completed"},
+    answer={
+        "total_signals": 1,
+        "unique_accounts": 1,
+        "unique_users": 1,
+        "avg_signal_score": 0.9,
+        "signals_by_type": {"high_intent": 1},
+        "signals_by_event": {"io.sspp.demo.completed": 1},
+        "total_is": "exact",
+    },
 )
 SIGNAL = Example(id=EVENT, answer={**_SIGNAL, **_FROM})
 SEARCH = Example(
@@ -121,7 +133,7 @@ _NOTICE: dict[str, Any] = {
         }
     ],
 }
-NOTIFICATIONS = Example(query={"limit": 20}, answer={"data": [_NOTICE], "pagination": _ONE_PAGE})
+NOTIFICATIONS = Example(query={"limit": 20}, answer={"data": [_NOTICE], "pagination": _ONE_PAGE, "next_cursor": None})
 EVENT_STATUS = Example(
     id=EVENT,
     answer={

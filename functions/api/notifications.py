@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from functions.adapters.postgres.pages import Place
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import Pagination, Paging
+from functions.api.paging import CursorPaging, NextCursor, Pagination
 from functions.api.routes import Resource
 from functions.api.shown import Id, Shown, Time
 
@@ -50,13 +51,19 @@ class NoticePage(Shown):
 
     data: list[Notice]
     pagination: Pagination
+    next_cursor: NextCursor
 
 
 resource = Resource("notifications", "Notices and their deliveries.")
 
 
 @resource.route("GET", "/api/v1/notifications", example=examples.NOTIFICATIONS)
-def list_notifications(backends: Backends, tenant: str, *, query: Paging) -> NoticePage:
+def list_notifications(backends: Backends, tenant: str, *, query: CursorPaging) -> NoticePage:
     """List notices, the newest first, each with every attempt to send it."""
-    rows, total = backends.reader.notices(tenant, query.rows)
-    return NoticePage(data=[Notice(**row) for row in rows], pagination=Pagination.of(query.rows, total))
+    page = query.rows(tenant, Place)
+    listed = backends.reader.notices(tenant, page)
+    return NoticePage(
+        data=[Notice(**row) for row in listed.rows],
+        pagination=Pagination.of(page, listed.total, exact=listed.exact),
+        next_cursor=query.next(tenant, page, listed),
+    )

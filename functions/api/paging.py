@@ -5,18 +5,25 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from datetime import UTC, datetime
-from typing import Annotated
-from uuid import UUID
+from hashlib import blake2s
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError, from_json, to_json
 
 from events.errors import Fault, Refused
-from functions.adapters.postgres.reader import Page
+from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page
 from functions.api.parameters import Question
 from functions.api.shown import Shown
+from functions.domain.name import Text
 
 Limit = Annotated[int, Field(ge=1, le=100, description="Rows a page.")]
+Cursor = Annotated[Text | None, Field(description="The `next_cursor` of the page before.")]
+NextCursor = Annotated[str | None, Field(description="Where the next page begins; null on the last one.")]
+Position = TypeVar("Position")
+
+#: What a question says of a page and of what comes with it; all else says which list it is.
+_OF_A_PAGE = frozenset({"cursor", "facets", "limit", "page"})
 
 
 class Paging(Question):
@@ -31,6 +38,41 @@ class Paging(Question):
         return Page(number=self.page, limit=self.limit)
 
 
+class CursorPaging(Question):
+    """Which page of a list: the one after another, or one of the first by its number."""
+
+    cursor: Cursor = None
+    limit: Limit = 20
+    page: Annotated[int, Field(ge=1, description=f"Among the first {LOOKED_AT:,} rows.")] = 1
+
+    @field_validator("page")
+    @classmethod
+    def _within_reach(cls, page: int, info: ValidationInfo) -> int:
+        if info.data.get("cursor") is not None:
+            raise PydanticCustomError("page", "goes with no cursor, which names a page by itself")
+        if (page - 1) * info.data.get("limit", 20) >= LOOKED_AT:
+            raise PydanticCustomError("page", f"is past the first {LOOKED_AT:,} rows: follow next_cursor instead")
+        return page
+
+    def rows(self, tenant: str, position: type[Position]) -> Page:
+        """Return the rows of this page.
+
+        Args:
+            position: what the places of this list are.
+
+        Raises:
+            Refused: 400, see :func:`read_cursor`.
+        """
+        if self.cursor is None:
+            return Page(number=self.page, limit=self.limit)
+        number, after = read_cursor(self.cursor, self, tenant, tuple[int, position])  # type: ignore[valid-type] # as below
+        return Page(number=number, limit=self.limit, after=after)
+
+    def next(self, tenant: str, page: Page, listed: Listed) -> str | None:
+        """Return the cursor of the page after ``page``; None where that is the last."""
+        return None if listed.next is None else write_cursor(self, tenant, (page.number + 1, listed.next))
+
+
 class Pagination(Shown):
     """Where a page stands in its list."""
 
@@ -38,31 +80,50 @@ class Pagination(Shown):
     limit: int
     total: Annotated[int, Field(ge=0, description="Rows on all pages.")]
     totalPages: Annotated[int, Field(ge=0)]  # noqa: N815 - the wire's name
+    total_is: Annotated[
+        Literal["exact", "at least"], Field(description=f"More than {LOOKED_AT:,} rows are not counted.")
+    ] = "exact"
 
     @classmethod
-    def of(cls, page: Page, total: int) -> Pagination:
-        """Describe ``page`` of a list with ``total`` rows."""
-        return cls(page=page.number, limit=page.limit, total=total, totalPages=math.ceil(total / page.limit))
+    def of(cls, page: Page, total: int, *, exact: bool = True) -> Pagination:
+        """Describe ``page`` of a list with ``total`` rows, or with more."""
+        return cls(
+            page=page.number,
+            limit=page.limit,
+            total=total,
+            totalPages=math.ceil(total / page.limit),
+            total_is="exact" if exact else "at least",
+        )
 
 
-def write_cursor(after: tuple[datetime, str] | None) -> str | None:
-    """Return where the next page begins as text that the client hands back as it is."""
-    if after is None:
-        return None
-    return base64.urlsafe_b64encode(f"{after[0].isoformat()}|{after[1]}".encode()).decode().rstrip("=")
+def write_cursor(asked: BaseModel, tenant: str | None, position: object) -> str:
+    """Return a place in the list that was asked for, as text that the client hands back as it is."""
+    written = to_json((_list(asked, tenant), position))
+    return base64.urlsafe_b64encode(written).decode().rstrip("=")
 
 
-def read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
-    """Read what :func:`write_cursor` wrote.
+def read_cursor(cursor: str, asked: BaseModel, tenant: str | None, position: type[Position]) -> Position:
+    """Read what :func:`write_cursor` wrote for the same list.
+
+    It is not signed: whoever makes one up gets another part of a list that is theirs.
 
     Raises:
-        Refused: 400, it did not.
+        Refused: 400, it is of another list, or not from here.
     """
-    if not cursor:
-        return None
     try:
-        at, _, id_ = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
-        moment = datetime.fromisoformat(at)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC), str(UUID(id_))
-    except (ValueError, OverflowError, binascii.Error) as exc:
-        raise Refused("Bad request", faults=(Fault("/cursor", "is not one that this API gave"),)) from exc
+        of, place = from_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if of == _list(asked, tenant):
+            return TypeAdapter(position).validate_python(place)
+    except (TypeError, ValueError, OverflowError, binascii.Error) as exc:
+        raise _refused("is not one that this API gave") from exc
+    raise _refused("is of another list: tenant, filters and order must be those of the page before")
+
+
+def _list(asked: BaseModel, tenant: str | None) -> str:
+    """Return what tells one list from another: whose it is, its kind, its filters and its order."""
+    question = asked.model_dump(mode="json", exclude=set(_OF_A_PAGE))
+    return blake2s(to_json((tenant, type(asked).__name__, question)), digest_size=8).hexdigest()
+
+
+def _refused(detail: str) -> Refused:
+    return Refused("Bad request", faults=(Fault("/cursor", detail),))

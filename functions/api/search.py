@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from events.errors import Fault, Refused
+from functions.adapters.postgres.pages import Utc
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import Limit, read_cursor, write_cursor
+from functions.api.paging import Cursor, Limit, NextCursor, read_cursor, write_cursor
 from functions.api.parameters import Filters
 from functions.api.routes import Resource
 from functions.api.shown import Shown
@@ -25,7 +26,7 @@ class SignalSearch(Filters):
 
     q: Annotated[Text, Field(description="Words that must all occur.")] = ""
     limit: Limit = 20
-    cursor: Annotated[Text | None, Field(description="The `next_cursor` of the page before.")] = None
+    cursor: Cursor = None
 
 
 class Found(SignalRow):
@@ -51,7 +52,7 @@ class SearchPage(Shown):
     total: int
     facets: Annotated[dict[str, Counted], Field(description="Field -> value -> signals, the ten most frequent.")]
     date_histogram: Annotated[list[Day], Field(description="Days without signals are left out.")]
-    next_cursor: Annotated[str | None, Field(description="Where the next page begins; null on the last one.")]
+    next_cursor: NextCursor
 
 
 resource = Resource("search", "Signals by the words of their events.")
@@ -72,7 +73,7 @@ def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> S
             since=query.since,
             until=query.until,
             limit=query.limit,
-            after=read_cursor(query.cursor),
+            after=None if query.cursor is None else read_cursor(query.cursor, query, tenant, tuple[Utc, str]),
         )
     )
     return SearchPage(
@@ -80,5 +81,5 @@ def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> S
         total=answer.total,
         facets={name: dict(counts) for name, counts in answer.facets.items()},
         date_histogram=[Day(date=day, count=count) for day, count in sorted(answer.days.items())],
-        next_cursor=write_cursor(answer.next),
+        next_cursor=None if answer.next is None else write_cursor(query, tenant, answer.next),
     )

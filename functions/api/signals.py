@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
+from functions.adapters.postgres.pages import LOOKED_AT, Place, Rank
+from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import Pagination, Paging
+from functions.api.paging import CursorPaging, NextCursor, Pagination
 from functions.api.parameters import Filters, missing
 from functions.api.routes import Resource
 from functions.api.shown import Id, Json, Shown, Time
@@ -51,13 +54,28 @@ class SignalDetail(Signal):
 
 
 class SignalPage(Shown):
-    """One page of signals."""
+    """One page of signals. It may hold fewer than its limit, even none: the end is where `next_cursor` is null."""
 
     data: list[Signal]
     pagination: Pagination
+    next_cursor: NextCursor
 
 
-class SignalList(Filters, Paging):
+class SignalStatistics(Shown):
+    """Signals, counted in several ways."""
+
+    total_signals: int
+    unique_accounts: int
+    unique_users: int
+    avg_signal_score: Annotated[float | None, Field(description="Null where there are none.")]
+    signals_by_type: Annotated[dict[str, int], Field(description="Signal type -> signals.")]
+    signals_by_event: Annotated[dict[str, int], Field(description="Event type -> signals.")]
+    total_is: Annotated[
+        Literal["exact", "at least"], Field(description=f"`at least`: of the newest {LOOKED_AT:,} signals alone.")
+    ]
+
+
+class SignalList(Filters, CursorPaging):
     """Which signals, in which order."""
 
     sortBy: Annotated[  # noqa: N815 - the wire's name
@@ -73,15 +91,34 @@ resource = Resource("signals", "What each event meant.")
 @resource.route("GET", "/api/v1/signals", example=examples.SIGNALS)
 def list_signals(backends: Backends, tenant: str, *, query: SignalList) -> SignalPage:
     """List signals, the newest first."""
-    filters = {column: getattr(query, name) for name, column in FILTERS.items()}
-    rows, total = backends.reader.signals(
-        tenant,
-        {**filters, "since": query.since, "until": query.until},
-        query.rows,
-        sort=query.sortBy,
-        direction=query.sortOrder,
+    page = query.rows(tenant, Place if query.sortBy == "timestamp" else Rank)
+    asked = replace(_asked(tenant, query), sort=query.sortBy, descending=query.sortOrder == "desc")
+    listed = backends.reader.signals(asked, page)
+    return SignalPage(
+        data=[Signal(**row) for row in listed.rows],
+        pagination=Pagination.of(page, listed.total, exact=listed.exact),
+        next_cursor=query.next(tenant, page, listed),
     )
-    return SignalPage(data=[Signal(**row) for row in rows], pagination=Pagination.of(query.rows, total))
+
+
+@resource.route("GET", "/api/v1/signals/stats", example=examples.SIGNAL_STATISTICS)
+def signal_statistics(backends: Backends, tenant: str, *, query: Filters) -> SignalStatistics:
+    """Count signals in several ways."""
+    found, exact = backends.reader.statistics(_asked(tenant, query))
+    return SignalStatistics(
+        total_signals=found["total"],
+        unique_accounts=found["accounts"],
+        unique_users=found["users"],
+        avg_signal_score=found["signal_score"],
+        signals_by_type=found["by_signal_type"] or {},
+        signals_by_event=found["by_event_type"] or {},
+        total_is="exact" if exact else "at least",
+    )
+
+
+def _asked(tenant: str, query: Filters) -> SignalQuery:
+    filters = {column: getattr(query, name) for name, column in FILTERS.items()}
+    return SignalQuery(tenant_id=tenant, filters=filters, since=query.since, until=query.until)
 
 
 @resource.route("GET", "/api/v1/signals/{id}", example=examples.SIGNAL)

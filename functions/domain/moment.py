@@ -30,8 +30,16 @@ def moment(given: str | float) -> datetime:
         return _of_number(float(given))
     if not _ISO.match(given):
         raise ValueError("no date and time")
-    found = datetime.fromisoformat(given)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    return utc(datetime.fromisoformat(given))
+
+
+def utc(moment: datetime) -> datetime:
+    """Return the moment in UTC; one without a zone is in UTC.
+
+    Raises:
+        OverflowError: it is before the first or after the last year there.
+    """
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def of_unix_ms(ms: int) -> datetime:

@@ -44,7 +44,7 @@ def test_one_post_is_a_signal_a_score_a_document_and_a_mail_within_two_seconds(p
     assert listed["data"][0]["signal_type"] == "high_intent"
     assert listed["data"][0]["signal_score"] == 0.9
     assert listed["data"][0]["reasons"] == ["demo_completed is worth 0.90"]
-    assert listed["pagination"] == {"page": 1, "limit": 20, "total": 1, "totalPages": 1}
+    assert listed["pagination"] == {"page": 1, "limit": 20, "total": 1, "totalPages": 1, "total_is": "exact"}
 
     account = platform.api.get("/api/v1/accounts/acme").json()
     assert account["engagement"] == 63.2

@@ -164,9 +164,9 @@ def test_past_the_last_page_the_total_is_still_what_it_is(platform: Platform, pa
     signals = "/api/v1/signals"
     until(lambda: platform.api.get(signals).json()["pagination"]["total"] == 2, within_s=10, what="both are processed")
     first = platform.api.get(path).json()["pagination"]
-    last = platform.api.get(path, params={"page": 9999}).json()
+    last = platform.api.get(path, params={"page": 500}).json()
     assert last["data"] == []
-    assert last["pagination"] == {**first, "page": 9999}
+    assert last["pagination"] == {**first, "page": 500}
 
 
 @pytest.mark.parametrize("sought", ["!!!", "%", "\U0001f525", "_"])

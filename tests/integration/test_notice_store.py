@@ -21,7 +21,8 @@ from events.answer import Result
 from events.errors import Unavailable
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.notice_store import DIGEST_LINES, PostgresNoticeStore
-from functions.adapters.postgres.reader import Page, Reader
+from functions.adapters.postgres.pages import Page
+from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.senders.email import SmtpSender
 from functions.domain.outbox import COLLECT, Key
@@ -73,8 +74,7 @@ def deliver(
 
 
 def listed(database: Database) -> list[dict[str, Any]]:
-    rows, _ = Reader(database).notices(TENANT, Page(number=1, limit=1000))
-    return rows
+    return Reader(database).notices(TENANT, Page(number=1, limit=1000)).rows
 
 
 def due_now(database_url: str) -> None:

@@ -17,8 +17,10 @@ from events.cloudevent import event_id
 from functions.adapters.postgres.account_lists import Choice
 from functions.adapters.postgres.account_sums import sums_at
 from functions.adapters.postgres.database import Database, connect
-from functions.adapters.postgres.reader import Page, Reader
+from functions.adapters.postgres.pages import Listed, Page
+from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
+from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain import score
@@ -83,8 +85,8 @@ def test_a_batch_delivered_again_changes_nothing_and_gives_the_same_answer(
     assert record(store, batch) == first
     assert record(store, [*batch[3:], signal(9)]).contents.items() >= dict(list(first.contents.items())[3:]).items()
     reader = Reader(database)
-    assert reader.signals("acme-inc", _no_filters(), PAGE, sort="timestamp", direction="asc")[1] == 6
-    assert reader.notices("acme-inc", PAGE)[1] == 1
+    assert reader.signals(SignalQuery(tenant_id="acme-inc", filters={}), PAGE).total == 6
+    assert reader.notices("acme-inc", PAGE).total == 1
 
 
 def test_an_event_twice_in_one_batch_counts_once(store: PostgresSignalStore, database: Database) -> None:
@@ -211,7 +213,7 @@ def test_the_newest_version_of_a_rule_and_of_an_event_type_counts(
     assert known.terms()["acme-inc"].types["com.acme.a"].points == 3
     assert [(row["name"], row["version"]) for row in known.rules("acme-inc")] == [("version 3", 4)]
     record(store, [signal(1)])
-    notices, _ = Reader(database).notices("acme-inc", PAGE)
+    notices = Reader(database).notices("acme-inc", PAGE).rows
     assert [(notice["title"], notice["rule_version"]) for notice in notices] == [("version 3", 4)]
 
 
@@ -343,11 +345,12 @@ def test_an_event_that_comes_again_for_another_account_leaves_no_trace_there(
 def test_another_tenant_sees_nothing(store: PostgresSignalStore, database: Database, rule: UUID) -> None:
     record(store, [signal(1)])
     reader = Reader(database)
-    assert reader.signals("other", _no_filters(), PAGE, sort="points", direction="desc") == ([], 0)
+    nothing = Listed(rows=[], total=0, exact=True, next=None)
+    assert reader.signals(SignalQuery(tenant_id="other", filters={}, sort="points"), PAGE) == nothing
     assert reader.signal("other", signal(1).event.id) is None
     assert reader.accounts("other", NOW, PAGE) == ([], 0)
     assert reader.explained("other", "globex", NOW) is None
-    assert reader.notices("other", PAGE) == ([], 0)
+    assert reader.notices("other", PAGE) == nothing
 
 
 @pytest.mark.parametrize("table", ["tenants", "signals", "accounts", "rules", "notices", "deliveries"])
@@ -375,11 +378,6 @@ def test_row_level_security_holds_even_where_a_statement_forgets_the_tenant(
         connection.run("ROLLBACK")
 
 
-def _no_filters() -> dict[str, object]:
-    names = ("account_id", "user_id", "contact_id", "event_type", "signal_type", "since", "until")
-    return dict.fromkeys(names)
-
-
 @pytest.mark.parametrize("written_before_as_of_existed", [False, True])
 def test_an_old_event_that_comes_late_begins_no_episode_with_points_that_have_faded(
     store: PostgresSignalStore, database: Database, rule: UUID, written_before_as_of_existed: bool
@@ -393,7 +391,7 @@ def test_an_old_event_that_comes_late_begins_no_episode_with_points_that_have_fa
     hot = NOW - timedelta(days=1)
     [[notice]] = record(store, [signal(3, occurred_at=hot, received_at=hot)]).notices.values()
     reader = Reader(database)
-    [row] = reader.notices("acme-inc", PAGE)[0]
+    [row] = reader.notices("acme-inc", PAGE).rows
     explained = reader.explained("acme-inc", "globex", NOW)
     assert (row["id"], row["created_at"]) == (str(notice), instant(NOW))
     assert row["engagement"] == explained["buyer"].score

@@ -17,7 +17,9 @@ from events.answer import Result
 from events.batch import parse_events
 from events.cloudevent import CloudEvent, event_id, stamp
 from functions.adapters.postgres.database import Database
-from functions.adapters.postgres.reader import Page, Reader
+from functions.adapters.postgres.pages import Page
+from functions.adapters.postgres.reader import Reader
+from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.domain.signal import instant
 from functions.process.handler import process
@@ -120,8 +122,7 @@ def test_an_event_without_data_and_one_with_null_are_shown_so(database: Database
 
 def test_a_list_of_signals_shows_their_events(database: Database, store: PostgresSignalStore) -> None:
     delivered(store, EVENT)
-    filters = dict.fromkeys(("account_id", "user_id", "contact_id", "event_type", "signal_type", "since", "until"))
-    [row], _ = Reader(database).signals(TENANT, filters, Page(number=1, limit=9), sort="timestamp", direction="asc")
+    [row] = Reader(database).signals(SignalQuery(tenant_id=TENANT, filters={}), Page(number=1, limit=9)).rows
     assert row["event"] == EVENT
     assert {"source", "source_id"}.isdisjoint(row)
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from events.errors import Refused
-from functions.api.paging import read_cursor
 from functions.api.parameters import path_id
 from functions.domain.moment import moment
 from functions.domain.name import Contact, Name, tidy, tidy_contact
@@ -89,21 +88,6 @@ def status(read, text):
 
 
 @given(st.text(max_size=60).map(str.encode) | st.binary(max_size=60))
-def test_no_cursor_and_no_id_is_more_than_refused(raw):
+def test_no_id_is_more_than_refused(raw):
     for text in (raw.decode("latin-1"), base64.urlsafe_b64encode(raw).decode()):
-        assert status(read_cursor, text) in {200, 400}
         assert status(lambda part: path_id(part, "account"), text) in {200, 404}
-
-
-@pytest.mark.parametrize(
-    ("at", "answered"),
-    [
-        ("0001-01-01T00:00:00+23:59", 400),
-        ("9999-12-31T23:59:59-23:59", 400),
-        ("0001-01-01", 200),
-        ("9999-12-31T23:59:59+00:00", 200),
-    ],
-)
-def test_a_cursor_at_the_end_of_time_is_no_error_of_ours(at, answered):
-    cursor = base64.urlsafe_b64encode(f"{at}|00000000-0000-0000-0000-000000000000".encode()).decode()
-    assert status(read_cursor, cursor) == answered

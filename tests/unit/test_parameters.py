@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.errors import Refused
-from functions.api.paging import read_cursor
 from functions.api.parameters import parsed
 from functions.api.signals import SignalList
 
@@ -50,11 +48,3 @@ NO_MOMENTS = ["", "now", "2026-13-01", "2026-11-01T25:00", "0001-01-01T00:00:00+
 @pytest.mark.parametrize("text", NO_MOMENTS)
 def test_what_is_no_moment_is_refused(text):
     assert read(text) is None
-
-
-def test_a_cursor_that_names_no_zone_is_one_of_utc():
-    spelt = b"2026-11-01T12:00:00|6a7f6f0e-0000-4000-8000-000000000001"
-    assert read_cursor(base64.urlsafe_b64encode(spelt).decode()) == (
-        datetime(2026, 11, 1, 12, tzinfo=UTC),
-        "6a7f6f0e-0000-4000-8000-000000000001",
-    )

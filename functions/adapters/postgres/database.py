@@ -25,6 +25,8 @@ from functions.adapters.postgres import trouble
 Row = dict[str, Any]
 
 _SQL_FOLDER = Path(__file__).parent / "sql"
+#: Stands for the text of another statement, so that what several ask is written once.
+_INCLUDED = re.compile(r"/\* include (\w+) \*/")
 #: ``-- name --`` on a line of its own opens a statement; what follows up to the next one belongs to it.
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
@@ -55,7 +57,7 @@ def statements() -> Mapping[str, str]:
             if name in found:
                 raise ValueError(f"two statements are called {name}")
             found[name] = sql.strip().rstrip(";")
-    return found
+    return {name: _INCLUDED.sub(lambda match: found[match[1]], sql) for name, sql in found.items()}
 
 
 class Transaction:

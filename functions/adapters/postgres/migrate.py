@@ -33,7 +33,8 @@ def upgrade(url: str, to: str = "head", *, passwords: Mapping[str, str] | None =
 
     Raises:
         Unavailable: PostgreSQL is away, read-only, or lets this user change nothing.
-        Refused: a migration cannot be made of what is stored. Nothing of it was kept in either case.
+        Refused: a migration cannot be made of what is stored. In either case the same call again goes on where this
+            one stopped: nothing of a migration was kept, but for indexes.
     """
     try:
         _upgrade(url, to, passwords or {})
@@ -51,8 +52,7 @@ def _upgrade(url: str, to: str, passwords: Mapping[str, str]) -> None:
         poolclass=NullPool,
     )
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        connection.commit()
+        _lock(connection)
         config = Config()
         config.set_main_option("script_location", str(_FOLDER))
         config.attributes["connection"] = connection
@@ -67,9 +67,37 @@ def _upgrade(url: str, to: str, passwords: Mapping[str, str]) -> None:
     engine.dispose()
 
 
+def _lock(connection: Connection) -> None:
+    """Wait until no other migration runs, for as long as one may take.
+
+    Between its questions it has no transaction: an index that is made ``CONCURRENTLY`` waits for all that there are.
+    """
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
+        connection.commit()
+        connection.execute(text("SELECT pg_sleep(0.1)"))
+        connection.commit()
+    connection.commit()
+
+
 def run_sql(name: str) -> None:
     """Run ``migrations/sql/<name>.sql`` inside the migration's transaction."""
-    _run(op.get_bind(), (_FOLDER / "sql" / f"{name}.sql").read_text("utf-8"))
+    _run(op.get_bind(), _written(name))
+
+
+def run_each(name: str) -> None:
+    """Run each statement of ``migrations/sql/<name>.sql`` outside a transaction: ``CONCURRENTLY`` asks for that.
+
+    What was done before is committed. A migration that is interrupted here begins again at its first statement.
+    """
+    with op.get_context().autocommit_block():
+        _run(op.get_bind(), "COMMIT")  # SQLAlchemy looked for the isolation level, which began a transaction
+        for statement in _written(name).split(";\n"):
+            if statement.strip():
+                _run(op.get_bind(), statement)
+
+
+def _written(name: str) -> str:
+    return (_FOLDER / "sql" / f"{name}.sql").read_text("utf-8")
 
 
 def _run(connection: Connection, statements: str) -> None:

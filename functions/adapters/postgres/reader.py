@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from functions.adapters.postgres import account_lists
+from functions.adapters.postgres import account_lists, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
 from functions.adapters.postgres.account_sums import sums_at
-from functions.adapters.postgres.database import Database, Row
+from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
+from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.domain import original
 from functions.domain.catalog import Side
 from functions.domain.explain import TREND_SPAN, Explanation, explained
 from functions.domain.signal import instant
-
-#: What signals may be sorted by -> the column.
-SORTS: Mapping[str, str] = {
-    "timestamp": '"timestamp"',
-    "processed_at": "processed_at",
-    "signal_score": "signal_score",
-    "points": "points",
-}
-_DIRECTIONS: Mapping[str, str] = {"asc": "ASC", "desc": "DESC"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Which rows of a list: ``number`` from 1, ``limit`` rows each."""
-
-    number: int
-    limit: int
-
-    @property
-    def parameters(self) -> dict[str, int]:
-        """As the statements want it."""
-        return {"limit": self.limit, "offset": (self.number - 1) * self.limit}
 
 
 class Reader:
@@ -50,21 +29,21 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def signals(
-        self, tenant_id: str, filters: Mapping[str, object], page: Page, *, sort: str, direction: str
-    ) -> tuple[list[dict[str, Any]], int]:
-        """Give one page of signals and how many there are on all."""
-        way = _DIRECTIONS[direction]
-        with self._database.transaction(tenant=tenant_id) as tx:
-            rows = tx.ordered_rows(
-                "list_signals",
-                f"{SORTS[sort]} {way}, id {way}",
-                tenant_id=tenant_id,
-                **filters,
-                **page.parameters,
-            )
-            total = tx.rows("count_signals", tenant_id=tenant_id, **filters)[0]["total"]
-        return [_without(_signal(row), "source", "source_id") for row in rows], int(total)
+    def signals(self, asked: SignalQuery, page: Page) -> Listed:
+        """Return one page of signals."""
+        with self._database.transaction(tenant=asked.tenant_id) as tx:
+            tx.rows("walk_along_indexes")
+            rows, following = signal_lists.page(tx, asked, page)
+            total, exact = signal_lists.count(tx, asked)
+        shown = [_without(_signal(row), "source", "source_id") for row in rows]
+        return Listed(rows=shown, total=total, exact=exact, next=following)
+
+    def statistics(self, asked: SignalQuery) -> tuple[dict[str, Any], bool]:
+        """Return statistics of the newest signals, and whether there are no others: see :mod:`.signal_lists`."""
+        with self._database.transaction(tenant=asked.tenant_id) as tx:
+            tx.rows("walk_along_indexes")
+            found, exact = signal_lists.statistics(tx, asked)
+        return _plain(found), exact
 
     def signal(self, tenant_id: str, id_: UUID) -> dict[str, Any] | None:
         """Return one signal with its event's ``source``, ``source_id`` and ``received_at``, or None."""
@@ -89,13 +68,25 @@ class Reader:
         sides: tuple[Side, Side] = ("buyer", "rep")
         return {side: explained(sums, week_ago, side, at) for side in sides}
 
-    def notices(self, tenant_id: str, page: Page, *, event_id: UUID | None = None) -> tuple[list[dict[str, Any]], int]:
-        """Give one page of notices, the newest first, with their deliveries; of one event where that is given."""
-        asked = {"tenant_id": tenant_id, "event_id": str(event_id) if event_id else None}
+    def notices(self, tenant_id: str, page: Page) -> Listed:
+        """Return one page of notices, the newest first, with their deliveries."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            rows = tx.rows("list_notices", **asked, **page.parameters)
-            total = tx.rows("count_notices", **asked)[0]["total"]
-        return [_notice(row) for row in rows], int(total)
+            tx.rows("walk_along_indexes")
+            rows = _notices(tx, tenant_id, page)
+            [counted] = tx.rows("count_notices", tenant_id=tenant_id, looked_at=LOOKED_AT + 1)
+        more = len(rows) > page.limit
+        last = rows[page.limit - 1] if more else None
+        return Listed(
+            rows=[_notice(row) for row in rows[: page.limit]],
+            total=min(counted["total"], LOOKED_AT),
+            exact=counted["total"] <= LOOKED_AT,
+            next=Place(last["created_at"], last["id"]) if last else None,
+        )
+
+    def notices_of(self, tenant_id: str, event_id: UUID) -> list[dict[str, Any]]:
+        """Return the newest 100 notices that an event led to, with their deliveries."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            return [_notice(row) for row in _notices(tx, tenant_id, Page(number=1, limit=100), event_id)]
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless the database answers."""
@@ -105,6 +96,19 @@ class Reader:
 def _signal(row: Row) -> dict[str, Any]:
     """Turn a stored signal into JSON types, with its event as it was sent."""
     return {**_plain(row), "metadata": original.metadata(row), "event": original.whole(row)}
+
+
+def _notices(tx: Transaction, tenant_id: str, page: Page, event_id: UUID | None = None) -> list[Row]:
+    """Return the notices of a page, and one more where there is a next page."""
+    place = page.after if isinstance(page.after, Place) else None
+    return tx.rows(
+        "list_notices",
+        tenant_id=tenant_id,
+        event_id=event_id and str(event_id),
+        before_at=place and place.at,
+        before_id=place and str(place.id),
+        **{**page.parameters, "limit": page.limit + 1},
+    )
 
 
 def _notice(row: Row) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=None)
+# One transaction a migration: those that run outside of one keep what was done before them.
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=None, transaction_per_migration=True
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,31 +1,119 @@
--- list_signals --
--- One page of a tenant's signals; a filter that is null does not filter.
-SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event
+-- walk_along_indexes --
+-- For the rest of a transaction: no plan may read all that matches and then sort it, however few rows it expects.
+SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true);
+
+-- signals_walk --
+-- The signals that one question looks at, in the order of time, and so many at most: what it costs is bounded by that.
+-- One filter, the one with an index of its own (by_...), is part of the walk; the others are for signals_fit.
+SELECT id, "timestamp", account_id, user_id, contact_id, event_type, signal_type, signal_score, points, processed_at
 FROM signals
 WHERE tenant_id = :tenant_id
-  AND (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
-  AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
-  AND (CAST(:contact_id AS text) IS NULL OR contact_id = CAST(:contact_id AS text))
-  AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
-  AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
+  AND (CAST(:by_contact_id AS text) IS NULL OR contact_id = CAST(:by_contact_id AS text))
+  AND (CAST(:by_account_id AS text) IS NULL OR account_id = CAST(:by_account_id AS text))
+  AND (CAST(:by_user_id AS text) IS NULL OR user_id = CAST(:by_user_id AS text))
+  AND (CAST(:by_event_type AS text) IS NULL OR event_type = CAST(:by_event_type AS text))
   AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timestamptz))
   AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz))
+  AND (CAST(:before_at AS timestamptz) IS NULL
+       OR ("timestamp", id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+  AND (CAST(:after_at AS timestamptz) IS NULL
+       OR ("timestamp", id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
 ORDER BY /* order by */
-LIMIT :limit OFFSET :offset;
+LIMIT :looked_at
+
+-- signals_fit --
+-- Whether a signal of the walk fits the other filters; one that is null does not filter.
+    (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
+AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
+AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
+AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
+
+-- list_signals --
+-- One page of signals in the order of time. Ids first: past them an index alone leads, whatever the offset.
+SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
+       processed_at, metadata, reasons, source, source_id, event
+FROM (
+  SELECT id FROM (
+    /* include signals_walk */
+  ) AS walk
+  WHERE
+    /* include signals_fit */
+  LIMIT :limit OFFSET :offset
+) AS page
+JOIN signals USING (id)
+WHERE tenant_id = :tenant_id
+ORDER BY /* order by */;
+
+-- rank_signals --
+-- One page of signals in another order than that of time, the highest or, negated, the lowest first.
+SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
+       processed_at, metadata, reasons, source, source_id, event, rank
+FROM (
+  SELECT id, rank FROM (
+    SELECT id, account_id, user_id, event_type, signal_type,
+           :sign * CASE :sort
+             WHEN 'points' THEN points
+             WHEN 'signal_score' THEN CAST(signal_score * 100 AS bigint)
+             ELSE CAST(extract(epoch FROM processed_at) * 1000000 AS bigint)
+           END AS rank
+    FROM (
+      /* include signals_walk */
+    ) AS walk
+  ) AS ranked
+  WHERE
+    /* include signals_fit */
+    AND (CAST(:below AS bigint) IS NULL OR (rank, id) < (CAST(:below AS bigint), CAST(:below_id AS uuid)))
+  ORDER BY rank DESC, id DESC
+  LIMIT :limit OFFSET :offset
+) AS page
+JOIN signals USING (id)
+WHERE tenant_id = :tenant_id
+ORDER BY rank DESC, id DESC;
 
 -- count_signals --
--- How many signals list_signals has on all pages.
-SELECT count(*) AS total
-FROM signals
-WHERE tenant_id = :tenant_id
-  AND (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
-  AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
-  AND (CAST(:contact_id AS text) IS NULL OR contact_id = CAST(:contact_id AS text))
-  AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
-  AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
-  AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timestamptz))
-  AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz));
+-- How many signals the walk looks at, and how many of them fit.
+SELECT count(*) AS looked_at, count(*) FILTER (WHERE
+  /* include signals_fit */
+) AS total
+FROM (
+  /* include signals_walk */
+) AS walk;
+
+-- place_in_walk --
+-- The signal after so many others in the walk.
+SELECT "timestamp" AS at, id FROM (
+  /* include signals_walk */
+) AS walk
+LIMIT 1 OFFSET :offset;
+
+-- moment_in_walk --
+-- When that signal was, which every index knows.
+SELECT "timestamp" AS at FROM (
+  /* include signals_walk */
+) AS walk
+LIMIT 1 OFFSET :offset;
+
+-- signal_stats --
+-- The signals that fit, counted in several ways, and how many were looked at.
+WITH walk AS MATERIALIZED (
+  SELECT account_id, user_id, event_type, signal_type, signal_score FROM (
+    /* include signals_walk */
+  ) AS walk
+), fitting AS MATERIALIZED (
+  SELECT * FROM walk
+  WHERE
+    /* include signals_fit */
+)
+SELECT (SELECT count(*) FROM walk) AS looked_at,
+       count(*) AS total,
+       count(DISTINCT account_id) AS accounts,
+       count(DISTINCT user_id) AS users,
+       avg(signal_score) AS signal_score,
+       (SELECT json_object_agg(signal_type, signals ORDER BY signals DESC, signal_type)
+        FROM (SELECT signal_type, count(*) AS signals FROM fitting GROUP BY signal_type) AS counted) AS by_signal_type,
+       (SELECT json_object_agg(event_type, signals ORDER BY signals DESC, event_type)
+        FROM (SELECT event_type, count(*) AS signals FROM fitting GROUP BY event_type) AS counted) AS by_event_type
+FROM fitting;
 
 -- get_signal --
 -- One signal, with when its event was received.
@@ -67,7 +155,7 @@ SELECT count(*) AS total FROM (
 ) AS counted;
 
 -- list_notices --
--- The newest notices with how they stand and every attempt to send them.
+-- The newest notices with how they stand and every attempt to send them; those of one event, or those after a place.
 SELECT id, kind, title, rule_id, rule_version, account_id, episode, event_id, engagement, created_at, sent_at,
        recipient, next_attempt_at, digest_id,
        CASE
@@ -87,12 +175,20 @@ SELECT id, kind, title, rule_id, rule_version, account_id, episode, event_id, en
          FROM deliveries
          WHERE deliveries.tenant_id = notices.tenant_id AND deliveries.notice_id = notices.id
        ), CAST('[]' AS json)) AS deliveries
-FROM notices
-WHERE tenant_id = :tenant_id AND (CAST(:event_id AS uuid) IS NULL OR event_id = CAST(:event_id AS uuid))
-ORDER BY created_at DESC, id
-LIMIT :limit OFFSET :offset;
+FROM (
+  SELECT id FROM notices
+  WHERE tenant_id = :tenant_id AND (CAST(:event_id AS uuid) IS NULL OR event_id = CAST(:event_id AS uuid))
+    AND (CAST(:before_at AS timestamptz) IS NULL
+         OR (created_at, id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+  ORDER BY created_at DESC, id DESC
+  LIMIT :limit OFFSET :offset
+) AS page
+JOIN notices USING (id)
+WHERE tenant_id = :tenant_id
+ORDER BY created_at DESC, id DESC;
 
 -- count_notices --
--- How many notices list_notices has on all pages.
-SELECT count(*) AS total FROM notices
-WHERE tenant_id = :tenant_id AND (CAST(:event_id AS uuid) IS NULL OR event_id = CAST(:event_id AS uuid));
+-- How many notices there are, as far as they are counted.
+SELECT count(*) AS total FROM (
+  SELECT FROM notices WHERE tenant_id = :tenant_id ORDER BY created_at DESC LIMIT :looked_at
+) AS newest;

@@ -1,0 +1,118 @@
+"""Lists of signals: pages in any order, totals and statistics. What they cost does not grow with what a tenant has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from functions.adapters.postgres.database import Row, Transaction
+from functions.adapters.postgres.pages import LOOKED_AT, Page, Place, Rank
+
+#: The filters that an index leads by, in the order of time: one a question, the first of these that it has.
+_LEADING = ("contact_id", "account_id", "user_id", "event_type")
+_FILTERS = (*_LEADING, "signal_type")
+
+_NEWEST, _OLDEST = '"timestamp" DESC, id DESC', '"timestamp" ASC, id ASC'
+#: Without the id, which not all of these indexes have.
+_LATEST = '"timestamp" DESC'
+_LAST_ID = UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalQuery:
+    """Which signals of a tenant, in which order.
+
+    Args:
+        filters: column -> value; None does not filter.
+        since: signals at or after it. ``until``: signals before it.
+        sort: ``timestamp``, ``processed_at``, ``signal_score`` or ``points``.
+    """
+
+    tenant_id: str
+    filters: Mapping[str, str | None]
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: str = "timestamp"
+    descending: bool = True
+
+    def walk(self, *, before: Place | None = None, after: Place | None = None) -> dict[str, object]:
+        """Return the parameters of the statements' ``signals_walk`` and ``signals_fit``."""
+        leading = next((name for name in _LEADING if self.filters.get(name) is not None), None)
+        return {
+            "tenant_id": self.tenant_id,
+            **{f"by_{name}": self.filters[name] if name == leading else None for name in _LEADING},
+            **{name: None if name == leading else self.filters.get(name) for name in _FILTERS},
+            "since": self.since,
+            "until": self.until,
+            "before_at": before and before.at,
+            "before_id": before and str(before.id),
+            "after_at": after and after.at,
+            "after_id": after and str(after.id),
+        }
+
+
+def page(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Place | Rank | None]:
+    """Return the signals of a page, and where the next one begins."""
+    return _by_time(tx, asked, wanted) if asked.sort == "timestamp" else _ranked(tx, asked, wanted)
+
+
+def count(tx: Transaction, asked: SignalQuery) -> tuple[int, bool]:
+    """Return how many of the newest :data:`LOOKED_AT` signals fit, and whether there are no others."""
+    [found] = tx.ordered_rows("count_signals", _LATEST, **asked.walk(), looked_at=LOOKED_AT + 1)
+    return min(found["total"], LOOKED_AT), found["looked_at"] <= LOOKED_AT
+
+
+def statistics(tx: Transaction, asked: SignalQuery) -> tuple[Row, bool]:
+    """Return what ``signal_stats`` counts in the newest :data:`LOOKED_AT` signals, and whether there are no others."""
+    [found] = tx.ordered_rows("signal_stats", _LATEST, **asked.walk(), looked_at=LOOKED_AT)
+    return found, found["looked_at"] < LOOKED_AT or _moment(tx, asked, LOOKED_AT) is None
+
+
+def _by_time(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Place | None]:
+    place = wanted.after if isinstance(wanted.after, Place) else None
+    order = _NEWEST if asked.descending else _OLDEST
+    walk = asked.walk(before=place) if asked.descending else asked.walk(after=place)
+    rows = tx.ordered_rows("list_signals", order, **walk, **_one_more(wanted), looked_at=LOOKED_AT)
+    if len(rows) > wanted.limit:
+        last = rows[wanted.limit - 1]
+        return rows[: wanted.limit], Place(last["timestamp"], last["id"])
+    # All that were looked at are on this page or before it. The walk goes on where it was cut.
+    cut = tx.ordered_rows("place_in_walk", order, **walk, looked_at=LOOKED_AT, offset=LOOKED_AT - 1)
+    return rows, Place(**cut[0]) if cut else None
+
+
+def _ranked(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Rank | None]:
+    """Sort the newest :data:`LOOKED_AT` signals; those of the first page's time on the pages after it."""
+    after = wanted.after if isinstance(wanted.after, Rank) else None
+    until = after.until if after else _moment(tx, asked, 0)
+    if until is None:
+        return [], None
+    since = after.since if after else _moment(tx, asked, LOOKED_AT - 1)
+    rows = tx.ordered_rows(
+        "rank_signals",
+        _NEWEST,
+        **replace(asked, since=since or asked.since).walk(before=Place(until, _LAST_ID)),
+        **_one_more(wanted),
+        looked_at=2 * LOOKED_AT,  # room for those that came since
+        sort=asked.sort,
+        sign=1 if asked.descending else -1,
+        below=after and after.rank,
+        below_id=after and str(after.id),
+    )
+    ranks = [row.pop("rank") for row in rows][: wanted.limit]
+    if len(rows) <= wanted.limit:
+        return rows, None
+    return rows[: wanted.limit], Rank(ranks[-1], rows[wanted.limit - 1]["id"], since, until)
+
+
+def _moment(tx: Transaction, asked: SignalQuery, skipped: int) -> datetime | None:
+    """Return when the signal was that has ``skipped`` newer ones; None where there are not so many."""
+    found = tx.ordered_rows("moment_in_walk", _LATEST, **asked.walk(), looked_at=skipped + 1, offset=skipped)
+    return found[0]["at"] if found else None
+
+
+def _one_more(wanted: Page) -> dict[str, int]:
+    """Ask for one more row than the page has: it tells that there is a next page."""
+    return {**wanted.parameters, "limit": wanted.limit + 1}
