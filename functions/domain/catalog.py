@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Side = Literal["buyer", "rep"]
+SIDES: tuple[Side, Side] = ("buyer", "rep")
 
 #: Every platform type begins so; without it and with underscores it is the type's alias.
 PREFIX = "io.sspp."

@@ -90,13 +90,13 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
         event = signal.event
         key = (event.tenant_id, event.account_id)
         account = Account() if event.nobodys else state.accounts.get(key) or state.accounts.setdefault(key, Account())
-        slot, amount = added = score.contribution(event.kind, event.occurred_at)
+        added = score.contribution(event.kind, event.occurred_at)
         at, late = event.received_at, False
         if at < account.as_of:
             at, late = account.as_of, True
-        moved = bool(amount.total)
+        moved = bool(event.kind.points)
         if moved:
-            score.add(account.sums, slot, amount)
+            score.add(account.sums, *added)
         if event.tenant_id in asked:
             question = Question(signal, account.sums, added, at, late)
             facts = Facts(_facts(asked[event.tenant_id], question))
@@ -191,11 +191,10 @@ def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evalua
     if not holds and not before.open:
         return before
     if holds and before.open:
-        slot, added = question.added
-        if not added.total or _SHOWN_AS[slot.side] not in rule.condition.asks:
+        slot, (amount, _, _) = question.added
+        if not amount or _SHOWN_AS[slot[1]] not in rule.condition.asks:
             return before  # no fact it reads has changed
-        now = question.sums[slot]
-        earlier = question._replace(sums={**question.sums, slot: now._replace(total=now.total - added.total)})
+        earlier = question._replace(sums=score.without(question.sums, slot, amount))
         if evaluations.holds(rule, Facts(_facts(rule.condition.asks, earlier))):
             return before
     cooldown = timedelta(hours=rule.definition.cooldownHours)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, Side
-from functions.domain.score import Sums
+from functions.domain.score import Slot, Sum, Sums
 
 #: What a score is compared with to tell its trend.
 TREND_SPAN = timedelta(days=7)
@@ -54,13 +55,21 @@ def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
     Args:
         sums: of events until ``at``.
     """
-    left = {name: points for name, points in score.points_by_type(sums, side, at).items() if abs(points) >= _FADED}
-    found = []
-    for name in sorted(left, key=lambda name: (-abs(left[name]), name)):
-        of = [each for slot, each in sums.items() if (slot.type, slot.side) == (name, side)]
-        latest = score.moment(max(each.latest for each in of))
-        found.append(Contribution(name, sum(each.events for each in of), latest, left[name]))
-    return found
+    by_type: dict[str, dict[Slot, Sum]] = defaultdict(dict)
+    for slot, each in sums.items():
+        if slot[1] == side:
+            by_type[slot[0]][slot] = each
+    found = [
+        Contribution(
+            event_type=name,
+            events=sum(events for _, events, _ in of.values()),
+            latest=score.moment(score.newest(of)),
+            points_now=score.points(of, side, at),
+        )
+        for name, of in by_type.items()
+    ]
+    left = [each for each in found if abs(each.points_now) >= _FADED]
+    return sorted(left, key=lambda each: (-abs(each.points_now), each.event_type))
 
 
 def explained(sums: Sums, week_ago: Sums, side: Side, at: datetime) -> Explanation:

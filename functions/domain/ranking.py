@@ -56,28 +56,33 @@ class _Last:
         return other.place < self.place
 
 
-def is_slow(sums: Sums) -> bool:
-    """Return whether the account has points that fade slower than ``USUAL_DAYS``."""
-    return any(slot.half_life_days > USUAL_DAYS and each.total > 0 for slot, each in sums.items())
+class Ranks(NamedTuple):
+    """The ranks of an account, and whether it has points that fade slower than ``USUAL_DAYS``."""
+
+    engagement: int
+    effort: int
+    slow: bool
 
 
-def rank(sums: Sums, side: Side, *, slow: bool) -> int:
-    """Return the rank of an account by its points of one side.
+def ranks(sums: Sums) -> Ranks:
+    """Return the ranks of an account.
 
-    Why it bounds the points for ever after: of a slot only the size changes with time, never the sign, so the points
-    are at most what the positive slots have, P. Each of them fades at least as fast as the slowest half-life H allows.
-    So for any later moment log2 P(t) + t / H is at most what it is at the newest event, and a rank never has to be
-    changed by time alone. It is rounded to a whole number, so that most events leave it as it is.
+    Why a rank bounds the points for ever after: of a slot only the size changes with time, never the sign, so the
+    points are at most what the positive slots have, P. Each of them fades at least as fast as the slowest half-life H
+    allows. So for any later moment log2 P(t) + t / H is at most what it is at the newest event, and a rank never has
+    to be changed by time alone. It is rounded to a whole number, so that most events leave it as it is.
     """
-    positive = {slot: each for slot, each in sums.items() if slot.side == side and each.total > 0}
-    if not positive:
-        return LAST
-    newest = max(each.latest for each in sums.values())
-    points = score.points(positive, side, score.moment(newest))
-    if points <= 0:  # faded to less than a float holds
-        return LAST - 1
-    most = math.log2(points) + _half_lives(newest, slow=slow) + _ROUNDING
-    return min(max(-math.ceil(most), -LAST), LAST - 1)
+    newest = score.newest(sums)
+    positive = {slot: each for slot, each in sums.items() if each[0] > 0}
+    slow = max([half_life for _, _, half_life, _ in positive], default=0) > USUAL_DAYS
+    at, grown = score.moment(newest), _half_lives(newest, slow=slow) + _ROUNDING
+    return Ranks(
+        _rank(score.points(positive, "buyer", at), grown), _rank(score.points(positive, "rep", at), grown), slow
+    )
+
+
+def _rank(points: float, grown: float) -> int:
+    return min(max(-math.ceil(math.log2(points) + grown), -LAST), LAST - 1) if points > 0 else LAST
 
 
 def most_points(rank: int, at: datetime, *, slow: bool) -> float:

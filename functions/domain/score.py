@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from functions.domain.catalog import EventType, Side
 
@@ -39,30 +38,15 @@ _MOST_GROWTH = 900
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
 
 
-class Slot(NamedTuple):
-    """Which of an account's sums. A type of a tenant's own may have changed its side or its half-life."""
+#: Which of an account's sums: event type, side, half-life in days and era. A type of a tenant's own may have changed
+#: its side or its half-life.
+Slot = tuple[str, Side, int, int]
 
-    type: str
-    side: Side
-    half_life_days: int
-    era: int
+#: What the events of one slot add up to: a total, whole, in 2^-20 points as of the era's beginning; how many events
+#: there were; and when the last of them occurred, in microseconds since ``LANDMARK``.
+Sum = tuple[int, int, int]
 
-
-class Sum(NamedTuple):
-    """What the events of one slot add up to.
-
-    Args:
-        total: whole, in 2^-20 points as of the era's beginning.
-        events: how many there were.
-        latest: when the last of them occurred, in microseconds since ``LANDMARK``.
-    """
-
-    total: int
-    events: int
-    latest: int
-
-
-#: All sums of an account.
+#: All sums of an account. Plain tuples: each event makes and reads a dozen of them.
 Sums = Mapping[Slot, Sum]
 
 
@@ -72,16 +56,26 @@ def contribution(kind: EventType, at: datetime) -> tuple[Slot, Sum]:
     half_lives = since / (kind.half_life_days * DAY_US)
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
-    return Slot(kind.type, kind.side, kind.half_life_days, era), Sum(round(kind.points * growth), 1, since)
+    return (kind.type, kind.side, kind.half_life_days, era), (round(kind.points * growth), 1, since)
 
 
 def add(sums: dict[Slot, Sum], slot: Slot, added: Sum) -> None:
     """Add to one of ``sums``, in any order with the same result."""
     before = sums.get(slot)
     if before is not None:
-        total, events, latest = before
-        added = Sum(total + added.total, events + added.events, max(latest, added.latest))
+        added = (before[0] + added[0], before[1] + added[1], max(before[2], added[2]))
     sums[slot] = added
+
+
+def without(sums: Sums, slot: Slot, amount: int) -> Sums:
+    """Return ``sums`` as they would be without an event that added ``amount`` to one of them, but for its count."""
+    total, events, latest = sums[slot]
+    return {**sums, slot: (total - amount, events, latest)}
+
+
+def newest(sums: Sums) -> int:
+    """Return when the newest of all events occurred, in microseconds since ``LANDMARK``; 0 where there is none."""
+    return max([latest for _, _, latest in sums.values()], default=0)
 
 
 def kept(sums: dict[Slot, Sum]) -> dict[Slot, Sum]:
@@ -89,38 +83,28 @@ def kept(sums: dict[Slot, Sum]) -> dict[Slot, Sum]:
 
     Which ones stay depends on all events there were and on no order: what is dropped would be dropped again.
     """
-    newest = max((each.latest for each in sums.values()), default=0)
-    return {
-        slot: each
-        for slot, each in sums.items()
-        if (slot.era + 2) * ERA_HALF_LIVES * slot.half_life_days * DAY_US > newest
-    }
+    ended = newest(sums) // (ERA_HALF_LIVES * DAY_US)
+    gone = [slot for slot in sums if (slot[3] + 2) * slot[2] <= ended]
+    return {slot: each for slot, each in sums.items() if slot not in gone} if gone else sums
 
 
 def from_rows(rows: Iterable[tuple[str, Side, int, int, int, int, int]]) -> dict[Slot, Sum]:
     """Return sums from their stored form, a slot and its sum in one list each."""
-    return {Slot(*row[:4]): Sum(*row[4:]) for row in rows}
+    return {
+        (name, side, half_life, era): (total, events, latest)
+        for name, side, half_life, era, total, events, latest in rows
+    }
 
 
 def points(sums: Sums, side: Side, at: datetime) -> float:
     """Return the raw points of one side at ``at``, everything faded to then."""
     days = since_landmark(at) / DAY_US
-    return math.fsum(_faded(slot, each.total, days) for slot, each in sums.items() if slot.side == side)
-
-
-def points_by_type(sums: Sums, side: Side, at: datetime) -> dict[str, float]:
-    """Return what each event type adds to the raw points of one side at ``at``."""
-    days = since_landmark(at) / DAY_US
-    found: dict[str, float] = {}
-    for slot, each in sums.items():
-        if slot.side == side:
-            found[slot.type] = found.get(slot.type, 0.0) + _faded(slot, each.total, days)
-    return found
-
-
-def _faded(slot: Slot, total: int, days: float) -> float:
-    growth = slot.era * ERA_HALF_LIVES - FRACTION_BITS - days / slot.half_life_days
-    return total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH)
+    parts = []
+    for (_, of, half_life, era), (total, _, _) in sums.items():
+        if of == side:
+            growth = era * ERA_HALF_LIVES - FRACTION_BITS - days / half_life
+            parts.append(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
+    return math.fsum(parts)
 
 
 def shown(raw_points: float) -> float:

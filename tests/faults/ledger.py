@@ -199,7 +199,7 @@ def _compare_sums(
     expected: Counter[tuple[Any, ...]] = Counter()
     for row in stored:
         slot, added = contribution(EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"]))
-        expected[row["tenant_id"], row["account_id"], *slot] += added.total
+        expected[row["tenant_id"], row["account_id"], *slot] += added[0]
     sql = "SELECT tenant_id, account_id, score_sums FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
     rows = _query(database_url, sql, tenants)
     summed = {(row["tenant_id"], row["account_id"], *one[:4]): one[4] for row in rows for one in row["score_sums"]}

@@ -46,7 +46,7 @@ def test_what_has_faded_to_nothing_is_no_reason():
 def test_a_type_whose_points_or_half_life_changed_is_one_reason():
     now, before = EVENT_TYPES["demo_completed"], timedelta(days=0)
     sums = sums_of([(now, before)])
-    sums[Slot(now.type, "buyer", 30, 0)] = Sum(1, 2, 0)
+    sums[(now.type, "buyer", 30, 0)] = (1, 2, 0)
     [found] = contributions(sums, "buyer", NOW)
     assert (found.events, found.latest) == (3, NOW)
 

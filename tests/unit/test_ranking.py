@@ -33,8 +33,8 @@ def sums_of(history: Sequence[tuple[EventType, datetime]]) -> Sums:
 
 
 def stored(account_id: str, sums: Sums, side: Side) -> Ranked:
-    slow = ranking.is_slow(sums)
-    return Ranked(account_id, ranking.rank(sums, side, slow=slow), slow, sums)
+    ranks = ranking.ranks(sums)
+    return Ranked(account_id, ranks.engagement if side == "buyer" else ranks.effort, ranks.slow, sums)
 
 
 def walks(accounts: dict[str, Sums], side: Side) -> list[list[Ranked]]:
@@ -45,13 +45,12 @@ def walks(accounts: dict[str, Sums], side: Side) -> list[list[Ranked]]:
 
 @given(SUMS, SIDES, st.timedeltas(timedelta(0), timedelta(days=3000)))
 def test_an_account_never_has_more_points_than_its_rank_allows(sums, side, later):
-    slow = ranking.is_slow(sums)
-    rank = ranking.rank(sums, side, slow=slow)
-    newest = max((score.moment(each.latest) for each in sums.values()), default=NOW)
+    _, rank, slow, _ = stored("acme", sums, side)
+    newest = score.moment(score.newest(sums))
     for at in (newest, newest + later):
         points = max(score.points(sums, side, at), 0.0)
         assert points <= ranking.most_points(rank, at, slow=slow)
-    assert (rank == LAST) == (not any(slot.side == side and each.total > 0 for slot, each in sums.items()))
+    assert (rank == LAST) == (not any(slot[1] == side and each[0] > 0 for slot, each in sums.items()))
 
 
 @given(
@@ -107,7 +106,7 @@ def test_accounts_without_points_come_last_by_name_and_all_of_them_can_be_had():
     ],
 )
 def test_a_rank_grows_with_the_logarithm_of_points_and_with_the_time_of_the_newest_event(events, rank):
-    assert ranking.rank(sums_of(events), "buyer", slow=False) == rank
+    assert ranking.ranks(sums_of(events)).engagement == rank
 
 
 def test_a_place_is_by_points_then_by_name():

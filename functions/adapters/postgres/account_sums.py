@@ -6,7 +6,7 @@ from datetime import datetime
 
 from functions.adapters.postgres.database import Transaction
 from functions.domain import score
-from functions.domain.score import Slot, Sum, Sums
+from functions.domain.score import Sums
 
 
 def sums_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Sums | None:
@@ -15,12 +15,7 @@ def sums_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> S
     if row is None:
         return None
     sums = score.from_rows(row["score_sums"])
-    until = score.since_landmark(at)
-    if all(each.latest <= until for each in sums.values()):
+    if score.newest(sums) <= score.since_landmark(at):
         return sums
-    return {
-        Slot(one["event_type"], one["side"], one["half_life_days"], one["era"]): Sum(
-            int(one["total"]), one["events"], one["latest"]
-        )
-        for one in tx.rows("account_sums_then", tenant_id=tenant_id, account_id=account_id, at=at)
-    }
+    then = tx.many_rows("account_sums_then", tenant_id=tenant_id, account_id=account_id, at=at)
+    return score.from_rows(tuple(row.values()) for row in then)

@@ -15,7 +15,7 @@ from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.domain import original
-from functions.domain.catalog import Side
+from functions.domain.catalog import SIDES, Side
 from functions.domain.explain import TREND_SPAN, Explanation, explained
 from functions.domain.signal import instant
 
@@ -65,8 +65,7 @@ class Reader:
             sums, week_ago = (sums_at(tx, tenant_id, account_id, then) for then in (at, at - TREND_SPAN))
         if sums is None or week_ago is None:
             return None
-        sides: tuple[Side, Side] = ("buyer", "rep")
-        return {side: explained(sums, week_ago, side, at) for side in sides}
+        return {side: explained(sums, week_ago, side, at) for side in SIDES}
 
     def notices(self, tenant_id: str, page: Page) -> Listed:
         """Return one page of notices, the newest first, with their deliveries."""

@@ -136,16 +136,16 @@ def _account(row: Mapping[str, Any]) -> Account:
 
 def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
     tenant, account_id = key
-    slow = ranking.is_slow(account.sums)
+    ranks = ranking.ranks(account.sums)
     return {
         "tenant_id": tenant,
         "account_id": account_id,
         "score_sums": [slot + each for slot, each in account.sums.items()],
         "episodes": account.episodes,
         "as_of": account.as_of,
-        "engagement_rank": ranking.rank(account.sums, "buyer", slow=slow),
-        "effort_rank": ranking.rank(account.sums, "rep", slow=slow),
-        "slow": slow,
+        "engagement_rank": ranks.engagement,
+        "effort_rank": ranks.effort,
+        "slow": ranks.slow,
     }
 
 
