@@ -38,7 +38,7 @@ def cloned(template_url: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     template = urlsplit(template_url)
     server = connect(urlunsplit(template._replace(path="/postgres")))
-    server.run(f"CREATE DATABASE {name} TEMPLATE {template.path.lstrip('/')}")
+    server.run(f"CREATE DATABASE {name} TEMPLATE {template.path.lstrip('/')} STRATEGY FILE_COPY")
     try:
         yield urlunsplit(template._replace(path=f"/{name}"))
     finally:
