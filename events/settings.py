@@ -90,6 +90,18 @@ class SearchSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineSettings(Settings):
+    """What searches: PostgreSQL in the signals themselves, or Elasticsearch in its copy of them."""
+
+    search: str = setting("SSPP_SEARCH", "postgres", checks.one_of("postgres", "elasticsearch"))
+
+    @property
+    def copied(self) -> bool:
+        """Whether there is a copy that has to be told of new signals."""
+        return self.search != "postgres"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenSettings(Settings):
     """What dispatchers show to functions; two values while it is rotated."""
 
@@ -165,7 +177,7 @@ class IngestSettings(FrontDoorSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessSettings(FunctionSettings, DatabaseSettings, TokenSettings):
+class ProcessSettings(FunctionSettings, DatabaseSettings, TokenSettings, EngineSettings):
     """The settings of ``process``."""
 
     required: ClassVar[tuple[str, ...]] = ("DATABASE_URL", "SSPP_DELIVERY_TOKEN")
@@ -175,7 +187,7 @@ class ProcessSettings(FunctionSettings, DatabaseSettings, TokenSettings):
 class IndexSettings(FunctionSettings, DatabaseSettings, SearchSettings, TokenSettings):
     """The settings of ``index``."""
 
-    required: ClassVar[tuple[str, ...]] = ("DATABASE_URL", "SSPP_DELIVERY_TOKEN")
+    required: ClassVar[tuple[str, ...]] = ("DATABASE_URL", "ELASTICSEARCH_URL", "SSPP_DELIVERY_TOKEN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +250,7 @@ class MigrateSettings(SchemaSettings, StoreSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TickSettings(LogSettings, WaitingSettings, StoreSettings, DeadlineSettings):
+class TickSettings(LogSettings, WaitingSettings, StoreSettings, DeadlineSettings, EngineSettings):
     """The settings of the clock."""
 
     required: ClassVar[tuple[str, ...]] = ("DATABASE_URL", "REDIS_URL")
@@ -298,6 +310,11 @@ class LocalSettings(
 
     ingest_port: int = setting("INGEST_PORT", 8080, checks.port)
     api_port: int = setting("API_PORT", 8081, checks.port)
+
+    @property
+    def copied(self) -> bool:
+        """See :class:`EngineSettings`. Here the address says it all."""
+        return bool(self.elasticsearch_url)
 
 
 #: Every environment variable that is a setting.

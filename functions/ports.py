@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
+from functions.domain import searchable
 from functions.domain.explain import Contribution
 from functions.domain.key import Grant
 from functions.domain.outbox import Key
@@ -110,6 +111,14 @@ class RecordedSignal:
     timestamp: datetime
     row: Mapping[str, Any]
     event: Mapping[str, Any] | None
+
+    @property
+    def document(self) -> SignalDocument:
+        """What it is found by."""
+        text = searchable.text(self.row, self.event)
+        return SignalDocument(
+            tenant_id=self.tenant_id, id=self.row["id"], timestamp=self.timestamp, row=self.row, text=text
+        )
 
 
 class RecordedSignals(Protocol):
@@ -264,19 +273,10 @@ class KeyDirectory(Protocol):
 
 
 class SearchIndex(Protocol):
-    """A copy of the signals that can be searched, and rebuilt from PostgreSQL at any time."""
+    """The signals, as far as they can be searched."""
 
-    def put(self, documents: Sequence[SignalDocument]) -> None:
-        """Store ``documents``; one with the id of an earlier one replaces it, so a redelivery is harmless.
-
-        They are found by the next :meth:`search`.
-
-        Raises:
-            Unavailable: some may be stored, the same call again makes it whole.
-        """
-
-    def get(self, tenant_id: str, document_id: str) -> dict[str, Any] | None:
-        """Give the row of one document, or None when it is not indexed.
+    def has(self, tenant_id: str, signal_id: UUID) -> bool:
+        """Return whether a signal can be found.
 
         Raises:
             Unavailable: the index could not be reached.
@@ -291,3 +291,16 @@ class SearchIndex(Protocol):
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless the index answers."""
+
+
+class SearchCopy(SearchIndex, Protocol):
+    """A search index that is a copy of the signals, and can be rebuilt from PostgreSQL at any time."""
+
+    def put(self, documents: Sequence[SignalDocument]) -> None:
+        """Store ``documents``; one with the id of an earlier one replaces it, so a redelivery is harmless.
+
+        They are found by the next :meth:`search`.
+
+        Raises:
+            Unavailable: some may be stored, the same call again makes it whole.
+        """

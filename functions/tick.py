@@ -1,7 +1,8 @@
 """``python -m functions.tick [--every SECONDS]``: the clock. Once an hour one CloudEvent tells process that time has
 passed; it goes the way of all events, so that what it leads to is retried and settled like theirs. Each time, a
 Redis that came back without its data is filled again from PostgreSQL, index and notify are told of what was left out
-while too much waited for them, and who comes near a monthly limit is told.
+while too much waited for them, signals of an earlier version become searchable, and who comes near a monthly limit is
+told.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from events.settings import TickSettings
 from functions.adapters.redis import partitions
 from functions.domain.platform_events import TICK
 from functions.domain.signal import instant
-from functions.service import catch_up, quota, restore
+from functions.service import catch_up, quota, restore, searchable
 
 SOURCE = "/sspp/clock"
 #: The hour of the latest tick.
@@ -83,6 +84,8 @@ def look(settings: TickSettings, now: datetime) -> None:
             )
     if entries := catch_up.catch_up(settings, now, time.monotonic):
         _LOG.info("caught_up", entries=entries, reason="what index and notify were not told of while too much waited")
+    if signals := searchable.fill(settings, time.monotonic):
+        _LOG.info("searchable", signals=signals, reason="they were recorded without the words they are found by")
     if new := quota.tell(settings, now):
         _LOG.info("quota_reached", notices=new)
 

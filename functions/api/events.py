@@ -73,7 +73,7 @@ def get_event(backends: Backends, by: Principal, *, id_: UUID) -> EventStatus:
             if notice.rule_id is not None
         ],
         notices=notices,
-        indexed=backends.search.get(by.tenant, str(id_)) is not None,
+        indexed=backends.search.has(by.tenant, id_),
     )
 
 

@@ -71,6 +71,7 @@ SEARCH = Example(
             }
         ],
         "total": 1,
+        "total_is": "exact",
         "facets": {
             "signal_type": {"high_intent": 1},
             "event_type": {"io.sspp.demo.completed": 1},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -16,7 +16,8 @@ from functions.api.routes import Resource
 from functions.api.shown import Shown
 from functions.api.signals import SignalRow
 from functions.domain.name import Text
-from functions.domain.search import FILTERS, SearchQuery, words
+from functions.domain.search import FILTERS, MOST_COUNTED, SearchQuery
+from functions.domain.words import words
 
 Counted = dict[str, int]
 
@@ -26,6 +27,9 @@ class SignalSearch(Filters):
 
     q: Annotated[Text, Field(description="Words that must all occur.")] = ""
     limit: Limit = 20
+    facets: Annotated[
+        bool, Field(description="Whether to count values and days: without, an answer comes sooner.")
+    ] = True
     cursor: Cursor = None
 
 
@@ -49,9 +53,16 @@ class SearchPage(Shown):
     """One page of what was found, with counts over all pages."""
 
     data: list[Found]
-    total: int
-    facets: Annotated[dict[str, Counted], Field(description="Field -> value -> signals, the ten most frequent.")]
-    date_histogram: Annotated[list[Day], Field(description="Days without signals are left out.")]
+    total: Annotated[int, Field(ge=0, le=MOST_COUNTED, description="Signals on all pages, up to 10,000.")]
+    total_is: Annotated[Literal["exact", "at least"], Field(description="`at least`: there are more than 10,000.")]
+    facets: Annotated[
+        dict[str, Counted],
+        Field(
+            description="Field -> value -> signals, the ten most frequent. Where there are more than 10,000 signals,"
+            " some of the newest are counted."
+        ),
+    ]
+    date_histogram: Annotated[list[Day], Field(description="Of the same signals. Days without any are left out.")]
     next_cursor: NextCursor
 
 
@@ -74,12 +85,15 @@ def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> S
             until=query.until,
             limit=query.limit,
             after=None if query.cursor is None else read_cursor(query.cursor, query, tenant, tuple[Utc, str]),
+            facets=query.facets,
         )
     )
+    counts = answer.counts
     return SearchPage(
         data=[Found(**{**hit.row, "highlight": hit.highlight}) for hit in answer.hits],
-        total=answer.total,
-        facets={name: dict(counts) for name, counts in answer.facets.items()},
-        date_histogram=[Day(date=day, count=count) for day, count in sorted(answer.days.items())],
+        total=counts.total,
+        total_is="at least" if counts.at_least else "exact",
+        facets={name: dict(values) for name, values in counts.facets.items()},
+        date_histogram=[Day(date=day, count=count) for day, count in sorted(counts.days.items())],
         next_cursor=None if answer.next is None else write_cursor(query, tenant, answer.next),
     )

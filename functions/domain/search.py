@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from unicodedata import normalize
+
+from functions.domain.words import asked, highlight
 
 #: What a filter may name: the API's parameter -> the document's field.
 FILTERS: Mapping[str, str] = {
@@ -20,13 +21,8 @@ FILTERS: Mapping[str, str] = {
 FACETS: Sequence[str] = ("signal_type", "event_type", "account_id")
 #: How many values a facet counts; those that occur most, then by value.
 FACET_VALUES = 10
-
-#: Characters of a word that count. At four bytes each it fits an index term of either engine.
-MAX_WORD = 255
-#: Characters of a text that are indexed; PostgreSQL takes 1 MiB of words a document, four bytes a character.
-MAX_TEXT = 100_000
-#: Distinct words of a question that are looked up; Elasticsearch promises no more than 1,024 clauses.
-MAX_TERMS = 100
+#: Hits that are counted; of more it is said that there are at least so many.
+MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +31,7 @@ class SignalDocument:
 
     Args:
         row: the signal as the API shows it (contract section 4), JSON types only.
-        text: the words it is found by, already normalised with :func:`words`.
+        text: the words it is found by: :mod:`functions.domain.searchable`.
     """
 
     tenant_id: str
@@ -54,6 +50,7 @@ class SearchQuery:
         since: signals at or after it; ``until``: signals before it.
         limit: documents a page, 1-100.
         after: the ``(timestamp, id)`` of the last document of the page before.
+        facets: whether values and days are to be counted.
     """
 
     tenant_id: str
@@ -63,6 +60,7 @@ class SearchQuery:
     until: datetime | None = None
     limit: int = 20
     after: tuple[datetime, str] | None = None
+    facets: bool = True
 
     def __post_init__(self) -> None:
         unknown = set(self.filters) - set(FILTERS.values())
@@ -70,9 +68,9 @@ class SearchQuery:
             raise ValueError(f"no filter is called {', '.join(sorted(unknown))}")
 
     @property
-    def terms(self) -> tuple[str, ...]:
-        """The distinct words to look up, at most :data:`MAX_TERMS`, whatever the question held."""
-        return tuple(dict.fromkeys(words(" ".join(self.words))))[:MAX_TERMS]
+    def terms(self) -> list[str]:
+        """The distinct terms to look up, at most :data:`functions.domain.words.MAX_TERMS`."""
+        return asked(" ".join(self.words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +80,26 @@ class Hit:
     row: Mapping[str, Any]
     highlight: str
 
+    @classmethod
+    def of(cls, document: SignalDocument, terms: Iterable[str]) -> Hit:
+        """Show a document that was found by ``terms``."""
+        return cls(row=document.row, highlight=highlight(document.text, frozenset(terms)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """What was counted over everything that matches, on all pages.
 
     Args:
-        facets: field -> value -> count, for each of :data:`FACETS`.
-        days: ``YYYY-MM-DD`` (UTC) -> count, days without signals left out.
+        total: how many documents match, up to :data:`MOST_COUNTED`.
+        at_least: there are more.
+        facets: field -> value -> count, for each of :data:`FACETS`. Where there are more than :data:`MOST_COUNTED`, an
+            engine may count some of the newest only.
+        days: ``YYYY-MM-DD`` (UTC) -> count, days without signals left out; of the same documents.
     """
 
     total: int
+    at_least: bool
     facets: Mapping[str, Mapping[str, int]]
     days: Mapping[str, int]
 
@@ -102,47 +109,9 @@ class SearchAnswer:
     """A page of hits, newest first, with counts over all that matched.
 
     Args:
-        total: how many documents match, over all pages.
-        facets: field -> value -> count.
-        days: ``YYYY-MM-DD`` (UTC) -> count, days without signals left out.
         next: what to pass as ``after`` for the next page; None on the last one.
     """
 
     hits: Sequence[Hit]
-    total: int
-    facets: Mapping[str, Mapping[str, int]]
-    days: Mapping[str, int]
+    counts: Counts
     next: tuple[datetime, str] | None
-
-    @classmethod
-    def of(cls, query: SearchQuery, found: Sequence[SignalDocument], counts: Counts) -> SearchAnswer:
-        """Make the answer from the documents ``found``, newest first.
-
-        Args:
-            found: up to one more than the page holds: that one tells that there is a next page.
-        """
-        page, terms = found[: query.limit], frozenset(query.terms)
-        return cls(
-            hits=[Hit(row=each.row, highlight=highlight(each.text, terms)) for each in page],
-            total=counts.total,
-            facets=counts.facets,
-            days=counts.days,
-            next=(page[-1].timestamp, page[-1].id) if len(found) > query.limit else None,
-        )
-
-
-def words(text: str) -> list[str]:
-    """Split ``text`` into folded words the same way for documents and questions.
-
-    Letters and digits make words, everything else parts them, so ``jane@acme-corp.io`` is found by
-    ``acme``. Case and the ways to encode one character make no difference. Done here, so that both
-    search engines index and ask for the same words.
-    """
-    # casefold, not lower: lower() makes a final sigma of some and leaves the sharp s.
-    folded = normalize("NFKC", normalize("NFKC", text).casefold())[:MAX_TEXT]
-    return [word[:MAX_WORD] for word in "".join(c if c.isalnum() else " " for c in folded).split()]
-
-
-def highlight(text: str, terms: frozenset[str]) -> str:
-    """Mark each of ``terms`` in ``text``. Safe to show as HTML: a normalised text has only words."""
-    return " ".join(f"<em>{word}</em>" if word in terms else word for word in text.split())

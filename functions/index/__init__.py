@@ -1,1 +1,1 @@
-"""Makes signals searchable."""
+"""Makes signals searchable in Elasticsearch."""

@@ -10,12 +10,11 @@ from events.cloudevent import CloudEvent
 from events.errors import Refused
 from events.failpoint import reach
 from functions.domain.sales import TENANT
-from functions.index.document import document
-from functions.ports import RecordedSignals, SearchIndex
+from functions.ports import RecordedSignals, SearchCopy
 from functions.web.batch import refusal
 
 
-def index(events: Sequence[CloudEvent], recorded: RecordedSignals, search: SearchIndex) -> list[Result]:
+def index(events: Sequence[CloudEvent], recorded: RecordedSignals, search: SearchCopy) -> list[Result]:
     """Index the signals that a batch of events tells of, as they are recorded; one that is gone needs no document.
 
     Raises:
@@ -23,7 +22,7 @@ def index(events: Sequence[CloudEvent], recorded: RecordedSignals, search: Searc
     """
     told = [_identity(event) for event in events]
     for signals in recorded.read([identity for identity in told if not isinstance(identity, Refused)]):
-        search.put([document(signal) for signal in signals])
+        search.put([signal.document for signal in signals])
     reach("index.written")
     return [refusal(identity) if isinstance(identity, Refused) else Result(status=200) for identity in told]
 

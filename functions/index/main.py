@@ -11,7 +11,7 @@ from events import log
 from events.settings import IndexSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
-from functions.adapters.search import search_index
+from functions.adapters.search import search_copy
 from functions.index import handler
 from functions.web.batch import BatchFunction
 
@@ -21,8 +21,7 @@ def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
     settings = IndexSettings.read(os.environ)
     log.configure(settings.log_level)
-    database = Database(settings.database_url)
-    recorded, search = PostgresRecordedSignals(database), search_index(settings, database)
+    recorded, search = PostgresRecordedSignals(Database(settings.database_url)), search_copy(settings)
     return BatchFunction(
         "index",
         handle=lambda events: handler.index(events, recorded, search),

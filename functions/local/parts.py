@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = {"valkey": valkey, "postgres": postgres}
 
 DOORS = ("ingest", "api")
+#: What copies signals to where they are searched, a function and its channel.
+COPYING = ("index", "signals")
 #: Seconds between two looks of the clock, which fills a Redis that has lost its data.
 LOOK_S = "10"
 #: Part -> its login to PostgreSQL, where that is not called like the part.
@@ -81,8 +83,8 @@ class Plan:
         """Everything else."""
         return [
             *([self._mailbox()] if "mailbox" in self.ports else []),
-            *(self._function(name) for name in FUNCTIONS),
-            *(self._dispatcher(name) for name in SUBSCRIPTIONS),
+            *(self._function(name) for name in needed(self.settings, FUNCTIONS)),
+            *(self._dispatcher(name) for name in needed(self.settings, SUBSCRIPTIONS)),
             self._part("clock", PARTS["tick"], "functions.tick", "--every", LOOK_S),
         ]
 
@@ -96,7 +98,7 @@ class Plan:
 
     def away(self) -> list[str]:
         """What somebody waits for although everything has started."""
-        downs = (_down(self._host(name), self.metrics[name]) for name in FUNCTIONS)
+        downs = (_down(self._host(name), self.metrics[name]) for name in needed(self.settings, FUNCTIONS))
         return sorted(set().union(*(down or () for down in downs)))
 
     def demo_tenant(self) -> str:
@@ -149,7 +151,7 @@ class Plan:
 
         Events are taken and processed without it; what was not indexed meanwhile is, once it is back.
         """
-        return frozenset({"search"} if self.settings.elasticsearch_url else ())
+        return frozenset({"search"} if self.settings.copied else ())
 
     def _environment(self, name: str, kind: type[Settings]) -> dict[str, str]:
         """Return the environment of a part: the settings of its own class and no others."""
@@ -168,6 +170,7 @@ class Plan:
             "HOST": self.settings.host if name in DOORS else "",
             "SSPP_TARGET_URL": f"{self.url(subscription.function)}/" if subscription else "",
             "DATABASE_URL": self._database_url(_LOGIN_OF.get(name, name)),
+            "SSPP_SEARCH": "elasticsearch" if self.settings.copied else "postgres",
         }
 
     def _database_url(self, login: str) -> str:
@@ -186,6 +189,11 @@ class Plan:
         return f"[{host}]" if ":" in host else host
 
 
+def needed(settings: LocalSettings, names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` that a run has: what copies signals, only where there is a copy."""
+    return [name for name in names if settings.copied or name not in COPYING]
+
+
 def decide(settings: LocalSettings, home: Home, env: Mapping[str, str]) -> Plan:
     """Fill in what the settings leave open: ports, addresses of embedded servers, secrets.
 
@@ -194,14 +202,15 @@ def decide(settings: LocalSettings, home: Home, env: Mapping[str, str]) -> Plan:
     """
     ports.refuse_busy(settings.host, {"INGEST_PORT": settings.ingest_port, "API_PORT": settings.api_port})
     found = {"ingest": settings.ingest_port, "api": settings.api_port}
-    wanted = [name for name in FUNCTIONS if name not in DOORS] + list(SUBSCRIPTIONS)
+    functions, channels = needed(settings, FUNCTIONS), needed(settings, SUBSCRIPTIONS)
+    wanted = [name for name in functions if name not in DOORS] + channels
     for name, given in (
         ("valkey", settings.redis_url),
         ("postgres", settings.database_url),
         ("mailbox", settings.smtp_url),
     ):
         wanted += [] if given else [name]
-    measured = {f"{name} metrics": name for name in (*FUNCTIONS, *SUBSCRIPTIONS)}
+    measured = {f"{name} metrics": name for name in (*functions, *channels)}
     assigned = home.ports([*wanted, *measured, "smtp"], spoken_for=found.values())
     smtp_port = assigned.pop("smtp")
     metrics = {part: assigned.pop(name) for name, part in measured.items()}

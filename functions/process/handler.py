@@ -25,11 +25,12 @@ OTHER_CONTENT = Refused(
 )
 
 
-def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks) -> list[Result]:
+def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks, *, copied: bool = False) -> list[Result]:
     """Record a batch and answer each event with the signal and the notices it led to, a tick with forgotten ones.
 
     Args:
         clocks: what the evaluation of rules is measured by.
+        copied: whether somebody copies signals for search, and has to be told of them.
 
     Raises:
         Unavailable: nothing was recorded; the same batch again is safe.
@@ -38,7 +39,7 @@ def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks) ->
     read = [_read(event, own) for event in events]
     recorded = record([signal for signal in read if isinstance(signal, Signal)], store, clocks)
     reach("process.committed")
-    return [_result(what, recorded, store) for what in read]
+    return [_result(what, recorded, store, copied=copied) for what in read]
 
 
 def record(signals: Sequence[Signal], store: SignalStore, clocks: Clocks) -> Recorded:
@@ -74,12 +75,12 @@ def _read(event: CloudEvent, own: Mapping[str, Mapping[str, OwnEventType]]) -> S
         return exc
 
 
-def _result(what: Signal | datetime | Refused, recorded: Recorded, store: SignalStore) -> Result:
+def _result(what: Signal | datetime | Refused, recorded: Recorded, store: SignalStore, *, copied: bool) -> Result:
     match what:
         case Signal() if recorded.differs(what):
             return refusal(OTHER_CONTENT)
         case Signal():
-            return Result(status=200, replies=_replies(what, recorded))
+            return Result(status=200, replies=_replies(what, recorded, copied=copied))
         case Refused():
             return refusal(what)
         case datetime():
@@ -88,8 +89,8 @@ def _result(what: Signal | datetime | Refused, recorded: Recorded, store: Signal
             return Result(status=200, replies=[due(tenant, notice) for tenant, notice in forgotten])
 
 
-def _replies(signal: Signal, recorded: Recorded) -> list[Reply]:
+def _replies(signal: Signal, recorded: Recorded, *, copied: bool) -> list[Reply]:
     event = signal.event
     identity = (event.tenant_id, event.id)
-    replies = [signal_recorded(event.tenant_id, event.id)]
+    replies = [signal_recorded(event.tenant_id, event.id)] if copied else []
     return replies + [due(event.tenant_id, notice) for notice in recorded.notices.get(identity, ())]

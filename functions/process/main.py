@@ -23,14 +23,14 @@ def _function() -> BatchFunction:
     """Put the function together once, when the first request comes."""
     settings = ProcessSettings.read(os.environ)
     log.configure(settings.log_level)
-    store = PostgresSignalStore(Database(settings.database_url))
+    store = PostgresSignalStore(Database(settings.database_url), searched=not settings.copied)
     clocks = Clocks(time.perf_counter, time.thread_time)
     # What is there by now stays, and a batch's objects go by themselves: the collector has little to look for.
     gc.freeze()
     gc.set_threshold(100_000)
     return BatchFunction(
         "process",
-        handle=lambda events: handler.process(events, store, clocks),
+        handle=lambda events: handler.process(events, store, clocks, copied=settings.copied),
         pings={"postgresql": store.ping},
         tokens=settings.delivery_tokens,
     )

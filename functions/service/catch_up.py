@@ -43,6 +43,7 @@ def catch_up(settings: TickSettings, now: datetime, now_s: Callable[[], float]) 
             (tell, partition, BehindChannel(client, name, partition))
             for partition in range(settings.partitions)
             for name, tell in (("signals", _signals), ("notices", _notices))
+            if settings.copied or name != "signals"
         ]
         late = [(*each, stretch) for each in channels if (stretch := each[2].stretch())]
         for tell, partition, behind, stretch in late:

@@ -79,7 +79,8 @@ def follow_up(settings: TickSettings, now: datetime) -> bool:
             return False
         with closing(Database(settings.database_url)) as database:
             since = _last_recorded(database, filled_at) - WAITED
-        for name, partition in product(("signals", "notices"), range(settings.partitions)):
+        names = ("signals", "notices") if settings.copied else ("notices",)
+        for name, partition in product(names, range(settings.partitions)):
             BehindChannel(client, name, partition).note(since, now)
         directory.put_follow_up(None)
         return True

@@ -10,9 +10,9 @@ import pytest
 from functions.adapters.elasticsearch.search import ElasticsearchIndex
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.search import PostgresSearchIndex
-from functions.ports import SearchIndex
 from tests.contract import partition
 from tests.contract.partition import SERVERS, Partition
+from tests.contract.searched import Searched
 from tests.servers import redis_server
 from tests.servers.elasticsearch import elasticsearch_url  # noqa: F401 - a fixture
 
@@ -44,19 +44,23 @@ def place(url: str) -> Iterator[Partition]:
 
 
 @pytest.fixture
-def postgres_index(database_url: str) -> Iterator[SearchIndex]:
+def postgres_index(database_url: str) -> Iterator[Searched]:
     with closing(Database(database_url)) as database:
-        yield PostgresSearchIndex(database)
+        yield Searched(database, PostgresSearchIndex(database))
 
 
 @pytest.fixture
-def elasticsearch_index(elasticsearch_url: str) -> Iterator[SearchIndex]:  # noqa: F811 - it is that fixture
+def elasticsearch_index(elasticsearch_url: str) -> Iterator[ElasticsearchIndex]:  # noqa: F811 - it is that fixture
     with closing(ElasticsearchIndex(elasticsearch_url)) as index:
         yield index
 
 
 @pytest.fixture(params=["postgres", "elasticsearch"])
-def index(request: pytest.FixtureRequest) -> SearchIndex:
-    """Each search index in turn. Documents of other tests may be in it, so every test has its own tenant."""
-    found: SearchIndex = request.getfixturevalue(f"{request.param}_index")
-    return found
+def index(request: pytest.FixtureRequest, database_url: str) -> Iterator[Searched]:
+    """Each way to search in turn. Signals of other tests may be in a copy, so every test has its own tenant."""
+    if request.param == "postgres":
+        yield request.getfixturevalue("postgres_index")
+    else:
+        copy = request.getfixturevalue("elasticsearch_index")
+        with closing(Database(database_url)) as database:
+            yield Searched(database, copy, copy)

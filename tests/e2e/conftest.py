@@ -18,7 +18,7 @@ from functions.domain.rule import RuleDefinition
 from functions.local import valkey
 from functions.service.register import Register, opened
 from tests.conftest import cloned
-from tests.servers import parts, smtp, tenant
+from tests.servers import parts, searching, smtp, tenant
 from tests.servers.parts import Parts
 from tests.servers.smtp import Mailbox
 
@@ -66,7 +66,12 @@ class Installation:
 @pytest.fixture(scope="session")
 def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("parts")
-    with cloned(postgres_url) as database_url, valkey.running(folder) as redis_url, smtp.running() as mailbox:
+    with (
+        cloned(postgres_url) as database_url,
+        valkey.running(folder) as redis_url,
+        smtp.running() as mailbox,
+        searching.running() as copy,
+    ):
         env = {
             "DATABASE_URL": database_url,
             "SSPP_DATABASE_LOGINS": parts.LOGINS,
@@ -76,7 +81,9 @@ def installation(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             "LOG_LEVEL": "debug",
         }
         migrate.run(MigrateSettings.read(env))
-        with parts.running(folder, env=env) as started:
+        # PostgreSQL searches, so nobody tells index of signals. It is there because it answers like every function.
+        names = (*parts.FUNCTIONS, "events", "notices")
+        with parts.running(folder, env=env, names=names, own={"index": {"ELASTICSEARCH_URL": copy.url}}) as started:
             yield Installation(started, mailbox, database_url, redis_url)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
@@ -19,7 +18,6 @@ import redis
 
 from events.cloudevent import event_id
 from events.keyspace import CHANNELS, LANES, buried_key, dead_key, stream_key
-from functions.adapters.postgres.database import connect
 from functions.adapters.redis.identities import CONTENT_BYTES, Generations, generations_key, identity
 from functions.domain.key import RANDOM_BYTES, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, Grant, digest, new_key
 from functions.domain.plan import OwnEventType
@@ -442,31 +440,6 @@ def test_redriving_what_was_processed_after_all_doubles_nothing(world: World) ->
     assert "other content, was processed before" in again["reason"], "its content is another: it is dead again"
     assert standing(world) == before
     assert len(world.platform.mails) == 1
-
-
-def test_a_signal_that_was_never_indexed_is_once_it_is_redriven(world: World, installation: Installation) -> None:
-    answer = world.platform.post(event(data={"accountId": "acme", "metadata": {"note": "splendid"}}))
-    id_ = answer.json()["id"]
-    look: Callable[[], dict[str, Any]] = lambda: world.own.get(f"/api/v1/events/{id_}").json()  # noqa: E731
-    until(lambda: bool(look().get("indexed")), within_s=WITHIN_S, what="it is indexed")
-    world.settled()
-    with closing(connect(installation.database_url)) as connection:
-        connection.run("DELETE FROM search_documents WHERE id = :id", id=id_)
-    assert look()["indexed"] is False
-    recorded = {
-        "specversion": "1.0",
-        "id": id_,
-        "source": "/sspp/process",
-        "type": "io.sspp.signal.recorded",
-        "sspptenant": world.tenant,
-        "data": {"metadata": {"note": "made up"}},  # what an earlier version wrote; the record counts
-    }
-    letter = world.bury(world.tenant, "signals", body=recorded)
-    assert world.own.post(f"{PATH}/{letter}/redrive").status_code == 200
-    world.settled()
-    found = world.own.get("/api/v1/signals/search", params={"q": "splendid"}).json()
-    assert [hit["metadata"] for hit in found["data"]] == [{"note": "splendid"}]
-    assert world.own.get("/api/v1/signals/search").json()["total"] == 1
 
 
 def signals(world: World) -> list[dict[str, Any]]:

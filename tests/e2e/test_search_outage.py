@@ -1,4 +1,4 @@
-"""A search that is away for long stops nobody: events are taken and processed, and all are found once it is back."""
+"""An Elasticsearch that is away for long stops nobody: events are processed, and all are found once it is back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from functions.adapters.postgres.database import connect
 from functions.domain.key import RANDOM_BYTES, new_key
 from functions.local import valkey
 from functions.service import first_tenant
-from tests.servers import parts
+from tests.servers import parts, searching
 from tests.servers.parts import until
 
 EVENTS, BATCH = 600, 50
@@ -63,6 +63,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
             "REDIS_URL": redis_url,
             "SSPP_MAX_BODY_BYTES": str(WAITING_BYTES // 2),
             "SSPP_MAX_WAITING_BYTES": str(WAITING_BYTES),
+            "SSPP_SEARCH": "elasticsearch",
         }
         migrate.run(MigrateSettings.read(told))
         key = new_key(os.urandom(RANDOM_BYTES))
@@ -87,11 +88,13 @@ def test_events_are_taken_while_the_search_is_away_and_all_are_found_once_it_is_
     assert int(world.redis.hget(keyspace.behind_key("signals", 0), "left_out")) == EVENTS - waiting
     folder = world.folder / "back"
     folder.mkdir()
-    with parts.running(folder, env=world.told, names=("index", "signals")):
+    with searching.running() as search:
+        back = {**world.told, "ELASTICSEARCH_URL": search.url}
 
         def found() -> bool:
             tick.look(TickSettings.read(world.told), datetime.now(UTC))
-            return world.count("search_documents") == EVENTS
+            return len(search.documents) == EVENTS
 
-        until(found, within_s=60, what="everything is found")
+        with parts.running(folder, env=back, names=("index", "signals")):
+            until(found, within_s=60, what="everything is found")
     assert not world.redis.exists(keyspace.behind_key("signals", 0))

@@ -18,7 +18,7 @@ from tests.servers.worst import HEAVY, MEGABYTE, SHARE, SLOWEST_RULE
 
 #: Bytes a function's pod may have. Source: knative/base/patches/pod.yaml.
 LIMIT = 256 * 1024 * 1024
-PARTS = ("ingest", "process", "index", "api")
+PARTS = ("ingest", "process", "api")
 
 #: Within a megabyte and the most values: what becomes most in memory. One character beyond the BMP makes a text four
 #: bytes a character.

@@ -267,7 +267,6 @@ def search_down(scene: Scene) -> None:
 def search_partial(scene: Scene) -> None:
     """The search server refuses some requests whole, and of others some documents."""
     searching = scene.stage.searching
-    assert searching is not None
     searching.chance = random.Random(scene.chance.random())
     before = searching.refused
     searching.busy, searching.partial = 0.2, 0.02

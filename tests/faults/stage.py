@@ -91,7 +91,7 @@ class Stage:
     Args:
         redis_url, database_url: of the stores themselves, around every proxy.
         weather: by name of what is behind the proxy; empty where nothing is between the parts.
-        searching: the search server; None where PostgreSQL answers.
+        searching: the search server, which has a copy of the signals.
         disk: where Valkey's data is, None where no disk of its own could be mounted.
         clock: looks every second whether Redis lost its data.
     """
@@ -104,7 +104,7 @@ class Stage:
     mailbox: Mailbox
     parts: dict[str, Part]
     weather: dict[str, Weather]
-    searching: Searching | None
+    searching: Searching
     disk: Path | None
     ingest_url: str
     clock: Part
@@ -245,25 +245,17 @@ class Stage:
         with self.client() as client:
             client.delete(*[keyspace.dead_key(name, 0) for name in keyspace.CHANNELS], keyspace.bytes_key(0))
         self.mailbox.messages.clear()
-        if self.searching is not None:
-            self.searching.documents.clear()
+        self.searching.documents.clear()
 
     def documents(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """The search documents of tenants, as ``(tenant, event id)``."""
-        if self.searching is not None:
-            known = self.searching.documents.copy()  # at once: a request that was sent twice may still be arriving
-            return {(tenant, id_) for tenant, _, id_ in (each.partition(":") for each in known)}
-        sql = "SELECT tenant_id, id FROM search_documents WHERE tenant_id = ANY(CAST(:names AS text[]))"
-        with self.sql() as connection:
-            return {(row[0], row[1]) for row in connection.run(sql, names=list(names))}
+        known = self.searching.documents.copy()  # at once: a request that was sent twice may still be arriving
+        found = {(tenant, id_) for tenant, _, id_ in (each.partition(":") for each in known)}
+        return {each for each in found if each[0] in names}
 
     def indexed(self, tenant: str, id_: str) -> bool:
         """Whether an event can be searched: it has gone all the way."""
-        if self.searching is not None:
-            return f"{tenant}:{id_}" in self.searching.documents
-        sql = "SELECT 1 FROM search_documents WHERE tenant_id = :tenant AND id = :id"
-        with self.sql() as connection:
-            return bool(connection.run(sql, tenant=tenant, id=id_))
+        return f"{tenant}:{id_}" in self.searching.documents
 
     def mails(self) -> dict[str, int]:
         """How often the mail of each notice arrived, by the notice's id."""
@@ -285,7 +277,7 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
     """Run everything for the length of the block.
 
     Args:
-        wired: have a proxy between any two that speak to each other, and a search server.
+        wired: have a proxy between any two that speak to each other.
     """
     with ExitStack() as stack:
         disk = stack.enter_context(_disk(folder / "valkey"))
@@ -298,7 +290,7 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
         migrate.run(MigrateSettings.read({"DATABASE_URL": database_url, "REDIS_URL": redis_url}))
         mailbox = stack.enter_context(smtp.running())
         lines = Lines(stack.enter_context(proxy.running()) if wired else None)
-        searcher = stack.enter_context(searching.running()) if wired else None
+        searcher = stack.enter_context(searching.running())
         env = {
             **TIMES,
             "REDIS_URL": lines.to("redis", redis_url),
@@ -307,9 +299,9 @@ def running(folder: Path, *, wired: bool) -> Iterator[Stage]:
             "LOG_LEVEL": "warning",
             "SSPP_MAILS_PER_HOUR": "0",  # a mail for each notice, so that every one that is lost or doubled shows
             "SSPP_DURABILITY": "everysec",  # some faults make Redis' disk as slow as that
+            "ELASTICSEARCH_URL": lines.to("search", searcher.url),
+            "SSPP_SEARCH": "elasticsearch",
         }
-        if searcher:
-            env["ELASTICSEARCH_URL"] = lines.to("search", searcher.url)
         started = _parts(folder, env, lines)
         command = [sys.executable, "-m", "functions.tick", "--every", "1"]
         clock = Part("clock", command, _common(env), 0, folder / "clock.log")

@@ -91,11 +91,9 @@ class Deployed:
         if "SSPP_TARGET_URL" in env:
             function = env["SSPP_TARGET_URL"].removeprefix("http://").partition(".")[0]
             env["SSPP_TARGET_URL"] = f"http://127.0.0.1:{self.port_of[function]}/"
-        for function in ("process", "index"):
-            known = self.port_of.setdefault(function, ports.free(1)[0])
-            woken = env.get("SSPP_WAKE_URLS", "").replace(f"http://{function}.sspp-dev.svc.cluster.local/", "{}")
-            if woken:
-                env["SSPP_WAKE_URLS"] = woken.replace("{}", f"http://127.0.0.1:{known}/")
+        if "SSPP_WAKE_URLS" in env:
+            known = self.port_of.setdefault("process", ports.free(1)[0])
+            env["SSPP_WAKE_URLS"] = f"http://127.0.0.1:{known}/"
         port = self.port_of.setdefault(component, ports.free(1)[0])
         env |= {"PORT": str(port), "HOST": "127.0.0.1"}
         argv = self.image.command(container["command"])

@@ -45,6 +45,9 @@ LOCAL_ONLY = {
 #: Settings that only stacks with an Elasticsearch name.
 SOME_STACKS = {"ELASTICSEARCH_URL"}
 
+#: What only stacks with an Elasticsearch have.
+COPYING = {"index", "dispatcher-signals"}
+
 #: Component -> the user of Redis it is.
 REDIS_USER_OF = {
     "ingest": "ingest",
@@ -151,10 +154,13 @@ def dispatchers_match_subscriptions(found: list[Object]) -> Iterator[str]:
     partitions = int(settings_map(found)["SSPP_PARTITIONS"])
     deployed = {each["metadata"]["name"]: each for each in of_kind(found, ("apps/v1", "Deployment"))}
     scaled = {each["metadata"]["name"]: each for each in of_kind(found, SCALED_OBJECT)}
-    expected = {f"dispatcher-{channel}" for channel in SUBSCRIPTIONS}
+    subscriptions = {
+        channel: each for channel, each in SUBSCRIPTIONS.items() if channel != "signals" or _copied(found)
+    }
+    expected = {f"dispatcher-{channel}" for channel in subscriptions}
     for name in sorted(scaled.keys() ^ expected):
         yield f"ScaledObjects and subscriptions differ in {name}"
-    for channel, subscription in SUBSCRIPTIONS.items():
+    for channel, subscription in subscriptions.items():
         name = f"dispatcher-{channel}"
         if name not in deployed or name not in scaled:
             yield f"the channel {channel} has no {name}"
@@ -167,6 +173,11 @@ def dispatchers_match_subscriptions(found: list[Object]) -> Iterator[str]:
         if url != f"http://{subscription.function}.{namespace}.svc.cluster.local/":
             yield f"{name} delivers to {url}"
         yield from _triggers(scaled[name], channel, partitions, namespace, "-cluster" if clustered(found) else "")
+
+
+def _copied(found: list[Object]) -> bool:
+    """Whether signals are copied to where they are searched."""
+    return settings_map(found)["SSPP_SEARCH"] != "postgres"
 
 
 def targets_are_local_functions(found: list[Object]) -> Iterator[str]:
@@ -312,7 +323,7 @@ def network_is_closed(found: list[Object]) -> Iterator[str]:
     closed = [each for each in policies if each["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}]
     if not closed:
         yield "nothing is denied by default"
-    known = {pod.component for pod in pods(found)} | MADE_ELSEWHERE.keys()
+    known = {pod.component for pod in pods(found)} | MADE_ELSEWHERE.keys() | COPYING
     for each in policies:
         for component in sorted(_components(each["spec"]["podSelector"]) - known):
             yield f"{named(each)}: there is no component {component}"

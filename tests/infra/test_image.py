@@ -35,8 +35,8 @@ from tests.servers.smtp import Mailbox
 #: Bytes the image may add to its base. Source: docs/manifests.md.
 MOST = 150_000_000
 
-DISPATCHERS = ("dispatcher-events", "dispatcher-signals", "dispatcher-notices")
-FUNCTIONS = ("ingest", "process", "index", "notify", "api")
+DISPATCHERS = ("dispatcher-events", "dispatcher-notices")
+FUNCTIONS = ("ingest", "process", "notify", "api")
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,9 @@ def table(postgres: str, mail: set[str], search: set[str]) -> Mapping[str, set[s
     }
 
 
+_DEV = table("postgres 5432", {f"{ANYWHERE} 25,465,587,2525", "mailbox 1025"}, set())
 DEV: Mapping[str, set[str]] = {
-    **table("postgres 5432", {f"{ANYWHERE} 25,465,587,2525", "mailbox 1025"}, set()),
+    **{part: calls for part, calls in _DEV.items() if part not in {"index", "dispatcher-signals"}},
     "postgres": set(),
     "mailbox": set(),
     # The API server's address and port are the cluster's own.

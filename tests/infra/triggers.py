@@ -24,9 +24,9 @@ Trigger = Mapping[str, Any]
 
 
 def deployed(channel: str) -> list[Trigger]:
-    """Return the triggers that wake a channel's dispatcher in the dev stack."""
+    """Return the triggers that wake a channel's dispatcher in the staging stack, which has all."""
     name = f"dispatcher-{channel}"
-    [spec] = [each["spec"] for each in of_kind(objects("dev"), SCALED_OBJECT) if each["metadata"]["name"] == name]
+    [spec] = [each["spec"] for each in of_kind(objects("staging"), SCALED_OBJECT) if each["metadata"]["name"] == name]
     triggers: list[Trigger] = spec["triggers"]
     return triggers
 

@@ -72,7 +72,8 @@ class Installation:
 
 @pytest.fixture
 def world(database_url: str, redis_url: str) -> Iterator[Installation]:
-    settings = TickSettings.read({"DATABASE_URL": as_login(database_url, "tick", PASSWORD), "REDIS_URL": redis_url})
+    stores = {"DATABASE_URL": as_login(database_url, "tick", PASSWORD), "REDIS_URL": redis_url}
+    settings = TickSettings.read({**stores, "SSPP_SEARCH": "elasticsearch"})
     with closing(connect(database_url)) as sql, closing(channel.connect(redis_url)) as client:
         sql.run(_SIGNALS, tenant="acme", first=0, last=SIGNALS - 1, began=BEGAN)
         yield Installation(settings, client, sql)
@@ -80,6 +81,12 @@ def world(database_url: str, redis_url: str) -> Iterator[Installation]:
 
 def test_where_nothing_was_left_out_postgresql_is_not_asked(world):
     assert world.look(database_url="postgresql://u@127.0.0.1:9/x") == 0
+
+
+def test_where_postgresql_searches_nobody_is_told_of_signals(world):
+    world.left_out("signals", BEGAN, ENDED)
+    assert world.look(search="postgres") == 0
+    assert world.drained("signals") == []
 
 
 def test_every_signal_of_the_time_is_told_of_though_there_is_little_room(world):

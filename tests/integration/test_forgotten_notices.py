@@ -15,6 +15,7 @@ from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
+from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.outbox import Key
 from functions.domain.platform_events import TICK
 from functions.domain.rule import RuleDefinition
@@ -63,7 +64,7 @@ def deliver(store: PostgresSignalStore, type_: str, at: datetime, account: str =
         "data": {"accountId": account},
         **stamps,
     }
-    (result,) = process([cloudevent.parse(json.dumps(event).encode()).event], store)
+    (result,) = process([cloudevent.parse(json.dumps(event).encode()).event], store, STOPPED_CLOCKS)
     return result
 
 

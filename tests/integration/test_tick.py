@@ -55,7 +55,7 @@ def run(**given: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def settings(database_url: str, redis_url: str) -> TickSettings:
     """A migrated installation with one tenant, whose key is ``key`` and who has had three events processed."""
-    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SSPP_SEARCH": "elasticsearch"}
     with register.opened(database_url, redis_url) as known, closing(Database(database_url)) as database:
         tenants.put(known, OPERATOR, "acme-inc", "Acme")
         keys.issue(known, OPERATOR, "key", Grant("acme-inc", frozenset({WRITE_EVENTS})), label="first")
@@ -106,6 +106,16 @@ def test_what_was_recorded_before_redis_lost_its_data_is_told_again_once_no_requ
         for _ in range(2):
             tick.look(clock, now + timedelta(seconds=settings.claim_idle_s))
             assert told_again(client) == {SIGNAL_RECORDED: 4, NOTICE_DUE: 1}
+
+
+def test_where_postgresql_searches_only_notices_are_told_again(settings):
+    own = replace(settings, search="postgres")
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.flushall()
+        for late_s in (0, settings.claim_idle_s, settings.claim_idle_s):
+            tick.look(own, SIGNALS_NOW + timedelta(seconds=late_s))
+        assert told_again(client) == {}
+        assert not client.exists(keyspace.behind_key("signals", 0))
 
 
 def test_a_request_from_before_that_records_after_redis_was_filled_is_told_again_too(settings):

@@ -21,6 +21,7 @@ from functions.adapters.postgres.pages import Page
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.signal import instant
 from functions.process.handler import process
 from tests.integration.test_signal_store import NOW
@@ -63,13 +64,15 @@ def store(database: Database) -> PostgresSignalStore:
     return PostgresSignalStore(database)
 
 
-def delivered(store: PostgresSignalStore, *events: Mapping[str, Any] | bytes) -> Sequence[Result]:
+def delivered(
+    store: PostgresSignalStore, *events: Mapping[str, Any] | bytes, copied: bool = False
+) -> Sequence[Result]:
     """Process events as the dispatcher delivers them: stamped, and in one batch."""
     raws = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
     stamps = {"sspptenant": TENANT, "ssppreceived": instant(NOW), "traceparent": "00-1-2-00", "sspptraced": "1"}
     body = b"[" + b",".join(stamp(raw, **stamps) for raw in raws) + b"]"
     read = [event for event in parse_events(body, limit=100) if isinstance(event, CloudEvent)]
-    return process(read, store)
+    return process(read, store, STOPPED_CLOCKS, copied=copied)
 
 
 def shown(database: Database, event: Mapping[str, Any]) -> dict[str, Any]:

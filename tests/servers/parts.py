@@ -111,12 +111,21 @@ class Parts:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, env: Mapping[str, str], names: tuple[str, ...] | None = None) -> Iterator[Parts]:
-    """Run the parts ``names`` (all when not given) with the stores that ``env`` names."""
-    names = names or (*FUNCTIONS, *SUBSCRIPTIONS)
+def running(
+    folder: Path,
+    *,
+    env: Mapping[str, str],
+    names: tuple[str, ...] = (*FUNCTIONS, *SUBSCRIPTIONS),
+    own: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[Parts]:
+    """Run the parts ``names`` with the stores that ``env`` names.
+
+    Args:
+        own: part -> what it alone is told.
+    """
     port_of = dict(zip(names, ports.free(len(names)), strict=True))
     common = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SSPP_DELIVERY_TOKEN": TOKEN, **QUICK, **env}
-    parts = Parts({name: _part(name, port_of, common, folder) for name in names})
+    parts = Parts({name: _part(name, port_of, common | (own or {}).get(name, {}), folder) for name in names})
     try:
         for part in parts.by_name.values():
             part.start()

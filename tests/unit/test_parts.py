@@ -16,12 +16,13 @@ SECRETS = {
     "SSPP_DELIVERY_TOKEN": "hidden" * 6,
     "SSPP_OPERATOR_KEY": "hidden" * 6,
 }
+SEARCH = {"ELASTICSEARCH_URL": "http://127.0.0.1:9200"}
 PORTS = {name: 20_000 + n for n, name in enumerate([*FUNCTIONS, "events", "signals", "notices", "mailbox"])}
 
 
 def told(home: Path, **env: str) -> dict[str, dict[str, str]]:
     """Part -> the environment it gets."""
-    given = {"PATH": "/bin", "HOME": "", "AWS_SECRET_ACCESS_KEY": "hidden", **SECRETS, **env}
+    given = {"PATH": "/bin", "HOME": "", "AWS_SECRET_ACCESS_KEY": "hidden", **SECRETS, **SEARCH, **env}
     plan = Plan(home=Home(home), settings=LocalSettings.read(given), ports=PORTS, env=given, metrics={})
     return {part.name: dict(part.env) for part in (plan.migrate(), *plan.application())}
 
@@ -64,8 +65,15 @@ def test_every_part_is_given_the_settings_of_its_own_class_and_no_others(tmp_pat
 
 
 def test_only_those_who_search_and_index_are_told_of_elasticsearch(tmp_path):
-    parts = told(tmp_path, ELASTICSEARCH_URL="http://127.0.0.1:9200")
+    parts = told(tmp_path)
     assert {name for name, env in parts.items() if "ELASTICSEARCH_URL" in env} == {"index", "api"}
+    assert {name for name, env in parts.items() if env.get("SSPP_SEARCH") == "elasticsearch"} == {"process", "clock"}
+
+
+def test_without_an_elasticsearch_nobody_copies_signals(tmp_path):
+    parts = told(tmp_path, ELASTICSEARCH_URL="", SSPP_SEARCH="elasticsearch")
+    assert not parts.keys() & {"index", "signals"}
+    assert {env["SSPP_SEARCH"] for env in parts.values() if "SSPP_SEARCH" in env} == {"postgres"}
 
 
 def test_each_dispatcher_delivers_to_its_function(tmp_path):

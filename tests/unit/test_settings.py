@@ -55,7 +55,7 @@ def test_nothing_else_is_read():
 def test_a_part_reads_its_own_settings_and_is_not_stopped_by_another_parts(kind):
     nonsense = {name: "nonsense" for name in NAMES if name not in kind.names()}
     given = {"REDIS_URL": "redis://r", "DATABASE_URL": "postgresql://d/d", "SSPP_SMTP_URL": "smtp://s"}
-    given["SSPP_TARGET_URL"] = "http://t/"
+    given |= {"SSPP_TARGET_URL": "http://t/", "ELASTICSEARCH_URL": "http://e:9200"}
     settings = kind.read({**given, **nonsense})
     assert {name: value(settings, name) for name in given if name in kind.names()} == {
         name: given[name] for name in given if name in kind.names()
@@ -212,7 +212,8 @@ def test_a_secret_is_one_long_value_or_two_while_it_is_rotated(name, given, take
     [("", True), ("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False)],
 )
 def test_a_function_without_a_delivery_token_starts_on_the_loopback_alone(function, host, starts):
-    env = {"DATABASE_URL": "postgresql://x/x", "SSPP_SMTP_URL": "smtp://x", "HOST": host}
+    stores = {"DATABASE_URL": "postgresql://x/x", "ELASTICSEARCH_URL": "http://x:9200"}
+    env = {**stores, "SSPP_SMTP_URL": "smtp://x", "HOST": host}
     if starts:
         assert FUNCTIONS[function].read(env).missing(env) == []
     else:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from elasticsearch import (
     ApiError,
@@ -29,11 +30,14 @@ from functions.domain.search import (
     FACET_VALUES,
     FACETS,
     FILTERS,
+    MOST_COUNTED,
     Counts,
+    Hit,
     SearchAnswer,
     SearchQuery,
     SignalDocument,
 )
+from functions.domain.words import terms
 
 #: Seconds one request may take; a function that waits for it has 40.
 TIMEOUT_S = 10.0
@@ -59,6 +63,7 @@ MAPPINGS: Mapping[str, Any] = {
         # Microseconds since 1970, exact where the type date keeps milliseconds: order, borders, cursors.
         "micros": {"type": "long"},
         "words": {"type": "keyword"},
+        "text": {"type": "keyword", "index": False, "doc_values": False},
         "row": {"type": "object", "enabled": False},
         **dict.fromkeys(FILTERS.values(), _KEYWORD),
     },
@@ -73,7 +78,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class ElasticsearchIndex:
-    """See :class:`functions.ports.SearchIndex`. Connects when first asked.
+    """See :class:`functions.ports.SearchCopy`. Connects when first asked.
 
     Args:
         url: ``https://user:password@host:9200``.
@@ -95,7 +100,7 @@ class ElasticsearchIndex:
             raise ConfigError("ELASTICSEARCH_URL must be like https://user:password@host:9200") from None
 
     def put(self, documents: Sequence[SignalDocument]) -> None:
-        """See SearchIndex."""
+        """See SearchCopy."""
         with self._index() as client:
             outcomes = helpers.streaming_bulk(
                 client,
@@ -110,11 +115,10 @@ class ElasticsearchIndex:
             )
             self._settle([item["index"] for stored, item in outcomes if not stored])
 
-    def get(self, tenant_id: str, document_id: str) -> dict[str, Any] | None:
+    def has(self, tenant_id: str, signal_id: UUID) -> bool:
         """See SearchIndex."""
-        conditions = [_term("tenant_id", tenant_id), _term("id", document_id)]
-        hits = self._ask(tenant_id, conditions, size=1)["hits"]["hits"]
-        return hits[0]["_source"]["row"] if hits else None
+        conditions = [_term("tenant_id", tenant_id), _term("id", str(signal_id))]
+        return bool(self._ask(tenant_id, conditions, size=1)["hits"]["hits"])
 
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See SearchIndex."""
@@ -124,12 +128,17 @@ class ElasticsearchIndex:
             _conditions(query),
             size=query.limit + 1,
             sort=[{"micros": "desc"}, {"id": "desc"}],
-            aggregations=_AGGREGATIONS,
-            track_total_hits=True,
+            aggregations=_AGGREGATIONS if query.facets else {},
+            track_total_hits=MOST_COUNTED,
             **after,
         )
         found = [_document(hit["_source"]) for hit in answer["hits"]["hits"]]
-        return SearchAnswer.of(query, found, _counts(answer))
+        page = found[: query.limit]
+        return SearchAnswer(
+            hits=[Hit.of(each, query.terms) for each in page],
+            counts=_counts(answer),
+            next=(page[-1].timestamp, page[-1].id) if len(found) > query.limit else None,
+        )
 
     def ping(self) -> None:
         """See SearchIndex."""
@@ -179,8 +188,10 @@ class ElasticsearchIndex:
             raise Unavailable("Elasticsearch") from exc
 
     def _make(self) -> None:
-        """Make the index with its alias in one step, unless the alias leads somewhere already."""
-        if not self._client.indices.exists_alias(name=self._alias):
+        """Make the index with its alias in one step; one that an earlier version made gets the fields it lacks."""
+        if self._client.indices.exists_alias(name=self._alias):
+            self._client.indices.put_mapping(index=self._alias, properties=MAPPINGS["properties"])
+        else:
             try:
                 self._client.indices.create(index=f"{self._alias}-v1", mappings=MAPPINGS, aliases={self._alias: {}})
             except BadRequestError as exc:
@@ -237,7 +248,8 @@ def _action(document: SignalDocument) -> dict[str, Any]:
         "id": document.id,
         "timestamp": document.timestamp.astimezone(UTC).isoformat(),
         "micros": _micros(document.timestamp),
-        "words": document.text.split(),
+        "words": list(terms(document.text)),
+        "text": document.text,
         "row": row,
         **{name: row[name] for name in FILTERS.values() if row.get(name) is not None},
     }
@@ -250,7 +262,7 @@ def _document(source: Mapping[str, Any]) -> SignalDocument:
         id=source["id"],
         timestamp=_EPOCH + source["micros"] * _MICROSECOND,
         row=source["row"],
-        text=" ".join(source["words"]),
+        text=source.get("text") or " ".join(source["words"]),  # an earlier version kept the words alone
     )
 
 
@@ -288,9 +300,12 @@ _AGGREGATIONS: Mapping[str, Any] = {
 
 
 def _counts(answer: Mapping[str, Any]) -> Counts:
-    buckets = {name: each["buckets"] for name, each in answer["aggregations"].items()}
+    counted = answer.get("aggregations", {})
+    buckets = {name: counted.get(name, {}).get("buckets", ()) for name in (*FACETS, "days")}
+    total = answer["hits"]["total"]
     return Counts(
-        total=answer["hits"]["total"]["value"],
+        total=total["value"],
+        at_least=total["relation"] != "eq",
         facets={name: {each["key"]: each["doc_count"] for each in buckets[name]} for name in FACETS},
         days={each["key_as_string"]: each["doc_count"] for each in buckets["days"]},
     )

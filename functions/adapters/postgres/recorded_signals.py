@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain import original
 from functions.domain.signal import SHOWN, instant
 from functions.ports import RecordedSignal
@@ -27,14 +27,12 @@ class PostgresRecordedSignals:
 
     def read(self, identities: Sequence[tuple[str, UUID]]) -> Iterator[Sequence[RecordedSignal]]:
         """See RecordedSignals."""
-        left = [{"number": at, "tenant_id": tenant, "id": id_} for at, (tenant, id_) in enumerate(identities)]
-        while left:
-            with self._database.transaction() as tx:
-                rows = tx.many_rows("recorded_slice", ids=to_json(left).decode(), most=SLICE_BYTES)
-            if not rows:
-                return
-            yield [_recorded(row) for row in rows]
-            left = [asked for asked in left if asked["number"] > rows[-1]["number"]]
+        yield from read(identities, self._slice)
+
+    def _slice(self, ids: str) -> list[Row]:
+        """Read in a transaction of its own: nothing is locked while a slice is copied elsewhere."""
+        with self._database.transaction() as tx:
+            return read_slice(tx, ids)
 
     def processed(self, since: datetime, until: datetime, most: int) -> list[tuple[str, UUID, datetime]]:
         """Return the first signals processed after ``since`` and by ``until`` as (tenant, id, processed at).
@@ -62,6 +60,25 @@ class PostgresRecordedSignals:
     def ping(self) -> None:
         """See RecordedSignals."""
         self._database.ping()
+
+
+def read_slice(tx: Transaction, ids: str) -> list[Row]:
+    """Read the first rows of ``ids``, JSON: one at least, if there is one."""
+    return tx.many_rows("recorded_slice", ids=ids, most=SLICE_BYTES)
+
+
+def read(
+    identities: Sequence[tuple[str, UUID]], slice_of: Callable[[str], list[Row]]
+) -> Iterator[Sequence[RecordedSignal]]:
+    """See :meth:`functions.ports.RecordedSignals.read`.
+
+    Args:
+        slice_of: :func:`read_slice` in some transaction.
+    """
+    left = [{"number": at, "tenant_id": tenant, "id": id_} for at, (tenant, id_) in enumerate(identities)]
+    while left and (rows := slice_of(to_json(left).decode())):
+        yield [_recorded(row) for row in rows]
+        left = [asked for asked in left if asked["number"] > rows[-1]["number"]]
 
 
 def _recorded(row: Mapping[str, Any]) -> RecordedSignal:

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
-from functions.domain import original, ranking, score
+from functions.domain import original, ranking, score, searchable
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.evaluation import RuleKey, Trouble
@@ -36,16 +36,21 @@ _MOST_REASON = 300
 
 
 class PostgresSignalStore:
-    """See :class:`functions.ports.SignalStore`."""
+    """See :class:`functions.ports.SignalStore`.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        searched: whether signals are searched here, and so get the words they are found by.
+    """
+
+    def __init__(self, database: Database, *, searched: bool = True) -> None:
         self._database = database
+        self._searched = searched
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
         """See SignalStore."""
         with self._database.transaction() as tx:
-            yield _Batch(tx)
+            yield _Batch(tx, searched=self._searched)
             reach("process.written")
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
@@ -73,8 +78,9 @@ class PostgresSignalStore:
 class _Batch:
     """See :class:`functions.ports.Batch`."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, *, searched: bool) -> None:
         self._tx = tx
+        self._searched = searched
 
     def insert(self, signals: Sequence[Signal]) -> Inserted:
         """See Batch."""
@@ -107,7 +113,7 @@ class _Batch:
 
     def _insert(self, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
         """Insert signals. Returns: those that were not there yet, in the order they came."""
-        rows, meanings = _signal_rows(signals.values())
+        rows, meanings = _signal_rows(signals.values(), searched=self._searched)
         [found] = self._tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
         if found["ids"] is None:
             return signals
@@ -199,7 +205,7 @@ def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:
     }
 
 
-def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _signal_rows(signals: Iterable[Signal], *, searched: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The signals as record_signals takes them, and the meanings that they have in common."""
     numbers: dict[tuple[object, ...], int] = {}
     rows: list[dict[str, Any]] = []
@@ -223,6 +229,7 @@ def _signal_rows(signals: Iterable[Signal]) -> tuple[list[dict[str, Any]], list[
                 "event": original.stored(event),
                 # How PostgreSQL reads bytes from text.
                 "content": f"\\x{event.content.hex()}",
+                "words": searchable.hashed(signal) if searched else [],
             }
         )
     return rows, meanings

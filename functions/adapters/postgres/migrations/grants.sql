@@ -31,7 +31,6 @@ BEGIN
       ('sspp_process', 'notices', 'SELECT, INSERT'),
       ('sspp_process', 'deliveries', 'SELECT'),
       ('sspp_index', 'signals', 'SELECT'),
-      ('sspp_index', 'search_documents', 'SELECT, INSERT, UPDATE'),
       ('sspp_notify', 'signals', 'SELECT'),
       ('sspp_notify', 'accounts', 'SELECT'),
       ('sspp_notify', 'notices', 'SELECT, INSERT, UPDATE'), -- a digest is a notice, too
@@ -41,7 +40,7 @@ BEGIN
       ('sspp_tick', 'api_keys', 'SELECT'),
       ('sspp_tick', 'event_types', 'SELECT'),
       ('sspp_tick', 'usage', 'SELECT'),
-      ('sspp_tick', 'signals', 'SELECT (tenant_id, id, processed_at)'),
+      ('sspp_tick', 'signals', 'SELECT, UPDATE (words)'), -- those of an earlier version get their words
       -- Notices that a monthly limit comes near, and those that nobody has sent.
       ('sspp_tick', 'notices', 'SELECT (tenant_id, id, created_at, sent_at, refused_at, digest_id, quiet, recipient,'
                                ' claimed_until, next_attempt_at), INSERT')

@@ -7,14 +7,14 @@
 WITH new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, event, content, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, words, reasons
   )
   SELECT
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, event, content, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, words, reasons
   FROM json_to_recordset(CAST(:signals AS json)) AS given(
     meaning integer, id uuid, source_id text, account_id text, contact_id text, user_id text,
-    "timestamp" timestamptz, received_at timestamptz, event json, content bytea
+    "timestamp" timestamptz, received_at timestamptz, event json, content bytea, words integer[]
   )
   JOIN json_to_recordset(CAST(:meanings AS json)) AS meant(
     meaning integer, tenant_id text, source text, event_type text, signal_type text, signal_score numeric,

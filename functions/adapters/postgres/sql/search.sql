@@ -1,65 +1,99 @@
--- search_put --
--- Store documents, each replacing the one with its id.
--- In the order of the key, so that two calls at once take their locks alike and never deadlock.
-INSERT INTO search_documents (tenant_id, id, "timestamp", "row", text)
-SELECT d.tenant_id, d.id, d."timestamp", d."row", d.text
-FROM json_to_recordset(CAST(:documents AS json))
-  AS d(tenant_id text, id text, "timestamp" timestamptz, "row" json, text text)
-ORDER BY d.tenant_id, d.id
-ON CONFLICT (tenant_id, id) DO UPDATE
-SET "timestamp" = excluded."timestamp", "row" = excluded."row", text = excluded.text;
+-- search_walked --
+-- The signals that a walk passes. An account has an index in the order of time, so it is part of the walk.
+tenant_id = :tenant_id
+AND (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
+AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timestamptz))
+AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz))
 
--- search_get --
--- The row of one document, or nothing.
-SELECT d."row" FROM search_documents AS d WHERE d.tenant_id = :tenant_id AND d.id = :id;
+-- search_hit --
+-- Whether a signal of the walk has all hashes and fits the other filters; one that is null does not filter.
+(CAST(:asked AS integer[]) = '{}' OR words @> CAST(:asked AS integer[]))
+AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
+AND (CAST(:contact_id AS text) IS NULL OR contact_id = CAST(:contact_id AS text))
+AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
+AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
 
--- search_page --
--- The newest documents that match, from a place in that order on. A NULL parameter asks for nothing.
--- search_ids is called once, in a subquery of its own, and its array is looked up in the primary key.
-SELECT d.tenant_id, d.id, d."timestamp", d."row", d.text
-FROM search_documents AS d
-WHERE d.tenant_id = :tenant_id
-  AND (CAST(:asked AS tsquery) IS NULL
-       OR d.id = ANY (CAST((SELECT search_ids(CAST(:asked AS tsquery))) AS text[])))
-  AND (CAST(:account_id AS text) IS NULL OR d.account_id = CAST(:account_id AS text))
-  AND (CAST(:user_id AS text) IS NULL OR d.user_id = CAST(:user_id AS text))
-  AND (CAST(:contact_id AS text) IS NULL OR d.contact_id = CAST(:contact_id AS text))
-  AND (CAST(:event_type AS text) IS NULL OR d.event_type = CAST(:event_type AS text))
-  AND (CAST(:signal_type AS text) IS NULL OR d.signal_type = CAST(:signal_type AS text))
-  AND (CAST(:since AS timestamptz) IS NULL OR d."timestamp" >= CAST(:since AS timestamptz))
-  AND (CAST(:until AS timestamptz) IS NULL OR d."timestamp" < CAST(:until AS timestamptz))
-  AND (CAST(:after_timestamp AS timestamptz) IS NULL
-       OR (d."timestamp", d.id) < (CAST(:after_timestamp AS timestamptz), CAST(:after_id AS text)))
-ORDER BY d."timestamp" DESC, d.id DESC
-LIMIT CAST(:limit AS integer);
+-- search_newest --
+-- Walk the newest signals from a place in that order on, and return the first hits among them. One row: how many were
+-- walked, how many of them are hits, the ids of the first hits, and where the walk ended. An account has an index in
+-- this order, so it decides what is walked; a NULL parameter asks for nothing.
+WITH walked AS MATERIALIZED (
+  SELECT id, "timestamp",
+         /* include search_hit */ AS hit
+  FROM signals
+  WHERE /* include search_walked */
+    AND (CAST(:after_timestamp AS timestamptz) IS NULL
+         OR ("timestamp", id) < (CAST(:after_timestamp AS timestamptz), CAST(:after_id AS uuid)))
+  ORDER BY "timestamp" DESC, id DESC
+  LIMIT CAST(:walk AS bigint)
+)
+SELECT count(*) AS walked, count(*) FILTER (WHERE hit) AS hits,
+       ARRAY(SELECT id FROM walked WHERE hit ORDER BY "timestamp" DESC, id DESC LIMIT CAST(:limit AS integer)) AS ids,
+       min("timestamp") AS last_timestamp,
+       (SELECT id FROM walked ORDER BY "timestamp", id LIMIT 1) AS last_id
+FROM walked;
 
 -- search_counts --
--- Counts over every document that matches, whatever the page. One row a count, most frequent values first;
--- what is total, day or the name of a facet.
-WITH matching AS MATERIALIZED (
-  SELECT to_char(d."timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day,
-         d.signal_type, d.event_type, d.account_id
-  FROM search_documents AS d
-  WHERE d.tenant_id = :tenant_id
-    AND (CAST(:asked AS tsquery) IS NULL
-         OR d.id = ANY (CAST((SELECT search_ids(CAST(:asked AS tsquery))) AS text[])))
-    AND (CAST(:account_id AS text) IS NULL OR d.account_id = CAST(:account_id AS text))
-    AND (CAST(:user_id AS text) IS NULL OR d.user_id = CAST(:user_id AS text))
-    AND (CAST(:contact_id AS text) IS NULL OR d.contact_id = CAST(:contact_id AS text))
-    AND (CAST(:event_type AS text) IS NULL OR d.event_type = CAST(:event_type AS text))
-    AND (CAST(:signal_type AS text) IS NULL OR d.signal_type = CAST(:signal_type AS text))
-    AND (CAST(:since AS timestamptz) IS NULL OR d."timestamp" >= CAST(:since AS timestamptz))
-    AND (CAST(:until AS timestamptz) IS NULL OR d."timestamp" < CAST(:until AS timestamptz))
+-- Count the hits: those among the newest :walk signals, newest first, and those that the index has, in no order. One
+-- of the two is 0. Not more than :most and one, of which :most are counted by values. One row a count, most frequent
+-- values first; what is total, day, the name of a facet, or page: the ids of a page of the hits.
+WITH hits AS MATERIALIZED (
+  SELECT * FROM (
+    SELECT id, "timestamp", account_id, event_type, signal_type
+    FROM (
+      SELECT id, "timestamp", account_id, event_type, signal_type,
+             /* include search_hit */ AS hit
+      FROM signals
+      WHERE /* include search_walked */
+      ORDER BY "timestamp" DESC, id DESC
+      LIMIT CAST(:walk AS bigint)
+    ) AS walked
+    WHERE hit
+    UNION ALL
+    SELECT *
+    FROM find_signals(
+      CAST(:asked AS integer[]), :account_id, :user_id, :contact_id, :event_type, :signal_type,
+      CAST(:since AS timestamptz), CAST(:until AS timestamptz), CAST(:indexed AS integer)
+    )
+  ) AS both_ways
+  LIMIT CAST(:most AS integer) + 1
+),
+counted AS MATERIALIZED (
+  SELECT CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, signal_type, event_type, account_id
+  FROM hits
+  WHERE CAST(:facets AS boolean)
+  LIMIT CAST(:most AS integer)
 )
-SELECT 'total' AS what, '' AS value, count(*) AS count FROM matching
+SELECT 'total' AS what, '' AS value, count(*) AS count FROM hits
 UNION ALL
-(SELECT 'day', day, count(*) FROM matching GROUP BY day ORDER BY day)
+(SELECT 'page', CAST(id AS text), 0 FROM hits
+ WHERE CAST(:after_timestamp AS timestamptz) IS NULL
+    OR ("timestamp", id) < (CAST(:after_timestamp AS timestamptz), CAST(:after_id AS uuid))
+ ORDER BY "timestamp" DESC, hits.id DESC LIMIT CAST(:limit AS integer))
 UNION ALL
-(SELECT 'signal_type', signal_type, count(*) FROM matching WHERE signal_type IS NOT NULL
+(SELECT 'day', to_char(day, 'YYYY-MM-DD'), count(*) FROM counted GROUP BY day ORDER BY day)
+UNION ALL
+(SELECT 'signal_type', signal_type, count(*) FROM counted
  GROUP BY signal_type ORDER BY count(*) DESC, signal_type COLLATE "C" LIMIT CAST(:facet_values AS integer))
 UNION ALL
-(SELECT 'event_type', event_type, count(*) FROM matching WHERE event_type IS NOT NULL
+(SELECT 'event_type', event_type, count(*) FROM counted
  GROUP BY event_type ORDER BY count(*) DESC, event_type COLLATE "C" LIMIT CAST(:facet_values AS integer))
 UNION ALL
-(SELECT 'account_id', account_id, count(*) FROM matching WHERE account_id IS NOT NULL
+(SELECT 'account_id', account_id, count(*) FROM counted
  GROUP BY account_id ORDER BY count(*) DESC, account_id COLLATE "C" LIMIT CAST(:facet_values AS integer));
+
+-- search_has --
+-- Whether search finds a signal.
+SELECT EXISTS (
+  SELECT FROM signals WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid) AND words <> '{}'
+) AS found;
+
+-- signals_without_words --
+-- Signals that nobody has looked at for search, the latest first. Those that another is just filling are passed over.
+SELECT tenant_id, id FROM signals WHERE words IS NULL ORDER BY processed_at DESC LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- put_words --
+-- Give signals the words they are found by.
+UPDATE signals SET words = given.words
+FROM json_to_recordset(CAST(:words AS json)) AS given(tenant_id text, id uuid, words integer[])
+WHERE signals.tenant_id = given.tenant_id AND signals.id = given.id;

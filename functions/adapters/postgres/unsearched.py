@@ -1,0 +1,40 @@
+"""Signals without the words they are found by: an earlier version recorded them, or another engine searched then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from pydantic_core import to_json
+
+from functions.adapters.postgres import recorded_signals
+from functions.adapters.postgres.database import Database
+from functions.domain.words import hashes, terms
+from functions.ports import RecordedSignal
+
+#: Signals that get their words in one transaction, the latest first.
+AT_ONCE = 500
+
+
+class UnsearchedSignals:
+    """Every method raises :class:`events.errors.Unavailable` when PostgreSQL cannot be reached."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def fill(self) -> int:
+        """Give some of them their words, in a transaction that locks no others. Returns: how many."""
+        with self._database.transaction() as tx:
+            found = tx.rows("signals_without_words", most=AT_ONCE)
+            identities = [(row["tenant_id"], row["id"]) for row in found]
+            for signals in recorded_signals.read(identities, partial(recorded_signals.read_slice, tx)):
+                tx.rows("put_words", words=to_json(_rows(signals)).decode())
+        return len(found)
+
+
+def _rows(signals: Sequence[RecordedSignal]) -> list[dict[str, object]]:
+    documents = [signal.document for signal in signals]
+    return [
+        {"tenant_id": each.tenant_id, "id": each.id, "words": hashes(each.tenant_id, terms(each.text))}
+        for each in documents
+    ]
