@@ -223,9 +223,14 @@ def _last_page(_: Sent, __: random.Random, standing: Installation) -> str:
     return _list("signals", page=pages)
 
 
-def _next_page(_: Sent, __: random.Random, standing: Installation) -> str:
-    cursor = standing.get(BIG, "/api/v1" + _list("signals/search", q=HALF)).get("next_cursor")
-    return _list("signals/search", q=HALF, **({"cursor": cursor} if cursor else {}))
+def _next(what: str, **asked: object) -> Callable[[Sent, random.Random, Installation], str]:
+    """Return what asks for the second page of a list, by the cursor of the first."""
+
+    def path(_: Sent, __: random.Random, standing: Installation) -> str:
+        cursor = standing.get(BIG, "/api/v1" + _list(what, **asked)).get("next_cursor")
+        return _list(what, **asked, **({"cursor": cursor} if cursor else {}))
+
+    return path
 
 
 def _a_day(sent: Sent) -> dict[str, str]:
@@ -246,7 +251,9 @@ READS: Sequence[Read] = (
     Read("one account, a small tenant", lambda sent, *_: f"/accounts/{sent.account}", SMALL),
     Read("signals, page 1", lambda *_: "/signals"),
     Read("signals, page 100", lambda *_: "/signals?page=100"),
-    Read("signals, last page", _last_page),
+    Read("signals, the last page with a number", _last_page),
+    Read("signals, next page", _next("signals")),
+    Read("signals, the oldest first", lambda *_: _list("signals", sortOrder="asc")),
     Read("signals, a small tenant", lambda *_: "/signals", SMALL),
     Read("signals of the account with 12 %", lambda *_: _list("signals", accountId=HOT)),
     Read("signals of an account", lambda sent, *_: _list("signals", accountId=sent.account)),
@@ -256,18 +263,27 @@ READS: Sequence[Read] = (
     Read("signals of a common type", lambda *_: _list("signals", eventType="page_viewed")),
     Read("signals of a rare type", lambda *_: _list("signals", eventType="email_unsubscribed")),
     Read("signals of a signal type", lambda *_: _list("signals", signalType="high_intent")),
+    Read("signals of a user and a signal type", lambda s, *_: _list("signals", userId=s.user, signalType="intent")),
+    Read(
+        "signals of an account and a type", lambda *_: _list("signals", accountId=HOT, eventType="email_unsubscribed")
+    ),
     Read("signals of a day", lambda sent, *_: _list("signals", **_a_day(sent))),
     Read("signals by the time they were processed", lambda *_: _list("signals", sortBy="processed_at")),
     Read("signals by score", lambda *_: _list("signals", sortBy="signal_score")),
     Read("signals by points", lambda *_: _list("signals", sortBy="points")),
+    Read("signals by points, next page", _next("signals", sortBy="points")),
+    Read("signals by points, of a type", lambda *_: _list("signals", sortBy="points", eventType="email_opened")),
+    Read("signals in numbers", lambda *_: "/signals/stats"),
+    Read("signals in numbers, of an account", lambda sent, *_: _list("signals/stats", accountId=sent.account)),
     Read("one signal", lambda sent, *_: f"/signals/{sent.id}"),
     Read("one event", lambda sent, *_: f"/events/{sent.id}"),
     Read("notifications", lambda *_: "/notifications"),
+    Read("notifications, next page", _next("notifications")),
     Read("dead letters", lambda *_: "/dead-letters"),
     Read("search, a word of every event", lambda *_: _list("signals/search", q=EVERYWHERE), most_ms=COMMON_MS),
     Read("search, a common word", lambda *_: _list("signals/search", q=HALF), most_ms=COMMON_MS),
     Read("search, a common word, a small tenant", lambda *_: _list("signals/search", q=HALF), SMALL, COMMON_MS),
-    Read("search, a common word, next page", _next_page, most_ms=COMMON_MS),
+    Read("search, a common word, next page", _next("signals/search", q=HALF), most_ms=COMMON_MS),
     Read("search, a word of one in eight", lambda *_: _list("signals/search", q=SOME), most_ms=COMMON_MS),
     Read("search, two words", lambda *_: _list("signals/search", q=f"{SOME} pricing"), most_ms=COMMON_MS),
     Read("search, a rare word", lambda *_: _list("signals/search", q=RARE), most_ms=RARE_MS),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from functions.domain.catalog import EVENT_TYPES
 from functions.domain.score import Slot, Sum
 from tests.conftest import cloned
 from tests.integration.test_signal_store import NOW, signal
+from tests.servers.parts import until
 from tests.servers.recording import record
 
 
@@ -126,6 +128,45 @@ def test_sums_by_half_life_become_sums_by_event_type_to_the_last_integer(postgre
         assert ranks[-1] == expected_ranks.slow
         for rank, of in zip(ranks, expected_ranks, strict=True):
             assert rank - of in (0, -1), "one higher at most, where PostgreSQL's logarithm is rounded otherwise"
+
+
+_SIGNAL = (
+    "INSERT INTO signals (tenant_id, id, source, source_id, event_type, account_id, signal_type, signal_score, side,"
+    ' points, half_life_days, "timestamp", received_at, metadata, reasons)'
+    " SELECT 'acme', gen_random_uuid(), '/tests', '1', 't', 'a', 's', 0.5, 'buyer', 1, 7, now(), now(), '{}', '[]'"
+)
+
+
+def test_indexes_are_made_while_others_write_by_one_migration_at_a_time_and_made_anew_where_one_was_cut_off(
+    postgres_url: str,
+) -> None:
+    empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
+    with cloned(empty) as url, closing(connect(url)) as writer, closing(connect(url)) as other:
+        schema.upgrade(url, "0014")
+        writer.run("CREATE INDEX signals_newest ON signals (points)")  # as one that was cut off left its name
+        writer.run("BEGIN")
+        writer.run(_SIGNAL)
+        with ThreadPoolExecutor() as threads:
+            migrations = [threads.submit(schema.upgrade, url) for _ in range(2)]
+            try:
+                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'virtualxid'"
+                until(lambda: other.run(waiting) == [[1]], within_s=20, what="an index waits for the one who writes")
+                other.run("SET lock_timeout = '2s'")
+                other.run(_SIGNAL)
+                assert not any(migration.done() for migration in migrations)
+            finally:
+                writer.run("COMMIT")
+            for migration in migrations:
+                migration.result(timeout=60)
+        found = dict(
+            other.run(
+                "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid"
+                " WHERE indrelid = CAST('signals' AS regclass)"
+            )
+        )
+    assert all(found.values())
+    assert {"signals_newest", "signals_by_contact", "signals_by_user", "signals_by_type"} < set(found)
+    assert "signals_by_time" not in found
 
 
 def dead_letter(client: redis.Redis, partition: int) -> None:
