@@ -11,33 +11,55 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from events.deadletter import changed
+from events.errors import Fault, Refused
 from functions.api import docs
+from functions.api.parameters import missing
 from functions.api.routes import Resource, Route
 from functions.ingest import description as ingest
 from functions.web import described
 from functions.web.described import JSON, RATE, RETRY_AFTER, problem
 from functions.web.openapi import Content, Operation, Parameter, Reply, document, query
 
-DESCRIPTION = (
-    "Signals, accounts and their reasons, events, notices and dead letters of the key's tenant; and the front door, so"
-    " that one base URL is enough. Times are RFC 3339 with a zone; those you give may be Unix times, too, and are UTC"
-    " where they name no zone. A parameter that is not known is refused. " + ingest.DESCRIPTION
-)
+DESCRIPTION = f"""Signals, accounts and their reasons, events, notices and dead letters of the key's tenant; and the
+front door, so that one base URL is enough.
+
+- Times are RFC 3339 with a zone. Those you give may be Unix times, too, and are UTC where they name no zone.
+- A parameter that is not known is refused.
+{ingest.DESCRIPTION.lstrip()}"""
 
 #: What every operation of the API may answer.
 _ALWAYS: Mapping[int, Reply] = {
     **described.SERVER,
     **described.KEY,
-    400: problem(400, "BadRequest", "A parameter or member is unknown or wrong. `errors` says where."),
-    429: problem(429, "TooManyReads", "The tenant's rate of requests is reached.", (RETRY_AFTER, *RATE)),
-    503: problem(503, "Unavailable", "A store is away.", (RETRY_AFTER,)),
+    **problem(
+        "BadRequest",
+        "A parameter or member is unknown or wrong. `errors` says where.",
+        Refused("Bad request", faults=(Fault("/limit", "Input should be less than or equal to 100"),)),
+    ),
+    **problem(
+        "TooManyReads",
+        "The tenant's rate of requests is reached.",
+        Refused("Too many requests", status=429, detail="the rate limit of reads is reached; try again"),
+        (RETRY_AFTER, *RATE),
+    ),
+    **problem(
+        "Unavailable",
+        "A store is away.",
+        Refused("Service unavailable", status=503, detail="postgresql is unavailable; try again"),
+        (RETRY_AFTER,),
+    ),
 }
 #: What some operations may answer.
 _SOME: Mapping[int, Reply] = {
     **described.BODY,
-    404: problem(404, "NotFound", "The key's tenant has no such thing."),
-    409: problem(409, "Changed", "It cannot be read, or was changed at the same moment."),
-    422: problem(422, "Unchangeable", "What cannot be changed would be, or what would be made of it is no event."),
+    **problem("NotFound", "The key's tenant has no such thing.", missing("account")),
+    **problem("Changed", "It cannot be read, or was changed at the same moment.", changed()),
+    **problem(
+        "Unchangeable",
+        "What cannot be changed would be, or what would be made of it is no event.",
+        Refused("Unacceptable event", status=422, faults=(Fault("/event/source", "cannot be changed"),)),
+    ),
 }
 
 
@@ -48,7 +70,7 @@ def openapi(resources: Iterable[Resource]) -> bytes:
         (*_operations(resources), *ingest.DOORS, *described.PAGES, *_DOCS),
         title="SSPP API",
         description=DESCRIPTION,
-        tags={**tags, "events": f"{tags['events']} {ingest.TAGS['events']}", "operation": ingest.TAGS["operation"]},
+        tags={**tags, **ingest.TAGS},
     )
 
 

@@ -161,7 +161,7 @@ async def batch(decisions: Sequence[Decision], meter: Meter) -> Answer:
         "accepted": len(accepted),
         "duplicates": sum(decision.duplicate for decision in accepted),
         "rejected": len(decisions) - len(accepted),
-        "results": await unhurried(_result(index, decision) for index, decision in enumerate(decisions)),
+        "results": await unhurried(result(index, decision) for index, decision in enumerate(decisions)),
     }
     return Answer(_batch_status(len(accepted), reasons), to_json(body), headers=_limit_headers(reasons, meter))
 
@@ -188,7 +188,8 @@ def _limit_headers(reasons: Set[Refused], meter: Meter) -> dict[str, str]:
     return headers
 
 
-def _result(index: int, decision: Decision) -> dict[str, Any]:
+def result(index: int, decision: Decision) -> dict[str, Any]:
+    """Return what is said of one event of a batch."""
     if isinstance(decision, Accepted):
         return {"index": index, "id": decision.id, "status": 202, "duplicate": decision.duplicate}
     why = decision.why

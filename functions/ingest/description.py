@@ -5,86 +5,33 @@ Imported with the first request for the document: no event needs it, and it woul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from events import cloudevent
 from events.cloudevent import BATCH, STRUCTURED
+from events.errors import Fault, Refused
 from functions.domain.key import WRITE_EVENTS
 from functions.domain.sales import SalesData
+from functions.ingest.answer import CONFLICT, FULL, Declined, result
+from functions.ingest.answer import RATE as RATE_REACHED
 from functions.ingest.bodies import Accepted, AnyEvent, Batch, BatchResult, CloudEvent, Enqueued, Record, Recorded
 from functions.web import described
 from functions.web.described import JSON, MAY_RETRY_AFTER, RATE, RETRY_AFTER, problem
 from functions.web.openapi import Content, Operation, Parameter, Reply, document
 
 TAGS = {
-    "events": "Ways in. The same event again is harmless: it is answered alike, with the same id.",
-    "operation": "For probes and operators.",
+    "front door": "Ways in. The same event again is harmless: it is answered alike, with the same id.",
+    "operation": "For probes, operators and clients. No key is needed.",
 }
-DESCRIPTION = (
-    "2xx means stored durably; the same event again is harmless and gives the same id. Errors are problem+json"
-    " (RFC 9457). A path asked with another method answers 405 with `Allow`; `HEAD` is answered where `GET` is."
-    " `OPTIONS` with `WebHook-Request-Origin` is the handshake of web hooks. The key may also be the password of HTTP"
-    " Basic. Bodies may be packed with gzip, and hold no U+0000."
-)
-
-_QUOTA = Parameter(
-    name="x-quota-warning",
-    description="There once the month's events are above the soft limit.",
-    schema={"const": "soft-limit"},
-)
-_METER = (*RATE, _QUOTA)
-_BATCH_RESULT = {JSON: Content(type=BatchResult)}
-
-
-def _problem(status: int, name: str, description: str, headers: tuple[Parameter, ...] = ()) -> dict[int, Reply]:
-    return {status: problem(status, name, description, headers)}
-
-
-_UNAVAILABLE = "Not stored: Redis is away or full, or too many events wait."
-_TOO_MANY = (
-    "The rate, or the month's hard limit, is reached; or too many events were refused or sent again before (the"
-    " `ratelimit-*` headers then count units of such work). The event was not stored."
-)
-#: Every door's problems.
-_PROBLEMS: Mapping[int, Reply] = {
-    **described.SERVER,
-    **described.BODY,
-    **described.KEY,
-    **_problem(
-        400,
-        "Malformed",
-        "Not HTTP, not JSON, a missing or wrong member, characters or numbers that no database can hold. `errors`"
-        " says where.",
-    ),
-    **_problem(409, "OtherContent", "An event with this identity, and other content, was accepted before.", _METER),
-    **_problem(429, "TooManyEvents", _TOO_MANY, (RETRY_AFTER, *_METER)),
-    **_problem(503, "NotStored", _UNAVAILABLE, (RETRY_AFTER,)),
-}
-_UNACCEPTABLE = _problem(
-    422,
-    "Unacceptable",
-    "A CloudEvent, but of unknown type, without an account, or with data of the wrong shape.",
-    _METER,
-)
-
-
-def _or_batch(reply: Reply) -> Reply:
-    """Return the answer that may also be about a batch of which nothing was stored."""
-    return replace(
-        reply,
-        name=f"{reply.name}OrBatch",
-        description=f"{reply.description} As `{JSON}`: a batch of which nothing was stored.",
-        content={**reply.content, **_BATCH_RESULT},
-    )
-
-
-_WITH_BATCHES = {
-    status: _or_batch(reply) if status in {400, 409, 422, 429, 503} else reply
-    for status, reply in {**_PROBLEMS, **_UNACCEPTABLE}.items()
-}
+DESCRIPTION = """
+- 2xx from the front door means stored durably.
+- Errors are `application/problem+json` (RFC 9457).
+- The key goes into `x-api-key` or `Authorization: Bearer`, or is the password of HTTP Basic.
+- A path asked with another method answers 405 with `Allow`. `HEAD` is answered where `GET` is, and a slash at the end
+  of a path makes no difference. `OPTIONS` with `WebHook-Request-Origin` is the handshake of web hooks.
+- Bodies may be packed with gzip, and hold no U+0000.
+"""
 
 DATA = {"accountId": "acme", "contactId": "jane@acme.example", "userId": "sam", "metadata": {"minutes": 45}}
 EVENT: dict[str, Any] = {
@@ -99,15 +46,64 @@ EVENT: dict[str, Any] = {
 EVENT_ID = cloudevent.event_id("example", "/crm", "1")
 _STORED = {"index": 0, "id": EVENT_ID, "status": 202, "duplicate": False}
 _ONE = {"status": "accepted", "accepted": 1, "duplicates": 0, "rejected": 0, "results": [_STORED]}
-_REFUSED = {
-    "index": 1,
-    "id": None,
-    "status": 400,
-    "duplicate": False,
-    "title": "Malformed CloudEvent",
-    "detail": "/id: Field required",
-    "pointer": "/id",
-}
+
+_QUOTA = Parameter(
+    name="x-quota-warning",
+    description="There once the month's events are above the soft limit.",
+    schema={"const": "soft-limit"},
+)
+_METER = (*RATE, _QUOTA)
+
+_NO_ID = Refused("Malformed CloudEvent", faults=(Fault("/id", "Field required"),))
+_NO_ACCOUNT = Refused(
+    "Unacceptable event",
+    status=422,
+    faults=(Fault("/data/accountId", "is required, unless subject is account/<id>"),),
+)
+#: Name, what it means, an example, and headers: what a batch of which nothing is stored may be answered with, too.
+_OF_EVENTS = (
+    (
+        "Malformed",
+        "Not HTTP, not JSON, a missing or wrong member, characters or numbers that no database can hold. `errors`"
+        " says where.",
+        _NO_ID,
+        (),
+    ),
+    ("OtherContent", "An event with this identity, and other content, was accepted before.", CONFLICT, _METER),
+    (
+        "TooManyEvents",
+        "The rate, or the month's hard limit, is reached; or too many events were refused or sent again before (the"
+        " `ratelimit-*` headers then count units of such work). The event was not stored.",
+        RATE_REACHED,
+        (RETRY_AFTER, *_METER),
+    ),
+    ("NotStored", "Not stored: Redis is away or full, or too many events wait.", FULL, (RETRY_AFTER,)),
+)
+_OF_CLOUDEVENTS = (
+    *_OF_EVENTS,
+    (
+        "Unacceptable",
+        "A CloudEvent, but of unknown type, without an account, or with data of the wrong shape.",
+        _NO_ACCOUNT,
+        _METER,
+    ),
+)
+#: Every door's problems, but for those of its events.
+_PROBLEMS = {**described.SERVER, **described.BODY, **described.KEY}
+
+
+def _or_batch(name: str, description: str, refusal: Refused, headers: tuple[Parameter, ...]) -> dict[int, Reply]:
+    """Return the answer that may also be about a batch of which nothing was stored."""
+    item = result(0, Declined("" if refusal.status == 400 else EVENT_ID, refusal))
+    batch = {"status": "refused", "accepted": 0, "duplicates": 0, "rejected": 1, "results": [item]}
+    return problem(
+        f"{name}OrBatch",
+        f"{description} As `{JSON}`: a batch of which nothing was stored.",
+        refusal,
+        headers,
+        {JSON: Content(type=BatchResult, examples={"batch": batch})},
+    )
+
 
 _TRACE = Parameter(
     name="traceparent",
@@ -150,7 +146,7 @@ def _cloudevents(path: str, name: str) -> Operation:
         summary="Send CloudEvents",
         description="The content type decides the mode: structured, batch, or binary (anything else, with the"
         " attributes in `ce-*` headers).",
-        tag="events",
+        tag="front door",
         scope=WRITE_EVENTS,
         parameters=(_TRACE, *_BINARY),
         body={
@@ -175,11 +171,18 @@ def _cloudevents(path: str, name: str) -> Operation:
                 content={
                     JSON: Content(
                         type=BatchResult,
-                        examples={"one refused": {**_ONE, "rejected": 1, "results": [_STORED, _REFUSED]}},
+                        examples={
+                            "one refused": {
+                                **_ONE,
+                                "rejected": 1,
+                                "results": [_STORED, result(1, Declined("", _NO_ID))],
+                            }
+                        },
                     )
                 },
             ),
-            **_WITH_BATCHES,
+            **_PROBLEMS,
+            **{status: reply for each in _OF_CLOUDEVENTS for status, reply in _or_batch(*each).items()},
         },
     )
 
@@ -193,11 +196,15 @@ def _plain(
         name=name,
         summary=summary,
         description=description,
-        tag="events",
+        tag="front door",
         scope=WRITE_EVENTS,
         parameters=(_IDEMPOTENCY, _TRACE),
         body={JSON: body},
-        answers={status: Reply(description="Stored durably.", headers=_METER, content={JSON: said}), **_PROBLEMS},
+        answers={
+            status: Reply(description="Stored durably.", headers=_METER, content={JSON: said}),
+            **_PROBLEMS,
+            **{failed: reply for each in _OF_EVENTS for failed, reply in problem(*each).items()},
+        },
     )
 
 

@@ -10,8 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events.errors import Refused
+from functions.domain.key import unknown_key
 from functions.web.answer import PROBLEM
 from functions.web.openapi import Content, Operation, Parameter, Reply
+from functions.web.problem import fields
 
 JSON = "application/json"
 
@@ -69,57 +72,77 @@ _CLOSED = Parameter(
 
 
 def problem(
-    status: int,
     name: str,
     description: str,
+    example: Refused,
     headers: Sequence[Parameter] = (),
     also: Mapping[str, Content] | None = None,
-) -> Reply:
-    """Return the answer of a request that failed.
+) -> dict[int, Reply]:
+    """Return the answer of a request that failed, by its status.
 
     Args:
+        name: of the component.
+        example: one that is answered so.
         also: what may be answered in place of a problem, by content type.
     """
-    content = Content(type=Problem, narrowed={"properties": {"status": {"const": status}}})
-    return Reply(name=name, description=description, headers=headers, content={PROBLEM: content, **(also or {})})
+    status = {"properties": {"status": {"const": example.status}}}
+    content = Content(type=Problem, narrowed=status, examples={"problem": fields(example)})
+    said = Reply(name=name, description=description, headers=headers, content={PROBLEM: content, **(also or {})})
+    return {example.status: said}
 
 
-#: Status -> what the server answers, whatever the request is for.
+def _closing(name: str, description: str, status: int, title: str, detail: str = "") -> dict[int, Reply]:
+    said = f"{description} The connection is closed."
+    return problem(name, said, Refused(title, status=status, detail=detail), (_CLOSED,))
+
+
+#: What the server answers, whatever the request is for.
 SERVER: Mapping[int, Reply] = {
-    414: problem(
-        414, "LineTooLong", "The request line is longer than 8190 bytes. The connection is closed.", (_CLOSED,)
+    **_closing("LineTooLong", "The request line is longer than 8190 bytes.", 414, "URL too long"),
+    **_closing("HeadersTooLarge", "More than 100 headers, or one longer than 16380 bytes.", 431, "Headers too large"),
+    **problem(
+        "Failed",
+        "A bug of ours; what the request did is not known.",
+        Refused("Internal server error", status=500, detail="the error was logged"),
     ),
-    431: problem(
-        431,
-        "HeadersTooLarge",
-        "More than 100 headers, or one longer than 16380 bytes. The connection is closed.",
-        (_CLOSED,),
-    ),
-    500: problem(500, "Failed", "A bug of ours; what the request did is not known."),
 }
-#: The same of a request with a body.
+#: What it answers where a request has a body.
 BODY: Mapping[int, Reply] = {
-    408: problem(408, "Timeout", "The body did not come in whole within 20 s. The connection is closed.", (_CLOSED,)),
-    413: problem(413, "TooLarge", "The body is longer, or has more events, than is allowed.", (_CLOSED,)),
-    415: problem(415, "UnsupportedMediaType", "The body is not JSON in UTF-8, plain or packed with gzip."),
-    501: problem(501, "UnknownCoding", "The transfer coding is not `chunked`. The connection is closed.", (_CLOSED,)),
+    **_closing(
+        "Timeout",
+        "The body did not come in whole within 20 s.",
+        408,
+        "Request timeout",
+        "the body did not come in whole",
+    ),
+    **_closing(
+        "TooLarge",
+        "The body is longer, or has more events, than is allowed.",
+        413,
+        "Body too large",
+        "at most 1048576 bytes",
+    ),
+    **problem(
+        "UnsupportedMediaType",
+        "The body is not JSON in UTF-8, plain or packed with gzip.",
+        Refused("Unsupported charset", status=415, detail="JSON is read as UTF-8"),
+    ),
+    **_closing("UnknownCoding", "The transfer coding is not `chunked`.", 501, "Unknown transfer coding"),
 }
-#: The same of a request that needs a key.
+#: What is answered to a key that does not work, or may not do what it is used for.
 KEY: Mapping[int, Reply] = {
-    401: problem(
-        401,
+    **problem(
         "Unauthorized",
         "A key that does not work, in the same words whatever is wrong with it.",
+        unknown_key(),
         (_CHALLENGE,),
     ),
-    403: problem(403, "Forbidden", "The key lacks the scope, its tenant is suspended, or may not change this."),
+    **problem(
+        "Forbidden",
+        "The key lacks the scope, its tenant is suspended, or may not change this.",
+        Refused("Forbidden", status=403, detail="this tenant is suspended"),
+    ),
 }
-
-
-def page(path: str, name: str, summary: str, description: str, body: Content, content_type: str = JSON) -> Operation:
-    """Return the operation of a page that needs no key and is the same for everybody."""
-    answer = Reply(description=description, content={content_type: body})
-    return Operation(method="GET", path=path, name=name, summary=summary, tag="operation", answers={200: answer})
 
 
 def _probe(path: str, name: str, summary: str, *, may_fail: bool) -> Operation:
@@ -138,5 +161,12 @@ PAGES = (
     _probe("/health", "health", "Up or down", may_fail=True),
     _probe("/ready", "ready", "Whether it can work now", may_fail=True),
     _probe("/live", "live", "Whether the process works, whatever it depends on", may_fail=False),
-    page("/openapi.json", "openapi", "This document", "OpenAPI 3.1.", Content(type=_DOCUMENT)),
+    Operation(
+        method="GET",
+        path="/openapi.json",
+        name="openapi",
+        summary="This document",
+        tag="operation",
+        answers={200: Reply(description="OpenAPI 3.1.", content={JSON: Content(type=_DOCUMENT)})},
+    ),
 )

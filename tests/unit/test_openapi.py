@@ -16,7 +16,7 @@ from functions.api import description as api_description
 from functions.ingest import app as front_door
 from functions.ingest import description as ingest_description
 from functions.ingest.doors import DOORS
-from functions.web.openapi import query
+from functions.web.openapi import Reply, query
 from tests.servers.document import Document
 
 INGEST = Document(json.loads(ingest_description.openapi()))
@@ -44,6 +44,13 @@ def test_every_reference_leads_somewhere_and_every_component_is_referred_to(docu
     led = {part["$ref"] for part in parts(document.written) if isinstance(part, dict) and "$ref" in part}
     components = document.written["components"]
     assert led == {f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in components[kind]}
+
+
+def test_answers_of_one_name_are_one_answer() -> None:
+    named: dict[str, Reply] = {}
+    for operation in (*ingest_description.DOORS, *api_description._operations(api.RESOURCES)):
+        for reply in operation.answers.values():
+            assert not reply.name or named.setdefault(reply.name, reply) == reply
 
 
 @BOTH
