@@ -32,7 +32,10 @@ def _not_before_1970(moment: datetime) -> datetime:
 class AccountAt(Question):
     """When an account is looked at."""
 
-    at: Annotated[Moment, AfterValidator(_not_before_1970)] | None = None
+    at: Annotated[
+        Annotated[Moment, AfterValidator(_not_before_1970)] | None,
+        Field(description="Now if absent. Not before 1970."),
+    ] = None
 
 
 class AccountChoice(Paging):

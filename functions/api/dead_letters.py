@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.deadletter import Letter, changed
@@ -47,6 +47,8 @@ class Listing(Selection):
 
 class Edit(Question):
     """Other data for the event, or another event."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["data"]}, {"required": ["event"]}]})
 
     data: Any = None
     event: Annotated[dict[str, Any], Field(default_factory=dict)]

@@ -76,12 +76,12 @@ def parsed(model: type[Model], arguments: Mapping[str, str]) -> Model:
 
 
 def document(model: type[Model], body: bytes) -> Model:
-    """Read a JSON body.
+    """Read a JSON body. Its types are what they are: ``false`` is no number, and ``"422"`` is text.
 
     Raises:
         Refused: 400 with a pointer to each member that is unknown or wrong.
     """
-    return _checked(lambda: model.model_validate_json(body))
+    return _checked(lambda: model.model_validate_json(body, strict=True))
 
 
 def _checked(read: Callable[[], Model]) -> Model:

@@ -25,7 +25,7 @@ Counted = dict[str, int]
 class SignalSearch(Filters):
     """What to search for."""
 
-    q: Annotated[Text, Field(description="Words that must all occur.")] = ""
+    q: Annotated[Text, Field(description="Words that must all occur. All signals if absent.")] = ""
     limit: Limit = 20
     facets: Annotated[
         bool, Field(description="Whether to count values and days: without, an answer comes sooner.")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema_rs
 
-REF = "#/components/"
+from tests.servers.parts import ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,27 @@ class Document:
                 assert name in answer.headers
             if (value := answer.headers.get(name)) is not None:
                 self.validate(header["schema"], int(value) if value.isdecimal() else value)
+
+
+def fuzzed(url: str, key: str, folder: Path, *more: str, examples: int) -> str:
+    """What schemathesis says of a server that does what its document says; fails where it does not.
+
+    Args:
+        folder: keeps what failed.
+        more: arguments of `schemathesis run`.
+        examples: requests for an operation, of each kind.
+    """
+    arguments = ["--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", str(examples)]
+    arguments += ["--header", f"x-api-key: {key}", "--continue-on-failure", "--no-color", *more]
+    program = [Path(sys.executable).with_name("schemathesis"), "--config-file", ROOT / "tests/e2e/schemathesis.toml"]
+    done = subprocess.run(
+        [*program, "run", f"{url}/openapi.json", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
