@@ -94,12 +94,10 @@ ACCOUNT = Example(
         "effort": 8.0,
         "reasons": [
             "1 x demo_completed: +60.0 points, the latest just now",
-            "1 x invoice.paid: +0.0 points, the latest just now",
         ],
         "effort_reasons": ["1 x email_sent: +5.0 points, the latest just now"],
         "contributions": [
             {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT},
-            {"event_type": "invoice.paid", "events": 1, "points_now": 0.0, "latest": _AT},
         ],
         "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
         "model_version": "1",

@@ -77,11 +77,12 @@ def map_case(context: HookContext, case: Case) -> Case:
 
 
 def _sensible_query(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what no request can know, with a word to look for, and about a moment after 1970."""
+    """Without what no request can know, with a word to look for, about a moment after 1970, within 10,000 rows."""
     kept = {name: value for name, value in query.items() if name not in GIVEN}
     words = {"q": f"{kept['q']} acme"} if "q" in kept else {}
     at = {"at": "2026-01-05T10:00:00Z"} if str(kept.get("at", "1970")) < "1970" else {}
-    return {**kept, **words, **at}
+    page = {"page": min(100, int(kept["page"]))} if "page" in kept else {}
+    return {**kept, **words, **at, **page}
 
 
 def _sensible(path: str, body: dict[str, Any]) -> dict[str, Any]:
