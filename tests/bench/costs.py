@@ -31,21 +31,19 @@ from tests.bench import cores, processing, servers
 EVENTS = 50_000
 #: Events a request.
 BATCH = 100
-_DEPTHS = [keyspace.stream_key(channel, 0, lane) for channel in ("events", "signals") for lane in keyspace.LANES]
+_DEPTHS = [keyspace.stream_key("events", 0, lane) for lane in keyspace.LANES]
 #: A word of a process' command line -> what it is called.
 _PARTS = {
     "functions.server ingest": "ingest",
     "functions.server process": "process",
-    "functions.server index": "index",
     "events events": "dispatcher-events",
-    "events signals": "dispatcher-signals",
     "valkey": "Redis",
     "postgres": "PostgreSQL",
 }
 
 
 def main() -> None:
-    """Send, carry and index :data:`EVENTS` events, and print what that took."""
+    """Send and carry :data:`EVENTS` events, and print what that took."""
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as folder, _platform(Path(folder)) as platform:
         for name, figures in measure(platform).items():
             sys.stdout.write(f"{name}: " + ", ".join(f"{key} {value:,.1f}" for key, value in figures.items()) + "\n")
@@ -96,11 +94,10 @@ class Platform:
                 client.post("/v1/events", content=body).raise_for_status()
 
     def carry(self) -> None:
-        """Start what carries, and wait until everything is indexed."""
-        for channel, function in (("events", "process"), ("signals", "index")):
-            target = self._run(function, {"DATABASE_URL": self._database_url})
-            command = servers.dispatcher(channel, target, {"REDIS_URL": self._redis_url})
-            self._stack.enter_context(command.running(self._folder / f"{channel}.log"))
+        """Start what carries, and wait until everything is processed."""
+        target = self._run("process", {"DATABASE_URL": self._database_url})
+        command = servers.dispatcher("events", target, {"REDIS_URL": self._redis_url})
+        self._stack.enter_context(command.running(self._folder / "events.log"))
         while sum(map(self._client.xlen, _DEPTHS)):
             time.sleep(0.2)
 

@@ -111,7 +111,7 @@ def _drain(parts: Sequence[Server], redis_url: str, events: Sequence[bytes]) -> 
                 raise RuntimeError("process does not take the events; its log says why")
             time.sleep(0.01)
         took_s, cpu_s = time.perf_counter() - started, cores.cpu_s(pids) - before
-        client.delete(keyspace.stream_key("signals", 0), keyspace.stream_key("notices", 0))
+        client.delete(keyspace.stream_key("notices", 0))
     return took_s, cpu_s
 
 

@@ -20,7 +20,6 @@ import redis
 
 from events import keyspace
 from events.settings import MigrateSettings
-from events.subscription import SUBSCRIPTIONS
 from functions import migrate
 from functions.adapters.postgres.database import connect
 from functions.domain.signal import instant
@@ -179,27 +178,20 @@ def _parts(folder: Path, stores: Mapping[str, str]) -> Iterator[None]:
     """Those that carry an event to where it is read, but for who sends notices."""
     told = {**stores, "SSPP_MAX_WAITING_BYTES": str(servers.UNBOUNDED)}
     with ExitStack() as stack:
-        for channel in _channels():
-            name = SUBSCRIPTIONS[channel].function
-            function = stack.enter_context(servers.function(name, told).running(folder / f"{name}.log"))
-            command = servers.dispatcher(channel, function, told)
-            stack.enter_context(command.running(folder / f"{channel}.log"))
+        function = stack.enter_context(servers.function("process", told).running(folder / "process.log"))
+        stack.enter_context(servers.dispatcher("events", function, told).running(folder / "events.log"))
         yield
 
 
-def _channels() -> list[str]:
-    return [channel for channel in SUBSCRIPTIONS if channel != "notices"]
-
-
 def _wait(client: redis.Redis, most: int) -> None:
-    """Wait until no channel has more than ``most`` entries.
+    """Wait until no more than ``most`` events are left.
 
     Raises:
         RuntimeError: some were not taken.
     """
-    while max(client.xlen(keyspace.stream_key(channel, 0)) for channel in _channels()) > most:
-        if any(client.exists(keyspace.dead_key(channel, 0)) for channel in _channels()):
-            raise RuntimeError("process or index does not take the events; their logs say why")
+    while client.xlen(keyspace.stream_key("events", 0)) > most:
+        if client.exists(keyspace.dead_key("events", 0)):
+            raise RuntimeError("process does not take the events; its log says why")
         time.sleep(0.05)
     client.delete(keyspace.stream_key("notices", 0))
 

@@ -32,7 +32,7 @@ NEAR, FURTHER = 2_000, 8
 #: From this share of hits on, counts are made by a walk: the index would have very many.
 DENSE = 0.4
 #: Signals walked for counts: enough where hits are dense, and a sample of them where the index has too many.
-DENSE_WALK, SAMPLE_WALK = 25_000, 10_000
+DENSE_WALK, SAMPLE_WALK = 25_000, 5_000
 
 
 class PostgresSearchIndex:

@@ -35,8 +35,9 @@ FROM walked;
 
 -- search_counts --
 -- Count the hits: those among the newest :walk signals, newest first, and those that the index has, in no order. One
--- of the two is 0. Not more than :most and one, of which :most are counted by values. One row a count, most frequent
--- values first; what is total, day, the name of a facet, or page: the ids of a page of the hits.
+-- of the two is 0. Not more than :most and one, of which :most are counted by values; none of those that the index has
+-- where it has more, because they are not the newest. One row a count, most frequent values first; what is total, day,
+-- the name of a facet, or page: the ids of a page of the hits.
 WITH hits AS MATERIALIZED (
   SELECT * FROM (
     SELECT id, "timestamp", account_id, event_type, signal_type
@@ -58,11 +59,16 @@ WITH hits AS MATERIALIZED (
   ) AS both_ways
   LIMIT CAST(:most AS integer) + 1
 ),
-counted AS MATERIALIZED (
-  SELECT CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, signal_type, event_type, account_id
-  FROM hits
-  WHERE CAST(:facets AS boolean)
-  LIMIT CAST(:most AS integer)
+counted AS (
+  SELECT GROUPING(day, signal_type, event_type, account_id) AS which, day, signal_type, event_type, account_id,
+         count(*) AS count
+  FROM (
+    SELECT CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, signal_type, event_type, account_id
+    FROM hits
+    WHERE CAST(:facets AS boolean) AND (CAST(:indexed AS integer) = 0 OR NOT (SELECT count(*) FROM hits) > :most)
+    LIMIT CAST(:most AS integer)
+  ) AS valued
+  GROUP BY GROUPING SETS (day, signal_type, event_type, account_id)
 )
 SELECT 'total' AS what, '' AS value, count(*) AS count FROM hits
 UNION ALL
@@ -71,16 +77,16 @@ UNION ALL
     OR ("timestamp", id) < (CAST(:after_timestamp AS timestamptz), CAST(:after_id AS uuid))
  ORDER BY "timestamp" DESC, hits.id DESC LIMIT CAST(:limit AS integer))
 UNION ALL
-(SELECT 'day', to_char(day, 'YYYY-MM-DD'), count(*) FROM counted GROUP BY day ORDER BY day)
+(SELECT 'day', to_char(day, 'YYYY-MM-DD'), count FROM counted WHERE which = 7 ORDER BY day)
 UNION ALL
-(SELECT 'signal_type', signal_type, count(*) FROM counted
- GROUP BY signal_type ORDER BY count(*) DESC, signal_type COLLATE "C" LIMIT CAST(:facet_values AS integer))
+(SELECT 'signal_type', signal_type, count FROM counted WHERE which = 11
+ ORDER BY count DESC, signal_type COLLATE "C" LIMIT CAST(:facet_values AS integer))
 UNION ALL
-(SELECT 'event_type', event_type, count(*) FROM counted
- GROUP BY event_type ORDER BY count(*) DESC, event_type COLLATE "C" LIMIT CAST(:facet_values AS integer))
+(SELECT 'event_type', event_type, count FROM counted WHERE which = 13
+ ORDER BY count DESC, event_type COLLATE "C" LIMIT CAST(:facet_values AS integer))
 UNION ALL
-(SELECT 'account_id', account_id, count(*) FROM counted
- GROUP BY account_id ORDER BY count(*) DESC, account_id COLLATE "C" LIMIT CAST(:facet_values AS integer));
+(SELECT 'account_id', account_id, count FROM counted WHERE which = 14
+ ORDER BY count DESC, account_id COLLATE "C" LIMIT CAST(:facet_values AS integer));
 
 -- search_has --
 -- Whether search finds a signal.
