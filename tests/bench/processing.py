@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import count
@@ -22,8 +22,9 @@ from pydantic_core import to_json
 from events import cloudevent, keyspace
 from events.settings import MigrateSettings
 from functions import migrate
-from functions.adapters.postgres import database, signal_store
+from functions.adapters.postgres import database
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.domain import sales
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.key import RANDOM_BYTES, new_key
@@ -161,17 +162,14 @@ def _event(draw: random.Random, type_: str, at: datetime) -> bytes:
 def _insert(database_url: str, events: Sequence[bytes]) -> float:
     """Insert the signals of ``events`` as the adapter does within a batch; give how long it took, in seconds."""
     signals = [Signal.of(sales.sales_event(cloudevent.parse(event).event, EVENT_TYPES.get)) for event in events]
-    store = Database(database_url)
-    try:
+    with closing(Database(database_url)) as opened:
+        store = PostgresSignalStore(opened)
         store.ping()
         started = time.perf_counter()
         for start in range(0, len(signals), INSERT):
-            with store.transaction() as tx:
-                batch = {(one.event.tenant_id, one.event.id): one for one in signals[start : start + INSERT]}
-                signal_store._insert(tx, batch)
+            with store.batch() as batch:
+                batch.insert(signals[start : start + INSERT])
         return time.perf_counter() - started
-    finally:
-        store.close()
 
 
 def _copy_out(database_url: str, file: Path) -> None:
