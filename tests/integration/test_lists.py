@@ -25,6 +25,8 @@ from functions.api.notifications import list_notifications
 from functions.api.paging import CursorPaging
 from functions.api.signals import SignalList, list_signals, signal_statistics
 from functions.domain.search import FILTERS
+from functions.domain.searchable import text
+from functions.domain.words import hashes, terms
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 TYPES = ("email_opened", "demo_completed", "page_viewed")
@@ -50,8 +52,14 @@ FILTERED = st.fixed_dictionaries(
 )
 
 
-def insert(database: Database, tenant: str, rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Store signals as they are, past what decides a type's score: returns them with their ids."""
+def insert(
+    database: Database, tenant: str, rows: Sequence[tuple[Any, ...]], *, words: bool = True
+) -> list[dict[str, Any]]:
+    """Store signals as they are, past what decides a type's score: returns them with their ids.
+
+    Args:
+        words: whether they have the words that they are found by, or not yet.
+    """
     signals = [
         {
             "tenant_id": tenant,
@@ -75,6 +83,8 @@ def insert(database: Database, tenant: str, rows: Sequence[tuple[Any, ...]]) -> 
         }
         for day, account, contact, user, type_, rank in rows
     ]
+    for signal in signals:
+        signal["words"] = hashes(tenant, terms(text(signal, None))) if words else None
     with database.transaction() as tx:
         tx._connection.run(
             "INSERT INTO signals SELECT * FROM json_populate_recordset(CAST(NULL AS signals), CAST(:rows AS json))",
@@ -131,8 +141,11 @@ def test_all_pages_have_every_signal_once_and_in_order_whatever_comes_meanwhile(
     seen: list[str] = []
     # In the order of time no row is beyond reach, however few one question may look at.
     few = data.draw(st.sampled_from([1, 3, 10_000]), "looked at") if sort == "timestamp" else 10_000
+    words = data.draw(st.booleans(), "all have words")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(signal_lists, "LOOKED_AT", few)
+        patched.setattr(signal_lists, "NEAR", 1)
+        patched.setattr(signal_lists, "FEW", data.draw(st.sampled_from([0.5, 2]), "is few"))
 
         def ask(cursor: str | None) -> Any:
             limit = data.draw(st.integers(1, 5), "limit")
@@ -145,7 +158,7 @@ def test_all_pages_have_every_signal_once_and_in_order_whatever_comes_meanwhile(
             assert page.pagination.page == number
             seen += [row.id for row in page.data]
             if number < 4:
-                stored += insert(database, tenant, data.draw(st.lists(ROWS, max_size=2), "meanwhile"))
+                stored += insert(database, tenant, data.draw(st.lists(ROWS, max_size=2), "meanwhile"), words=words)
     by_id = {row["id"]: row for row in stored}
     assert seen == naive([by_id[id_] for id_ in set(seen)], sort, order)
     assert all(fits(by_id[id_], asked) for id_ in seen)
@@ -193,7 +206,7 @@ def test_a_total_is_exact_up_to_as_many_as_are_looked_at(
 def test_a_page_that_found_too_few_says_where_to_go_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal_lists, "LOOKED_AT", 4)
     [rare] = insert(database, "acme", [(0, "a", None, None, TYPES[0], 1)])
-    insert(database, "acme", [(1, "a", None, None, TYPES[0], 2)] * 9)
+    insert(database, "acme", [(1, "a", None, None, TYPES[0], 2)] * 9, words=False)
 
     def ask(cursor: str | None) -> Any:
         return list_signals(backends(database), "acme", query=SignalList(signalType="type-1", cursor=cursor))
@@ -201,6 +214,32 @@ def test_a_page_that_found_too_few_says_where_to_go_on(database: Database, monke
     pages = list(walked(ask))
     assert [[row.id for row in page.data] for page in pages] == [[], [], [rare["id"]]]
     assert [page.pagination.total_is for page in pages] == ["at least"] * 3
+
+
+@pytest.mark.parametrize(("rare", "total_is"), [(3, "exact"), (4, "exact"), (5, "at least")])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_what_is_rare_is_found_at_once_and_counted_where_all_signals_have_their_words(
+    database: Database, monkeypatch: pytest.MonkeyPatch, order: str, rare: int, total_is: str
+) -> None:
+    monkeypatch.setattr(signal_lists, "LOOKED_AT", 4)
+    monkeypatch.setattr(signal_lists, "NEAR", 3)
+    old = [insert(database, "acme", [(0, "a", None, "ann!", TYPES[0], 1)])[0] for _ in range(rare - 2)]
+    insert(database, "acme", [(1, "a", None, "bob", TYPES[0], 2)] * 9)
+    insert(database, "other", [(0, "a", None, "ann!", TYPES[0], 1)], words=False)
+    new = insert(database, "acme", [(2, "a", None, "ann!", TYPES[0], 1)] * 2)
+    insert(database, "acme", [(3, "a", None, "ann", TYPES[0], 1)] * 3)
+
+    def ask(cursor: str | None) -> Any:
+        query = SignalList(userId="ann!", limit=3, sortOrder=order, cursor=cursor)
+        return list_signals(backends(database), "acme", query=query)
+
+    pages = list(walked(ask))
+    assert [row.id for page in pages for row in page.data] == naive([*old, *new], "timestamp", order)
+    assert {page.pagination.total_is for page in pages} == {total_is}
+    if total_is == "exact":
+        assert [page.pagination.total for page in pages] == [rare] * -(-rare // 3)
+    insert(database, "acme", [(0, "a", None, "ann!", TYPES[0], 1)], words=False)
+    assert {page.pagination.total_is for page in walked(ask)} == {"at least"}
 
 
 def test_statistics_are_those_of_a_naive_count(database: Database) -> None:

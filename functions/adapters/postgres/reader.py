@@ -33,10 +33,9 @@ class Reader:
         """Return one page of signals."""
         with self._database.transaction(tenant=asked.tenant_id) as tx:
             tx.rows("walk_along_indexes")
-            rows, following = signal_lists.page(tx, asked, page)
-            total, exact = signal_lists.count(tx, asked)
-        shown = [_without(_signal(row), "source", "source_id") for row in rows]
-        return Listed(rows=shown, total=total, exact=exact, next=following)
+            found = signal_lists.page(tx, asked, page)
+        shown = [_without(_signal(row), "source", "source_id") for row in found.rows]
+        return Listed(rows=shown, total=found.total, exact=found.exact, next=found.next)
 
     def statistics(self, asked: SignalQuery) -> tuple[dict[str, Any], bool]:
         """Return statistics of the newest signals, and whether there are no others: see :mod:`.signal_lists`."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from functions.adapters.postgres.database import Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Page, Place, Rank
+from functions.domain.words import asked as asked_terms
+from functions.domain.words import hashes
+
+#: The newest signals that tell whether few of a tenant's fit, and the share of them below which it is few.
+NEAR, FEW = 2_000, 0.01
 
 #: The filters that an index leads by, in the order of time: one a question, the first of these that it has.
-_LEADING = ("contact_id", "account_id", "user_id", "event_type")
-_FILTERS = (*_LEADING, "signal_type")
+_LEADING = ("contact_id", "account_id")
+#: What the signals on the way are compared with.
+_COMPARED = ("account_id", "user_id", "event_type", "signal_type")
 
 _NEWEST, _OLDEST = '"timestamp" DESC, id DESC', '"timestamp" ASC, id ASC'
 #: Without the id, which not all of these indexes have.
@@ -43,7 +50,20 @@ class SignalQuery:
         return {
             "tenant_id": self.tenant_id,
             **{f"by_{name}": self.filters[name] if name == leading else None for name in _LEADING},
-            **{name: None if name == leading else self.filters.get(name) for name in _FILTERS},
+            **{name: None if name == leading else self.filters.get(name) for name in _COMPARED},
+            **self.times(before=before, after=after),
+        }
+
+    def words(self, *, before: Place | None = None, after: Place | None = None) -> dict[str, object]:
+        """Return the parameters of ``rare_signals``. Signals that have a name have its words."""
+        named = {name: self.filters.get(name) for name in (*_COMPARED, "contact_id")}
+        sought = asked_terms(" ".join(filter(None, named.values())))
+        hashed = ",".join(map(str, hashes(self.tenant_id, sought)))
+        return {"hashes": f"{{{hashed}}}", **named, **self.times(before=before, after=after)}
+
+    def times(self, *, before: Place | None, after: Place | None) -> dict[str, object]:
+        """Return the parameters that are about time alone."""
+        return {
             "since": self.since,
             "until": self.until,
             "before_at": before and before.at,
@@ -53,12 +73,50 @@ class SignalQuery:
         }
 
 
-def page(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Place | Rank | None]:
-    """Return the signals of a page, and where the next one begins."""
-    return _by_time(tx, asked, wanted) if asked.sort == "timestamp" else _ranked(tx, asked, wanted)
+class Found(NamedTuple):
+    """The signals of a page, where the next one begins, how many there are in all, and whether that is exact."""
+
+    rows: list[Row]
+    next: Place | Rank | None
+    total: int
+    exact: bool
 
 
-def count(tx: Transaction, asked: SignalQuery) -> tuple[int, bool]:
+def page(tx: Transaction, asked: SignalQuery, wanted: Page) -> Found:
+    """Return a page of signals."""
+    if asked.sort != "timestamp":
+        return Found(*_ranked(tx, asked, wanted), *_count(tx, asked))
+    if _few(tx, asked) and (found := _rare(tx, asked, wanted)):
+        return found
+    return Found(*_by_time(tx, asked, wanted), *_count(tx, asked))
+
+
+def _few(tx: Transaction, asked: SignalQuery) -> bool:
+    """Return whether few signals fit, and the index of words has all of them."""
+    if not any(asked.walk()[name] for name in _COMPARED):
+        return False
+    [near] = tx.ordered_rows("count_signals", _LATEST, **asked.walk(), looked_at=NEAR)
+    if near["looked_at"] < NEAR or near["total"] >= FEW * NEAR:
+        return False
+    [wordless] = tx.rows("has_wordless", tenant_id=asked.tenant_id)
+    return not wordless["found"]
+
+
+def _rare(tx: Transaction, asked: SignalQuery, wanted: Page) -> Found | None:
+    """Return a page of all signals that fit; None where they are too many to be looked at."""
+    order, begin = _order(asked, wanted)
+    words = asked.words(**begin)
+    if words["hashes"] == "{}":
+        return None
+    [hits] = tx.ordered_rows("rare_signals", order, **words, **_one_more(wanted), most=LOOKED_AT + 1)
+    if hits["total"] > LOOKED_AT:
+        return None
+    ids = [str(id_) for id_ in hits["ids"]]
+    rows = tx.ordered_rows("signals_of", order, tenant_id=asked.tenant_id, ids=ids[: wanted.limit])
+    return Found(rows, _place(rows[-1]) if len(ids) > wanted.limit else None, hits["total"], True)
+
+
+def _count(tx: Transaction, asked: SignalQuery) -> tuple[int, bool]:
     """Return how many of the newest :data:`LOOKED_AT` signals fit, and whether there are no others."""
     [found] = tx.ordered_rows("count_signals", _LATEST, **asked.walk(), looked_at=LOOKED_AT + 1)
     return min(found["total"], LOOKED_AT), found["looked_at"] <= LOOKED_AT
@@ -71,16 +129,24 @@ def statistics(tx: Transaction, asked: SignalQuery) -> tuple[Row, bool]:
 
 
 def _by_time(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Place | None]:
-    place = wanted.after if isinstance(wanted.after, Place) else None
-    order = _NEWEST if asked.descending else _OLDEST
-    walk = asked.walk(before=place) if asked.descending else asked.walk(after=place)
+    order, begin = _order(asked, wanted)
+    walk = asked.walk(**begin)
     rows = tx.ordered_rows("list_signals", order, **walk, **_one_more(wanted), looked_at=LOOKED_AT)
     if len(rows) > wanted.limit:
-        last = rows[wanted.limit - 1]
-        return rows[: wanted.limit], Place(last["timestamp"], last["id"])
+        return rows[: wanted.limit], _place(rows[wanted.limit - 1])
     # All that were looked at are on this page or before it. The walk goes on where it was cut.
     cut = tx.ordered_rows("place_in_walk", order, **walk, looked_at=LOOKED_AT, offset=LOOKED_AT - 1)
     return rows, Place(**cut[0]) if cut else None
+
+
+def _order(asked: SignalQuery, wanted: Page) -> tuple[str, dict[str, Place | None]]:
+    """Return the order of a list by time, and where in it the page begins."""
+    place = wanted.after if isinstance(wanted.after, Place) else None
+    return (_NEWEST, {"before": place}) if asked.descending else (_OLDEST, {"after": place})
+
+
+def _place(row: Row) -> Place:
+    return Place(row["timestamp"], row["id"])
 
 
 def _ranked(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Rank | None]:

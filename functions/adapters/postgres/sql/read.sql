@@ -10,8 +10,6 @@ FROM signals
 WHERE tenant_id = :tenant_id
   AND (CAST(:by_contact_id AS text) IS NULL OR contact_id = CAST(:by_contact_id AS text))
   AND (CAST(:by_account_id AS text) IS NULL OR account_id = CAST(:by_account_id AS text))
-  AND (CAST(:by_user_id AS text) IS NULL OR user_id = CAST(:by_user_id AS text))
-  AND (CAST(:by_event_type AS text) IS NULL OR event_type = CAST(:by_event_type AS text))
   AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timestamptz))
   AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz))
   AND (CAST(:before_at AS timestamptz) IS NULL
@@ -69,6 +67,38 @@ FROM (
 JOIN signals USING (id)
 WHERE tenant_id = :tenant_id
 ORDER BY rank DESC, id DESC;
+
+-- signals_of --
+-- The signals of some ids.
+SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
+       processed_at, metadata, reasons, source, source_id, event
+FROM signals
+WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS uuid[]))
+ORDER BY /* order by */;
+
+-- rare_signals --
+-- How many signals have all names that are asked for, up to :most, and the ids of one page of them.
+WITH hits AS MATERIALIZED (
+  SELECT id, "timestamp" FROM find_signals(
+    CAST(:hashes AS integer[]), :account_id, :user_id, :contact_id, :event_type, :signal_type,
+    CAST(:since AS timestamptz), CAST(:until AS timestamptz), CAST(:most AS integer)
+  )
+)
+SELECT (SELECT count(*) FROM hits) AS total, ARRAY(
+  SELECT id FROM hits
+  WHERE (CAST(:before_at AS timestamptz) IS NULL
+         OR ("timestamp", id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+    AND (CAST(:after_at AS timestamptz) IS NULL
+         OR ("timestamp", id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+  ORDER BY /* order by */
+  LIMIT :limit OFFSET :offset
+) AS ids;
+
+-- has_wordless --
+-- Whether a tenant has signals that the index of words does not have.
+SELECT EXISTS (
+  SELECT FROM signals WHERE tenant_id = :tenant_id AND (words IS NULL OR words = '{}')
+) AS found;
 
 -- count_signals --
 -- How many signals the walk looks at, and how many of them fit.

@@ -7,14 +7,11 @@ DROP INDEX CONCURRENTLY IF EXISTS signals_newest;
 CREATE INDEX CONCURRENTLY signals_newest ON signals (tenant_id, "timestamp", id);
 DROP INDEX CONCURRENTLY IF EXISTS signals_by_time;
 
--- The signals with one contact, one user or of one type, in the order of time. The id would cost 16 bytes an event in
--- each, and of these few share a time.
+-- The signals with one contact, in the order of time. The id would cost 16 bytes more, and few of a contact share a time.
+-- Users and types have none: each would take 100 bytes of an event and 230 of its write-ahead log. What is frequent is
+-- soon met on the way through all signals, and what is rare has its words in signals_words.
 DROP INDEX CONCURRENTLY IF EXISTS signals_by_contact;
 CREATE INDEX CONCURRENTLY signals_by_contact ON signals (tenant_id, contact_id, "timestamp") WHERE contact_id IS NOT NULL;
-DROP INDEX CONCURRENTLY IF EXISTS signals_by_user;
-CREATE INDEX CONCURRENTLY signals_by_user ON signals (tenant_id, user_id, "timestamp") WHERE user_id IS NOT NULL;
-DROP INDEX CONCURRENTLY IF EXISTS signals_by_type;
-CREATE INDEX CONCURRENTLY signals_by_type ON signals (tenant_id, event_type, "timestamp");
 
 -- All notices, the newest first.
 DROP INDEX CONCURRENTLY IF EXISTS notices_newest;
