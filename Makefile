@@ -65,7 +65,7 @@ lint: $(READY)  ## ruff and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
-type: $(READY)  ## mypy --strict
+type: $(READY)  ## mypy --strict, which reads the tests too
 	$(BIN)/mypy
 	@# From inside: `pulumi` is the SDK there, and the program's own modules are top-level.
 	cd pulumi && ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache *.py backup/*.py

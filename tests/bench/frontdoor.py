@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import hiredis
@@ -227,7 +228,7 @@ def _scripts(redis_url: str, seconds: float) -> float:
         connections=SCRIPT_CONNECTIONS,
         seconds=seconds,
         whole=ScriptAnswers().whole,
-        greeting=hiredis.pack_command(("AUTH", target.password or "")),
+        greeting=hiredis.pack_command(("AUTH", target.password or "")),  # type: ignore[arg-type] # hiredis says a tuple of one,
     )
     return rate
 
@@ -249,7 +250,8 @@ def _calls() -> Iterator[bytes]:
     content = content_hash(cloudevent.parse(_event()).event)[:CONTENT_BYTES]
     arguments = [*limits, _GENERATIONS, _NUMBER, content, cloudevent.stamp(_event(), **stamps)]
     sha = script("admit", LUA).sha
-    call = hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments))
+    words: tuple[Any, ...] = ("EVALSHA", sha, len(keys), *keys, *arguments)
+    call = hiredis.pack_command(words)
     parts = [part.split(b":%d\r" % _BUCKET) for part in call.split(_NUMBER.encode())]
     for number in _numbers:
         bucket = b":%d\r" % (1000 + number % 9000)

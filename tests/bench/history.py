@@ -23,7 +23,7 @@ HOT, HOT_SHARE = "account-00000", 0.12
 SPAN = timedelta(days=365)
 
 #: Sent in this proportion: much is looked at and mailed, little is asked for.
-TYPES = {
+TYPES: dict[str, float] = {
     "page.viewed": 30,
     "email.opened": 22,
     "email.sent": 20,
@@ -67,10 +67,10 @@ def events(number: int, now: datetime, seed: int = 1) -> Iterator[Sent]:
     """Yield ``number`` events of the year before ``now``, in the order they came."""
     draw = random.Random(seed)
     step = SPAN / number
-    types = iter(())
+    types: Iterator[str] = iter(())
     for at in range(number):
         if at % 1000 == 0:
-            types = iter(draw.choices(list(TYPES), TYPES.values(), k=1000))
+            types = iter(draw.choices(list(TYPES), list(TYPES.values()), k=1000))
         rare = at % (number // RARE_TIMES) == 0
         yield _event(draw, next(types), now - SPAN + step * at, rare)
 

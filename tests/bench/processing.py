@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import redis
@@ -64,7 +65,7 @@ def measure(folder: Path, *, rounds: int) -> list[Figure]:
                 found["copy"].append(EVENTS / _copy_in(database_url, folder / "rows"))
                 _empty(database_url)
                 found["insert"].append(EVENTS / _insert(database_url, events))
-    copy = {"unit": "events/s", "baseline": r"psql \copy of the same rows", "baselines": found["copy"]}
+    copy: dict[str, Any] = {"unit": "events/s", "baseline": r"psql \copy of the same rows", "baselines": found["copy"]}
     return [
         Figure(name="processing, stream to committed rows", values=found["drain"], least=0.08, **copy),
         Figure(name=f"insert by the adapter, {INSERT} a transaction", values=found["insert"], least=0.40, **copy),

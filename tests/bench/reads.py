@@ -150,7 +150,8 @@ def _rule(name: str) -> Any:
 
 def _load(folder: Path, stores: Mapping[str, str], events: Iterator[Sent]) -> Mapping[str, Sequence[Sent]]:
     """Let the parts take ``events`` from the stream; gives some of the largest and of a small tenant's."""
-    draw, known, seen = random.Random(2), {BIG: [], SMALL: []}, dict.fromkeys((BIG, SMALL), 0)
+    known: dict[str, list[Sent]] = {BIG: [], SMALL: []}
+    draw, seen = random.Random(2), dict.fromkeys((BIG, SMALL), 0)
     with _parts(folder, stores), redis.Redis.from_url(stores["REDIS_URL"]) as client:
         while some := list(islice(events, AHEAD // 4)):
             _wait(client, AHEAD)

@@ -175,7 +175,8 @@ class FakeChannel:
 
 def _enough(entries: Sequence[Entry]) -> list[str]:
     """The first of them, up to as many bytes as are handed out at once."""
-    ids, size = [], 0
+    ids: list[str] = []
+    size = 0
     for entry in entries:
         if ids and size + len(entry.event) > HANDED_BYTES:
             break

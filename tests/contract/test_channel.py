@@ -691,7 +691,7 @@ def test_a_full_server_takes_nothing_in_and_can_be_drained(real):
             world.publish(b"3")
         world.channel().ensure()  # a dispatcher that starts now can drain it
         world.channel("notices").ensure()
-        outcomes = [(first, Done([("signals", b"s")])), (second, Park(0, 1, 1))]
+        outcomes: list[tuple[Entry, Done | Park]] = [(first, Done([("signals", b"s")])), (second, Park(0, 1, 1))]
         assert (events.settle(outcomes), texts(events.lease(10, LONG_MS).entries)) == (2, [b"2"])
     finally:
         real.config_set("maxmemory", "0")

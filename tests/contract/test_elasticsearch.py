@@ -38,7 +38,7 @@ def tenant() -> str:
 
 def document(tenant: str, text: str = "demo completed", **fields: Any) -> SignalDocument:
     """A document with ``text``; ``id`` and ``timestamp`` are its own, other fields those of its row."""
-    own = {"id": str(uuid4()), "timestamp": NOON} | {
+    own: dict[str, Any] = {"id": str(uuid4()), "timestamp": NOON} | {
         name: fields.pop(name) for name in ("id", "timestamp") if name in fields
     }
     row = {
@@ -116,7 +116,7 @@ def test_a_value_of_any_length_does_not_cost_the_document(elasticsearch_index, t
 
 
 def test_a_row_comes_back_exactly_as_it_was_put(elasticsearch_index, tenant):
-    row = {
+    row: dict[str, Any] = {
         "metadata": {
             "nested": {"list": [1, 2.5, {"deep": [[], {}]}], "empty": ""},
             "unicode": "Zoë 🙂 東京 \u2028 \" \\ </script>",

@@ -31,6 +31,7 @@ from tests.contract.test_redis_flavours import (
     check_dead_letters,
     check_partitions,
     decided,
+    duplicates,
     publish,
 )
 from tests.infra import triggers
@@ -101,7 +102,7 @@ def test_a_front_door_before_a_full_redis_still_says_what_it_has_accepted(users,
         again = decided(users("ingest"), 1)
     finally:
         as_user(TESTER).config_set("maxmemory", 0)
-    assert [decision.duplicate for decision in (*first, *again)] == [False, False, True, True]
+    assert duplicates([*first, *again]) == [False, False, True, True]
 
 
 @pytest.mark.usefixtures("nothing_denied")

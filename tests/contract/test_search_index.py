@@ -185,7 +185,7 @@ def test_highlights_mark_the_words_and_nothing_else(index, tenant):
 
 # --- filters and borders
 
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "one": {
         "account_id": "acme", "user_id": "u1", "contact_id": "c1", "event_type": "e1", "signal_type": "s1",
     },

@@ -46,15 +46,15 @@ def take(place: Partition, step: Sequence[object]) -> None:
     match step:
         case ("admit", str(tenant), list(sizes)):
             assert all(isinstance(each, Accepted) for each in place.admit(tenant, sizes))
-        case ("read", (name, lane), int(most)):
+        case ("read", (str(name), str(lane)), int(most)):
             place.read(name, lane, most)
-        case ("settle", (name, lane), list(verbs), str(tenant)):
+        case ("settle", (str(name), str(lane)), list(verbs), str(tenant)):
             hand = place.held.get((name, lane), [])
             replies = [("signals", reply(tenant, 1)), ("notices", reply(tenant, 2))] if name == "events" else []
             place.settle(name, lane, [(e, outcome(verb, e, replies)) for e, verb in zip(hand, verbs, strict=False)])
-        case ("release", (name, lane)):
+        case ("release", (str(name), str(lane))):
             place.release(name, lane)
-        case ("publish", (name, lane), str(tenant)):
+        case ("publish", (str(name), str(lane)), str(tenant)):
             place.lane(name, lane).publish(reply(tenant, 3))
         case (str(what), int(nth), int(size)):
             look_after(place, what, nth, size)

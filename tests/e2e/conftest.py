@@ -19,7 +19,7 @@ from functions.local import valkey
 from functions.service.register import Register, opened
 from tests.conftest import cloned
 from tests.servers import parts, searching, smtp, tenant
-from tests.servers.parts import Parts
+from tests.servers.parts import Parts, until
 from tests.servers.smtp import Mailbox
 
 OPERATOR_KEY = "operator-key-of-the-tests-0123456789"
@@ -47,6 +47,12 @@ class Platform:
     def post_batch(self, events: list[dict[str, Any]]) -> httpx.Response:
         headers = {"content-type": "application/cloudevents-batch+json"}
         return self.ingest.post("/v1/events", json=events, headers=headers)
+
+    def await_signal(self, id_: str) -> Any:
+        """Wait until an event is a signal; returns it."""
+        path = f"/api/v1/signals/{id_}"
+        until(lambda: self.api.get(path).is_success, within_s=20, what="a signal")
+        return self.api.get(path).json()
 
 
 @dataclass

@@ -12,12 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.conftest import Platform, event
-from tests.servers.parts import until
 from tests.unit.test_cloudevent import JSON
 
 #: Members of ``data`` that mean something at one of the endpoints.
 MEANT = {"accountId", "contactId", "userId", "metadata", "eventType", "timestamp", "quiet", "beside"}
-NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 DATA = st.fixed_dictionaries(
     {"beside it": st.dictionaries(NAMES.filter(lambda name: name not in MEANT), JSON, max_size=4)},
     optional={"metadata": st.dictionaries(NAMES, JSON, max_size=4)},
@@ -69,9 +68,7 @@ def test_any_data_is_shown_as_it_was_sent(
 ) -> None:
     ids = [sent_to(platform, data) for data in events]
     for id_, data in zip(ids, events, strict=True):
-        path = f"/api/v1/signals/{id_}"
-        until(lambda path=path: platform.api.get(path).is_success, within_s=20, what="a signal")
-        signal = platform.api.get(path).json()
+        signal = platform.await_signal(id_)
         assert written(ENDPOINTS[sent_to](signal["event"]["data"])) == written(data)
         noted = data if sent_to is payload else data.get("metadata", {})
         assert written(signal["metadata"]) == written(noted)

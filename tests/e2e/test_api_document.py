@@ -106,8 +106,8 @@ def test_every_answer_of_the_api_is_as_described_and_no_request_gets_a_5xx(
     installation: Installation, api: httpx.Client, tmp_path: Path
 ) -> None:
     # Of a path with a word where another has an id, `Allow` names the methods of both, and unsupported ones find none.
-    own = ("--include-path-regex", "^/api/v1/(?!events$)")
-    own += ("--exclude-checks", "unsupported_method,allow_header_conformance")
+    own = ["--include-path-regex", "^/api/v1/(?!events$)"]
+    own += ["--exclude-checks", "unsupported_method,allow_header_conformance"]
     said = fuzzed(str(api.base_url).rstrip("/"), api.headers["x-api-key"], tmp_path, *own, examples=20)
     routes = sum(len(resource.routes) for resource in RESOURCES)
     assert f"Tested: {routes}" in said

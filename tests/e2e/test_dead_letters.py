@@ -53,7 +53,8 @@ class World:
         return made
 
     def asks(self, key: str | bytes, method: str = "GET", path: str = PATH, **more: Any) -> httpx.Response:
-        return httpx.request(method, f"{self.own.base_url}{path}", headers={"x-api-key": key}, timeout=30, **more)
+        headers = {b"x-api-key": key if isinstance(key, bytes) else key.encode()}
+        return httpx.request(method, f"{self.own.base_url}{path}", headers=headers, timeout=30, **more)
 
     def stamped(self, tenant: str, **attributes: Any) -> dict[str, Any]:
         return {**event(**attributes), "sspptenant": tenant, "ssppreceived": "2026-11-01T10:00:00Z"}

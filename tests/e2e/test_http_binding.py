@@ -39,7 +39,7 @@ def structured(content_type: str = STRUCTURED, **extra: str) -> Headers:
     return {"content-type": content_type, **extra}
 
 
-def without(headers: Headers, *names: str) -> Headers:
+def without(headers: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name not in names}
 
 

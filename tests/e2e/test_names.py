@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from functions.domain.name import tidy
 from tests.e2e.conftest import Platform, event
-from tests.servers.parts import until
 
 ACCOUNTS = [
     "acme",
@@ -42,7 +41,7 @@ def stored(platform: Platform, accounts: list[str]) -> list[str]:
     taken = [account for account, result in zip(accounts, results, strict=True) if result["status"] == 202]
     last = [result["id"] for result in results if result["status"] == 202]
     for id_ in last:
-        until(lambda id_=id_: platform.api.get(f"/api/v1/signals/{id_}").is_success, within_s=20, what="a signal")
+        platform.await_signal(id_)
     return taken
 
 
@@ -81,8 +80,6 @@ def test_the_json_doors_take_numbers_for_ids_and_unix_times(platform: Platform) 
     any_event = {"type": "demo_completed", "payload": {"accountId": 4711}, "occurredAt": 1764111511}
     second = platform.ingest.post("/api/events", json=any_event).json()["id"]
     for id_, time in ((first, "2025-11-25T22:58:31.230000Z"), (second, "2025-11-25T22:58:31Z")):
-        path = f"/api/v1/signals/{id_}"
-        until(lambda path=path: platform.api.get(path).is_success, within_s=20, what="a signal")
-        row = platform.api.get(path).json()
+        row = platform.await_signal(id_)
         assert (row["account_id"], row["timestamp"]) == ("4711", time)
     assert platform.ingest.post("/api/v1/events", json={**record, "timestamp": "20251125"}).status_code == 400

@@ -52,12 +52,12 @@ def test_what_is_marked_quiet_at_any_endpoint_is_scored_and_nobody_is_told(
     platform: Platform, path: str, body: dict[str, Any], headers: dict[str, str]
 ) -> None:
     assert platform.ingest.post(path, json=body, headers=headers).status_code in (201, 202)
-    until(lambda: notices(platform), within_s=10, what="the notice is on record")
+    until(lambda: bool(notices(platform)), within_s=10, what="the notice is on record")
     (row,) = notices(platform)
     assert (row["state"], row["deliveries"]) == ("suppressed", [])
     account = "acme" if body.get("specversion") else "globex"
     assert platform.api.get(f"/api/v1/accounts/{account}").json()["engagement"] > 50
     loud = platform.post(event(data={"accountId": "loud"}))
     assert loud.status_code == 202
-    until(lambda: platform.mails, within_s=10, what="what is not quiet is told of")
+    until(lambda: bool(platform.mails), within_s=10, what="what is not quiet is told of")
     assert [mail["Subject"] for mail in platform.mails] == ["loud: engagement crossed 50 (engagement 63)"]

@@ -130,7 +130,7 @@ def test_every_key_that_does_not_work_gets_the_same_words(platform: Platform, pa
     wrong = ["", "x", "sspp_", platform.key[:-1], platform.key.upper(), "Ünïcode".encode().decode("latin-1")]
     method = "POST" if part == "ingest" else "GET"
     answers = [
-        httpx.request(method, platform.parts[part].url + path, headers={"x-api-key": key.encode("latin-1")})
+        httpx.request(method, platform.parts[part].url + path, headers={b"x-api-key": key.encode("latin-1")})
         for key in wrong
     ]
     assert {answer.status_code for answer in answers} == {401}

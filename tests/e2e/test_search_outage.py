@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,9 @@ class World:
     def count(self, table: str) -> int:
         return int(self.sql.run(f"SELECT count(*) FROM {table}")[0][0])
 
+    def has(self, table: str, rows: int) -> bool:
+        return self.count(table) == rows
+
 
 @pytest.fixture
 def world(database_url: str, tmp_path: Path) -> Iterator[World]:
@@ -81,7 +85,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 def test_events_are_taken_while_the_search_is_away_and_all_are_found_once_it_is_back(world):
     for first in range(0, EVENTS, BATCH):
         assert world.send(first) == 202
-        until(lambda sent=first + BATCH: world.count("signals") == sent, within_s=30, what="the batch is processed")
+        until(partial(world.has, "signals", first + BATCH), within_s=30, what="the batch is processed")
     until(lambda: not world.redis.xlen(keyspace.stream_key("events", 0)), within_s=30, what="all is settled")
     waiting = world.redis.xlen(keyspace.stream_key("signals", 0))
     assert 50 < waiting < EVENTS / 2

@@ -330,7 +330,7 @@ def _publish(scene: Scene, entry: dict[str, bytes]) -> None:
     """Put an entry into every channel, past ingest."""
     with scene.stage.client() as client:
         for name in keyspace.CHANNELS:
-            client.xadd(keyspace.stream_key(name, 0), entry)  # type: ignore[arg-type] # its dict is invariant
+            client.xadd(keyspace.stream_key(name, 0), entry)
 
 
 def zombie_dispatcher(scene: Scene) -> None:

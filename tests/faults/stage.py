@@ -180,7 +180,7 @@ class Stage:
         os.killpg(running.pid, number)
 
     @contextmanager
-    def client(self) -> Iterator[redis.Redis]:
+    def client(self) -> Iterator[Any]:
         with redis.Redis.from_url(self.redis_url) as client:
             yield client
 

@@ -34,7 +34,7 @@ def rendered(stack: str) -> str:
 
 def kustomized(folder: Path) -> str:
     """What kubectl's own kustomize makes of a folder."""
-    argv = [Path(sys.executable).parent / "kubectl", "kustomize", folder]
+    argv: list[str | Path] = [Path(sys.executable).parent / "kubectl", "kustomize", folder]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr  # kustomize warns of what is deprecated
@@ -51,7 +51,7 @@ def kustomized_by_the_oldest(folder: Path) -> str:
     if not OLDEST_KUSTOMIZE.exists():
         reason = f"{OLDEST_KUSTOMIZE} is not there; `make {OLDEST_KUSTOMIZE.relative_to(ROOT)}` builds it with Go"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    argv = [OLDEST_KUSTOMIZE, "build", folder]
+    argv: list[str | Path] = [OLDEST_KUSTOMIZE, "build", folder]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
 
 

@@ -57,7 +57,7 @@ class Api:
         if self.certificate:
             authority = base64.b64encode(self.certificate.pem.read_bytes()).decode("ascii")
             cluster = {"server": f"https://localhost:{self.port}", "certificate-authority-data": authority}
-        return yaml.safe_dump(
+        text: str = yaml.safe_dump(
             {
                 "current-context": "lke-ctx",
                 "contexts": [{"name": "lke-ctx", "context": {"cluster": "lke", "user": "lke-admin"}}],
@@ -65,6 +65,7 @@ class Api:
                 "users": [{"name": "lke-admin", "user": {"token": TOKEN}}],
             }
         )
+        return text
 
     def answer(self, path: str, authorization: str) -> tuple[int, dict[str, Any]]:
         """What one GET is answered with."""

@@ -133,7 +133,7 @@ class Cloud(mocks.Mocks):
         return identity, {**args.inputs, **known}
 
     def _computed(self, kind: str) -> dict[str, Any]:
-        return {
+        known: dict[str, dict[str, Any]] = {
             "LkeCluster": {"kubeconfig": base64.b64encode(self.kubeconfig.encode()).decode("ascii")},
             "ObjectStorageBucket": {"s3Endpoint": "us-ord-1.linodeobjects.com"},
             "ObjectStorageKey": {"accessKey": "access", "secretKey": "secret"},
@@ -144,9 +144,10 @@ class Cloud(mocks.Mocks):
                 "rootPassword": "p/w@d",
                 "caCert": CA,
             },
-        }.get(kind, {})
+        }
+        return known.get(kind, {})
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> Any:
         self.run.calls.append((args.token, args.args))
         if self.says:
             raise Refusing(self.says)
@@ -285,11 +286,11 @@ def run(
     stdin.write(json.dumps(scenario) + "\n")
     stdin.flush()
     found = json.loads(stdout.readline())
-    resources = [
-        Registered(**{key: tuple(value) if isinstance(value, list) else value for key, value in one.items()})
+    resources: list[dict[str, Any]] = [
+        {key: tuple(value) if isinstance(value, list) else value for key, value in one.items()}
         for one in found.pop("resources")
     ]
-    return Run(resources=resources, **found)
+    return Run(resources=[Registered(**one) for one in resources], **found)
 
 
 @cache
@@ -338,7 +339,8 @@ def perform(scenario: Mapping[str, Any]) -> NoReturn:
         cloud, project="sspp", stack=scenario["stack"], preview=scenario["preview"], monitor=Monitor(cloud)
     )
     settings.ROOT.set(None)  # the program's own stack takes the place of the mocks'
-    readiness, ticks = sys.modules["readiness"], itertools.count(step=60)
+    readiness: Any = sys.modules["readiness"]
+    ticks = itertools.count(step=60)
     # A clock of its own: on Python's, every thread that waits for anything would make it a minute later, too.
     readiness.POLL_S, readiness.time = 0.1, SimpleNamespace(monotonic=lambda: float(next(ticks)))
     try:

@@ -20,9 +20,9 @@ class Handler(BaseHTTPRequestHandler):
         host, path = self.headers["host"], self.path
         challenge = f'Bearer realm="http://{host}/token",service="here",scope="repository:{path.split("/")[2]}:pull"'
         if path.startswith("/v2/closed/"):
-            self._answer(401, **{"www-authenticate": 'Basic realm="here"'})
+            self._answer(401, challenge='Basic realm="here"')
         elif path.startswith(("/v2/tokens/", "/v2/private/")) and f"Bearer {TOKEN}" != self.headers["authorization"]:
-            self._answer(401, **{"www-authenticate": challenge})
+            self._answer(401, challenge=challenge)
         elif path.startswith("/v2/busy/"):
             self._answer(503)
         else:
@@ -33,10 +33,11 @@ class Handler(BaseHTTPRequestHandler):
         scope = parse_qs(urlsplit(self.path).query)["scope"]
         self._answer(200 if scope == ["repository:tokens:pull"] else 403, json.dumps({"token": TOKEN}).encode())
 
-    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def _answer(self, status: int, body: bytes = b"", challenge: str = "") -> None:
         self.send_response(status)
-        for name, value in {**headers, "content-length": str(len(body))}.items():
-            self.send_header(name, value)
+        if challenge:
+            self.send_header("www-authenticate", challenge)
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 

@@ -49,7 +49,7 @@ def fault(found: Object) -> str:
     except jsonschema.ValidationError as exc:
         return f"{exc.json_path}: {exc.message}"
     except kubernetes_validate.SchemaNotFoundError as exc:
-        return exc.message
+        return str(exc.message)
     return ""
 
 
@@ -65,7 +65,7 @@ def custom() -> dict[tuple[str, str], list[dict[str, Any]]]:
 
 
 def _top(schema: dict[str, Any]) -> dict[str, Any]:
-    strict = _strict(schema)
+    strict: dict[str, Any] = _strict(schema)
     strict["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _METADATA}
     return strict
 

@@ -162,7 +162,7 @@ def settle(held: Object) -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Object]:
     """A Kubernetes API with one Service and its revisions, and KUBECONFIG for it."""
-    held = {"service": live(), "late": False, "revisions": {"process-00003": GOOD}}
+    held: Object = {"service": live(), "late": False, "revisions": {"process-00003": GOOD}}
     held["kubeconfig"] = str(tmp_path / "config")
     group_url = "/apis/serving.knative.dev/v1"
     url = f"{group_url}/namespaces/sspp-dev"

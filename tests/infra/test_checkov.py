@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 import yaml
@@ -51,7 +52,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
         (folder / f"{stack}.yaml").write_text(yaml.safe_dump_all(map(as_checkov_knows_it, objects(stack))), "utf-8")
     (folder / "broken.yaml").write_text(yaml.safe_dump(broken()), "utf-8")
     shutil.copy(ROOT / "Dockerfile", folder)
-    argv = [
+    argv: list[str | Path] = [
         CHECKOV,
         "-d",
         folder,

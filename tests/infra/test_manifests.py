@@ -30,8 +30,15 @@ from tests.infra.manifests import (
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
-#: What a mutation puts in place of a field to take it away. Its name is in the ids of tests, so it must not vary.
-GONE: Any = Enum("Gone", "GONE").GONE
+
+class Mark(Enum):
+    """What is no value. Its name is in the ids of tests, which must not vary."""
+
+    GONE = "gone"
+
+
+#: What a mutation puts in place of a field to take it away.
+GONE: Any = Mark.GONE
 
 #: Which object, where in it (RFC 6901), what is put there.
 Mutation = tuple[str, str, Any]
@@ -228,7 +235,7 @@ def replicas(scaled: Object, waiting: int, running: int) -> int:
     each = int(trigger["metadata"]["streamLength"])
     if 1 - down <= waiting / (each * running) <= 1 + up:
         return running
-    return max(1, min(math.ceil(waiting / each), scaled["spec"]["maxReplicaCount"]))
+    return max(1, min(math.ceil(waiting / each), int(scaled["spec"]["maxReplicaCount"])))
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_redis_comes_back_with_its_events_groups_and_due_retries(
         assert client.xlen(keyspace.stream_key("events", 0)) == before["depth"] + 1
 
 
-def state(client: redis.Redis) -> dict[str, object]:
+def state(client: redis.Redis) -> dict[str, Any]:
     stream = keyspace.stream_key("events", 0)
     return {
         "keys": sorted(client.keys()),

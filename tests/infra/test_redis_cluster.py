@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -54,6 +55,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def files() -> Mapping[str, str]:
     """The ConfigMap of the nodes."""
+    found: Mapping[str, str]
     [found] = [each["data"] for each in folder_objects(FOLDER) if "cluster.conf" in each.get("data", {})]
     return found
 
@@ -128,6 +130,7 @@ def waiting(cluster: Cluster, partition: int) -> list[int]:
 
 def home(cluster: Cluster, partition: int) -> int:
     """The node that has a partition."""
+    client: Any
     with closing(channel.connect(cluster.url("dispatcher"))) as client:
         node = client.get_node_from_key(keyspace.stream_key("events", partition))
         return cluster.ports.index(node.port)
@@ -172,9 +175,9 @@ def test_the_nodes_find_each_other_and_every_primary_has_a_copy_of_its_own(clust
     assert max(homes.values()) <= 5
 
 
-def contents(cluster: Cluster) -> dict[int, tuple[object, object, object]]:
+def contents(cluster: Cluster) -> dict[int, tuple[Any, Any, Any]]:
     """What each partition's stream of events holds, who has what of it, and what it has as retries."""
-    found = {}
+    found: dict[int, tuple[Any, Any, Any]] = {}
     with closing(channel.connect(cluster.url("dispatcher"))) as client:
         for partition in range(PARTITIONS):
             stream = keyspace.stream_key("events", partition)

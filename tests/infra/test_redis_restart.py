@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -39,7 +40,7 @@ def admit(port: int, folder: Path) -> set[str]:
         directory = RedisKeyDirectory(operator)
         directory.put({digest(key): Grant(TENANT, frozenset({WRITE_EVENTS}))}, {TENANT: Terms()})
         directory.complete()
-    events = [
+    events: list[dict[str, Any]] = [
         {"specversion": "1.0", "id": f"e{number}", "source": "/restart", "type": "demo_completed", "data": data}
         for number, data in enumerate([{"accountId": "acme"}] * ACCEPTED)
     ]

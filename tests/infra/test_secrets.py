@@ -120,7 +120,7 @@ def performed(server: str, certificate: tls.Certificate, folder: Path) -> subpro
     (folder / "token").write_text("token", "utf-8")
     (folder / "namespace").write_text("sspp-dev", "utf-8")
     shutil.copy(certificate.pem, folder / "ca.crt")
-    argv = [sys.executable, "-I", SCRIPT, server, folder]
+    argv: list[str | Path] = [sys.executable, "-I", SCRIPT, server, folder]
     return subprocess.run(argv, env={}, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +19,7 @@ from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain.plan import OwnEventType
 from functions.domain.search import SignalDocument
 from functions.index.handler import index
+from functions.ports import SearchCopy
 from tests.integration.test_whole_events import EVENT, TENANT, delivered
 
 
@@ -38,7 +39,7 @@ class Kept:
             event for event in parse_events(f"[{','.join(raws)}]".encode(), limit=500) if isinstance(event, CloudEvent)
         ]
         assert len(told) == len(results)
-        return [answer.status for answer in index(told, PostgresRecordedSignals(database), self)]
+        return [answer.status for answer in index(told, PostgresRecordedSignals(database), cast("SearchCopy", self))]
 
 
 @pytest.fixture
@@ -69,7 +70,9 @@ def test_events_of_any_size_are_read_in_slices_of_a_bounded_one(
 ) -> None:
     numbers = range(5)
     large = {"accountId": "globex", "text": "x" * 900_000}
-    events = [{**EVENT, "id": str(number), **({"data": large} if number else {})} for number in numbers]
+    events: list[dict[str, Any]] = [
+        {**EVENT, "id": str(number), **({"data": large} if number else {})} for number in numbers
+    ]
     results = delivered(store, *events, copied=True)
     asked = [(TENANT, UUID(event_id(TENANT, "/crm", event["id"]))) for event in events]
     slices = list(PostgresRecordedSignals(database).read(asked))
@@ -98,5 +101,5 @@ def test_a_signal_that_is_gone_is_done_and_what_tells_of_none_is_refused(
     told = {"specversion": "1.0", "id": str(uuid4()), "source": "/x", "type": "io.sspp.signal.recorded"}
     odd = [told, {**told, "id": "no id", "sspptenant": TENANT}]
     events = [CloudEvent.model_validate(each) for each in odd]
-    answers = index(events, PostgresRecordedSignals(database), copy)
+    answers = index(events, PostgresRecordedSignals(database), cast("SearchCopy", copy))
     assert [answer.status for answer in answers] == [422, 422]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
+from uuid import UUID
 
 import pytest
 from pg8000.exceptions import DatabaseError
@@ -175,7 +176,7 @@ def test_the_api_finds_a_key_by_its_digest_and_reads_its_tenant(filled: str, api
         PostgresTenants(owner).put_plan("mine", Plan(readRate=READ_RATE))
     assert PostgresTenants(api).find("digest-mine") == Grant("mine", frozenset({READ}), read_rate=READ_RATE)
     assert PostgresTenants(api).find("digest") is None
-    id_ = event_id("acme-inc", "/tests", "0")
+    id_ = UUID(event_id("acme-inc", "/tests", "0"))
     assert Reader(api).signal("mine", id_) is not None
     assert Reader(api).signal("theirs", id_) is None
 

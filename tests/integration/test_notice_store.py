@@ -73,7 +73,7 @@ def deliver(
     return notify(events, store, sender, delays_s=DELAYS_S, within_s=within_s)
 
 
-def listed(database: Database) -> list[dict[str, Any]]:
+def listed(database: Database) -> Sequence[dict[str, Any]]:
     return Reader(database).notices(TENANT, Page(number=1, limit=1000)).rows
 
 
@@ -410,7 +410,7 @@ def test_a_storm_is_a_few_mails_and_one_digest_that_lists_the_rest(database: Dat
         assert deliver(store, notices[-20:], sender) == [Result(status=200)] * 20
         assert len(mailbox.messages) == 21
     assert digest["Subject"] == "280 notices summed up"
-    text = digest.get_payload(decode=True).decode()
+    text = bytes(digest.get_payload(decode=True)).decode()
     assert text.count("  - account-") == DIGEST_LINES
     assert f"and {280 - DIGEST_LINES} more" in text
     assert Counter(row["state"] for row in listed(database)) == {"sent": 21, "summed up": 280}

@@ -105,12 +105,12 @@ def test_what_is_stored_is_what_each_signal_says_whatever_the_batch_has_in_commo
         signal(3, source="/other", contact_id="jo", user_id="u1"),
         signal(4, kind=EVENT_TYPES["email_opened"], account_id="acme", occurred_at=NOW - timedelta(microseconds=1)),
         signal(6, kind=replace(EVENT_TYPES["demo_completed"], prefix="", points=7)),  # a type of the tenant's own
-        signal(5, tenant_id="other-inc", id=UUID(event_id("other-inc", "/tests", "5"))),
+        signal(5, tenant_id="other-inc", id=event_id("other-inc", "/tests", "5")),
     ]
     record(store, [*signals, signals[0]])
     for one in signals:
         event = one.event
-        found = Reader(database).signal(event.tenant_id, event.id)
+        found = Reader(database).signal(event.tenant_id, UUID(event.id))
         assert found is not None
         told = {
             "id": str(event.id),
@@ -131,7 +131,7 @@ def test_what_is_stored_is_what_each_signal_says_whatever_the_batch_has_in_commo
         assert (copied.row, copied.event, copied.timestamp) == (told, found["event"], event.occurred_at)
         assert (found["source"], found["source_id"]) == (event.source, event.source_id)
         assert found["received_at"] == instant(event.received_at)
-    assert Reader(database).signal("acme-inc", signals[-1].event.id) is None
+    assert Reader(database).signal("acme-inc", UUID(signals[-1].event.id)) is None
 
 
 def test_the_score_is_what_its_contributions_add_up_to(store: PostgresSignalStore, database: Database) -> None:
@@ -320,7 +320,7 @@ def test_events_without_an_account_wait_for_nobody(store: PostgresSignalStore, d
 def test_a_rule_that_events_without_an_account_meet_is_told_of_once_a_cooldown(
     store: PostgresSignalStore, database: Database
 ) -> None:
-    definition = {"name": "a demo", "when": "signal.type == 'high_intent'"}
+    definition: dict[str, object] = {"name": "a demo", "when": "signal.type == 'high_intent'"}
     definition |= {"then": [{"channel": "email", "to": "a@example.com"}], "cooldownHours": 24}
     PostgresTenants(database).put("acme-inc", "Acme")
     PostgresTenants(database).put_rule("acme-inc", uuid4(), RuleDefinition.model_validate(definition))
@@ -347,7 +347,7 @@ def test_another_tenant_sees_nothing(store: PostgresSignalStore, database: Datab
     reader = Reader(database)
     nothing = Listed(rows=[], total=0, exact=True, next=None)
     assert reader.signals(SignalQuery(tenant_id="other", filters={}, sort="points"), PAGE) == nothing
-    assert reader.signal("other", signal(1).event.id) is None
+    assert reader.signal("other", UUID(signal(1).event.id)) is None
     assert reader.accounts("other", NOW, PAGE) == ([], 0)
     assert reader.explained("other", "globex", NOW) is None
     assert reader.notices("other", PAGE) == nothing
@@ -394,6 +394,7 @@ def test_an_old_event_that_comes_late_begins_no_episode_with_points_that_have_fa
     [row] = reader.notices("acme-inc", PAGE).rows
     explained = reader.explained("acme-inc", "globex", NOW)
     assert (row["id"], row["created_at"]) == (str(notice), instant(NOW))
+    assert explained is not None
     assert row["engagement"] == explained["buyer"].score
 
 

@@ -104,7 +104,11 @@ def fuzzed(url: str, key: str, folder: Path, *more: str, examples: int) -> str:
     """
     arguments = ["--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", str(examples)]
     arguments += ["--header", f"x-api-key: {key}", "--continue-on-failure", "--no-color", *more]
-    program = [Path(sys.executable).with_name("schemathesis"), "--config-file", ROOT / "tests/e2e/schemathesis.toml"]
+    program: list[str | Path] = [
+        Path(sys.executable).with_name("schemathesis"),
+        "--config-file",
+        ROOT / "tests/e2e/schemathesis.toml",
+    ]
     done = subprocess.run(
         [*program, "run", f"{url}/openapi.json", *arguments],
         cwd=folder,

@@ -125,7 +125,7 @@ def running(
     """
     port_of = dict(zip(names, ports.free(len(names)), strict=True))
     common = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SSPP_DELIVERY_TOKEN": TOKEN, **QUICK, **env}
-    parts = Parts({name: _part(name, port_of, common | (own or {}).get(name, {}), folder) for name in names})
+    parts = Parts({name: _part(name, port_of, {**common, **(own or {}).get(name, {})}, folder) for name in names})
     try:
         for part in parts.by_name.values():
             part.start()

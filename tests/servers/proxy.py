@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +86,8 @@ class Proxies:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, weather: Weather
     ) -> None:
         """Carry bytes both ways until one side ends or the weather ends it."""
-        writers, tasks, end = [writer], list[asyncio.Task[None]](), _reset
+        writers, tasks = [writer], list[asyncio.Task[None]]()
+        end: Callable[[asyncio.StreamWriter], None] = _reset
         self._writers.add(writer)
         try:
             if weather.refuses:

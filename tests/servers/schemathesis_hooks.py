@@ -27,7 +27,7 @@ ATTRIBUTES = {
 GIVEN = {"cursor", "tenant"}
 
 #: An event that is taken.
-_GOOD = {
+_GOOD: dict[str, Any] = {
     "specversion": "1.0",
     "id": "batch",
     "source": "/schemathesis",
@@ -42,7 +42,7 @@ schemathesis.openapi.format("date-time", _MOMENTS.map(datetime.isoformat))
 
 
 @schemathesis.hook
-def filter_case(context: HookContext, case: Case) -> bool:
+def filter_case(context: HookContext, case: Case[Any]) -> bool:
     """Leave out bad ce-* headers: they are no mistake in the modes that do not read them."""
     del context
     components = case.meta.components if case.meta else {}
@@ -55,7 +55,7 @@ def filter_case(context: HookContext, case: Case) -> bool:
 
 
 @schemathesis.hook
-def map_case(context: HookContext, case: Case) -> Case:
+def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
     """Give binary mode its attributes, a record a type that the tenant has, bytes that should be JSON some, and no
     request what it cannot know.
     """

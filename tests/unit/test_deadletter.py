@@ -27,7 +27,11 @@ EVENT = {
     "sspptenant": "acme-inc",
     "ssppreceived": "2026-11-01T10:00:00Z",
 }
-ERRORS = {"knativeerrordest": "http://x/", "knativeerrorcode": 422, "knativeerrordata": 'said ,"id":"2"}'}
+ERRORS: dict[str, str | int] = {
+    "knativeerrordest": "http://x/",
+    "knativeerrorcode": 422,
+    "knativeerrordata": 'said ,"id":"2"}',
+}
 GATE_ID = cloudevent.event_id("acme-inc", "/crm", "1")
 
 
@@ -76,7 +80,10 @@ def test_what_is_no_place_names_nothing(text):
 
 def test_places_are_ordered_by_when_their_letters_were_buried():
     ordered = ["events:1:9-9", "events:0:10-0", "notices:0:10-0", "events:0:10-1"]
-    assert sorted(map(Place.read, reversed(ordered))) == [Place.read(text) for text in ordered]
+    places = [place for place in map(Place.read, ordered) if place is not None]
+    assert len(places) == len(ordered)
+    places.reverse()
+    assert [str(place) for place in sorted(places)] == ordered
 
 
 @given(

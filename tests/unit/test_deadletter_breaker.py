@@ -90,8 +90,13 @@ def test_what_was_buried_before_a_dispatcher_began_counts_before_what_it_has_hea
 
 
 def test_what_was_buried_before_is_asked_for_once_and_only_where_something_is_to_be_buried():
-    asked = []
-    breaker = DeadLetterBreaker(0.5, Clock(), lambda: asked.append(1) or [])
+    asked: list[int] = []
+
+    def before() -> list[tuple[str, float]]:
+        asked.append(1)
+        return []
+
+    breaker = DeadLetterBreaker(0.5, Clock(), before)
     breaker.opened_by(verdicts(a=[GOOD]))
     assert asked == []
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ def door(*answers: httpx.Response) -> Iterator[tuple[FrontDoor, list[httpx.Reque
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seconds: list[float] = []
     sleep: Callable[[float], None] = seconds.append
-    monkeypatch.setattr(demo.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     return seconds
 
 

@@ -84,7 +84,7 @@ def test_any_text_in_any_name_is_one_mail_to_one_recipient_with_our_headers_and_
     raw = mail["Subject"]
     assert raw.isascii()
     assert not re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f]", raw)
-    body = mail.get_payload(decode=True).decode("utf-8")
+    body = bytes(mail.get_payload(decode=True)).decode("utf-8")
     assert len(body.split("\n")) == (7 if account else 4), "a name adds no line to the body either"
 
 
@@ -105,7 +105,7 @@ def test_a_digest_has_a_line_for_each_notice_and_says_how_many_more(lines, more)
     mail = received(replace(due("Notices beyond 20 e-mails an hour", None), summed_up=summed_up))
     assert mail.keys() == HEADERS
     assert mail["Subject"] == f"{len(lines) + more} notices summed up"
-    body = mail.get_payload(decode=True).decode("utf-8").split("\n")
+    body = bytes(mail.get_payload(decode=True)).decode("utf-8").split("\n")
     assert len(body) == 2 + len(lines) + (more > 0) + 3
     assert (f"  and {more} more" in [line.rstrip("\r") for line in body]) == (more > 0)
 

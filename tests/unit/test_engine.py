@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from functions.domain import engine, score
 from functions.domain.catalog import EVENT_TYPES, EventType
+from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, State
 from functions.domain.evaluation import Clocks
 from functions.domain.notice import Notice, rule_notice_id
-from functions.domain.rule import Condition, Rule, RuleDefinition
+from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.sales import UNASSIGNED, SalesEvent
 from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
@@ -63,7 +64,7 @@ def signal(
     account: str = "acme",
     received: timedelta = timedelta(0),
     age: timedelta = timedelta(0),
-    metadata: dict[str, object] | None = None,
+    metadata: Mapping[str, object] | None = None,
     sent: dict[str, object] | None = None,
     data: dict[str, object] | None = None,
 ) -> Signal:
@@ -299,7 +300,7 @@ def test_a_rule_that_exceeds_its_budget_is_switched_off_and_the_others_go_on(eva
     if said is None:
         assert trouble is None
     else:
-        assert said in trouble.stopped
+        assert said in str(trouble and trouble.stopped)
         assert len([notice for notice in changes.notices if notice.rule_id == "1"]) < 40
 
 
@@ -310,7 +311,7 @@ def test_a_tenant_whose_rules_have_used_up_their_time_has_no_answers_and_another
     other = signal(99, tenant="t2", metadata={"deal": 500})
     changes = engine.advance(State({}, rules), [*signals, other], clocks(0.015))
     assert changes.troubles["t1", "9"].unanswered > 0
-    assert "used up" in changes.troubles["t1", "9"].why
+    assert "used up" in str(changes.troubles["t1", "9"].why)
     assert [notice.tenant_id for notice in changes.notices][-1] == "t2"
 
 
@@ -319,7 +320,7 @@ def test_what_cannot_be_answered_is_counted_and_says_why_and_the_event_counts():
     changes = engine.advance(State({}, {"t1": [rule(1, DATA)]}), signals)
     trouble = changes.troubles["t1", "1"]
     assert (trouble.unanswered, trouble.stopped) == (1, None)
-    assert "deal" in trouble.why
+    assert "deal" in str(trouble.why)
     assert [notice.event_id for notice in changes.notices] == ["2"]
     assert changes.accounts["t1", "acme"].sums
 
@@ -411,7 +412,7 @@ def test_no_events_change_nothing():
 
 def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
     slot, (amount, _, latest) = score.contribution(EVENT_TYPES["demo_completed"], NOON)
-    other = ("io.sspp.call.made", "rep", 14, 0), (5, 7, 1)
+    other: tuple[Slot, Sum] = ("io.sspp.call.made", "rep", 14, 0), (5, 7, 1)
     before = dict([(slot, (1000, 3, latest - 1)), other])
     changes = engine.advance(State({("t1", "acme"): Account(before)}, {}), [signal(1), signal(2)])
     sums = dict([(slot, (1000 + 2 * amount, 5, latest)), other])

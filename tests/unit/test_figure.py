@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.bench.figure import Figure
 
 
-def figure(**told: object) -> Figure:
+def figure(**told: Any) -> Figure:
     return Figure(name="ingest", unit="events/s", **told)
 
 

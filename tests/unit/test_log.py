@@ -24,7 +24,7 @@ def test_what_comes_often_is_a_line_a_second_that_counts_the_others(
                 log.often("failed", trace=trace, backend="x")
             log.often(f"other {moment}")
     lines = [record for record in caplog.records if record.getMessage() == "failed"]
-    assert [line.fields["left_out"] for line in lines] == [0, 3, 1]
+    assert [vars(line)["fields"]["left_out"] for line in lines] == [0, 3, 1]
     assert {line.levelname for line in lines} == {level}
     assert all(bool(line.exc_info) is trace for line in lines)
     assert len(caplog.records) == 3 + 7

@@ -43,6 +43,7 @@ def test_a_cursor_is_read_as_it_was_written_whatever_the_limit(number, place):
     asked = parsed(SignalList, LIST)
     listed = Listed(rows=[], total=0, exact=True, next=place)
     cursor = asked.next("t", Page(number=number, limit=5), listed)
+    assert cursor is not None
     again = parsed(SignalList, {**LIST, "limit": "7", "cursor": cursor})
     assert again.rows("t", type(place)) == Page(number=number + 1, limit=7, after=place)
     assert asked.next("t", Page(number=number, limit=5), Listed(rows=[], total=0, exact=True, next=None)) is None

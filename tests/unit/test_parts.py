@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_part_is_told_only_the_secrets_it_needs(tmp_path, part, names):
 
 
 def test_every_part_is_given_the_settings_of_its_own_class_and_no_others(tmp_path):
-    kinds = {
+    kinds: dict[str, Any] = {
         **PARTS,
         "mailbox": MailboxSettings,
         "clock": PARTS["tick"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from events import cloudevent
 from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.signal import Signal, instant
-from functions.ports import Inserted, Recorded
+from functions.ports import Inserted, Recorded, SignalStore
 from functions.process.handler import process
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -31,7 +32,9 @@ class Forgetful:
 
     def insert(self, signals: Sequence[Signal]) -> Inserted:
         identities = [(signal.event.tenant_id, signal.event.id) for signal in signals]
-        contents = {identity: signal.event.content for identity, signal in zip(identities, signals, strict=True)}
+        contents: dict[tuple[str, str], bytes | None] = {
+            identity: signal.event.content for identity, signal in zip(identities, signals, strict=True)
+        }
         return Inserted([], Recorded(contents, {identity: [UUID(int=1)] for identity in identities}))
 
 
@@ -47,7 +50,9 @@ def test_what_an_event_leads_to_is_its_tenants_whatever_it_carries(metadata, cop
         "sspptenant": "acme",
         "ssppreceived": instant(NOON),
     }
-    (result,) = process([cloudevent.parse(to_json(event)).event], Forgetful(), STOPPED_CLOCKS, copied=copied)
+    (result,) = process(
+        [cloudevent.parse(to_json(event)).event], cast("SignalStore", Forgetful()), STOPPED_CLOCKS, copied=copied
+    )
     assert [reply.channel for reply in result.replies] == (["signals"] if copied else []) + ["notices"]
     for reply in result.replies:
         raw = reply.event.encode()

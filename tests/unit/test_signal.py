@@ -27,7 +27,7 @@ METADATA = st.dictionaries(
 
 def event(alias: str, metadata: dict[str, object] | None = None) -> SalesEvent:
     return SalesEvent(
-        id=UUID(int=7),
+        id=str(UUID(int=7)),
         tenant_id="tenant",
         source="/crm",
         source_id="1",
