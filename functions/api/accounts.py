@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from events.errors import Fault, Refused
 from functions.adapters.postgres.account_lists import Choice
+from functions.adapters.postgres.pages import Standing
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import Pagination, Paging
+from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
-from functions.domain import score
+from functions.domain import explain, score, timeline
 from functions.domain.catalog import Side
-from functions.domain.explain import Explanation
 from functions.domain.name import Text, tidy
 from functions.domain.signal import instant
 
@@ -27,6 +29,11 @@ def _not_before_1970(moment: datetime) -> datetime:
     if moment.year < 1970:
         raise PydanticCustomError("time", "must not be before 1970-01-01T00:00:00Z")
     return moment
+
+
+#: Days of a timeline: where nothing is said, and at the most.
+USUAL_DAYS, MOST_DAYS = 90, 366
+Found = TypeVar("Found")
 
 
 class AccountAt(Question):
@@ -65,6 +72,7 @@ class AccountPage(Shown):
 
     data: list[Ranked]
     pagination: Pagination
+    next_cursor: NextCursor
 
 
 class Contribution(Shown):
@@ -89,6 +97,62 @@ class Account(Ranked):
     as_of: Annotated[Time, Field(description="The moment that all of this is true of.")]
 
 
+class Contact(Shown):
+    """A contact of an account, with what the events that name it add up to."""
+
+    contact_id: str
+    engagement: Score
+    effort: Score
+    band: str
+    events: int
+    last_seen: Time
+
+
+class ContactPage(Shown):
+    """One page of an account's contacts."""
+
+    data: list[Contact]
+    pagination: Pagination
+    next_cursor: NextCursor
+
+
+class TimelineDays(Question):
+    """The days of a timeline, in UTC; the last 90 where nothing is said."""
+
+    since: Annotated[Moment | None, Field(alias="from", description="On the first day.")] = None
+    until: Annotated[Moment | None, Field(alias="to", description="On the last day; not later than now.")] = None
+
+    def days(self, now: datetime) -> tuple[date, date]:
+        """Return the first and the last day.
+
+        Raises:
+            Refused: 400, they are too many or the wrong way round.
+        """
+        last = min(self.until or now, now).astimezone(UTC).date()
+        first = self.since.astimezone(UTC).date() if self.since else last - timedelta(days=USUAL_DAYS - 1)
+        if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
+            raise Refused(
+                "Bad request", faults=(Fault("/from", f"must be 0 to {MOST_DAYS - 1} days before the last"),)
+            )
+        return first, last
+
+
+class Day(Shown):
+    """A day in UTC with the scores at its end, or now where it goes on."""
+
+    date: Annotated[str, Field(json_schema_extra={"format": "date"})]
+    engagement: Score
+    effort: Score
+    contributions: Annotated[list[Contribution], Field(description="What happened on this day, as of its end.")]
+
+
+class Timeline(Shown):
+    """Days of an account, the first one first, those without events too."""
+
+    account_id: str
+    data: list[Day]
+
+
 resource = Resource("accounts", "Scores of accounts and their reasons.")
 
 
@@ -102,15 +166,20 @@ def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> A
         prefix=query.q,
         changed_since=query.changedSince,
     )
-    rows, total = backends.reader.accounts(tenant, backends.now(), query.rows, choice)
-    return AccountPage(data=[Ranked(**row) for row in rows], pagination=Pagination.of(query.rows, total))
+    page = query.rows(tenant, Standing)
+    listed = backends.reader.accounts(tenant, backends.now(), page, choice)
+    return AccountPage(
+        data=[Ranked(**row) for row in listed.rows],
+        pagination=Pagination.of(page, listed.total, exact=listed.exact),
+        next_cursor=query.next(tenant, page, listed),
+    )
 
 
 @resource.route("GET", "/api/v1/accounts/{id}", example=examples.ACCOUNT)
 def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) -> Account:
     """Return both scores of an account, now or as they were, with their reasons."""
     at = query.at or backends.now()
-    id_, explained = _explained(backends, tenant, id_, at)
+    id_, explained = _found(id_, lambda spelt: backends.reader.explained(tenant, spelt, at))
     buyer, rep = explained["buyer"], explained["rep"]
     return Account(
         account_id=id_,
@@ -121,22 +190,53 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
         engagement_week_ago=buyer.score_week_ago,
         reasons=[item.sentence(at) for item in buyer.contributions],
         effort_reasons=[item.sentence(at) for item in rep.contributions],
-        contributions=_contributions(buyer),
-        effort_contributions=_contributions(rep),
+        contributions=_contributions(buyer.contributions),
+        effort_contributions=_contributions(rep.contributions),
         model_version=score.MODEL_VERSION,
         as_of=instant(at),
     )
 
 
-def _explained(backends: Backends, tenant: str, id_: str, at: datetime) -> tuple[str, Any]:
+@resource.route("GET", "/api/v1/accounts/{id}/contacts", example=examples.CONTACTS)
+def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -> ContactPage:
+    """List an account's contacts by engagement now, the highest first."""
+    whose = f"{tenant} {id_}"
+    page = query.rows(whose, Standing)
+    _, listed = _found(id_, lambda spelt: backends.reader.contacts(tenant, spelt, backends.now(), page))
+    return ContactPage(
+        data=[Contact(**row) for row in listed.rows],
+        pagination=Pagination.of(page, listed.total, exact=listed.exact),
+        next_cursor=query.next(whose, page, listed),
+    )
+
+
+@resource.route("GET", "/api/v1/accounts/{id}/timeline", example=examples.TIMELINE)
+def get_timeline(backends: Backends, tenant: str, *, query: TimelineDays, id_: str) -> Timeline:
+    """Return what happened to an account on each day in UTC, and the scores that each day ended with."""
+    now = backends.now()
+    first, last = query.days(now)
+    spelt, days = _found(id_, lambda spelt: backends.reader.timeline(tenant, spelt, first, last, now))
+    return Timeline(account_id=spelt, data=[_day(each) for each in days])
+
+
+def _found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
     """Find an account as it is spelt in the path, else in the one spelling that names have now."""
     for spelt in dict.fromkeys((id_, tidy(id_))):
-        if (explained := backends.reader.explained(tenant, spelt, at)) is not None:
-            return spelt, explained
+        if (found := read(spelt)) is not None:
+            return spelt, found
     raise missing("account")
 
 
-def _contributions(explained: Explanation) -> list[Contribution]:
+def _day(day: timeline.Day) -> Day:
+    return Day(
+        date=day.day.isoformat(),
+        engagement=day.engagement,
+        effort=day.effort,
+        contributions=_contributions(day.events),
+    )
+
+
+def _contributions(made_of: Iterable[explain.Contribution]) -> list[Contribution]:
     return [
         Contribution(
             event_type=item.event_type,
@@ -144,5 +244,5 @@ def _contributions(explained: Explanation) -> list[Contribution]:
             points_now=round(item.points_now, 2),
             latest=instant(item.latest),
         )
-        for item in explained.contributions
+        for item in made_of
     ]

@@ -83,7 +83,8 @@ SEARCH = Example(
 )
 
 _SCORES = {"account_id": "acme", "engagement": 63.2, "effort": 0.0, "band": "hot"}
-ACCOUNTS = Example(query={"limit": 20}, answer={"data": [_SCORES], "pagination": _ONE_PAGE})
+_DEMO = {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT}
+ACCOUNTS = Example(query={"limit": 20}, answer={"data": [_SCORES], "pagination": _ONE_PAGE, "next_cursor": None})
 ACCOUNT = Example(
     id="acme",
     query={"at": _AT},
@@ -92,16 +93,31 @@ ACCOUNT = Example(
         "trend": "rising",
         "engagement_week_ago": 0.0,
         "effort": 8.0,
-        "reasons": [
-            "1 x demo_completed: +60.0 points, the latest just now",
-        ],
+        "reasons": ["1 x demo_completed: +60.0 points, the latest just now"],
         "effort_reasons": ["1 x email_sent: +5.0 points, the latest just now"],
-        "contributions": [
-            {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT},
-        ],
+        "contributions": [_DEMO],
         "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
         "model_version": "1",
         "as_of": _AT,
+    },
+)
+
+CONTACTS = Example(
+    id="acme",
+    answer={
+        "data": [
+            {"contact_id": "jo", "engagement": 63.2, "effort": 0.0, "band": "hot", "events": 1, "last_seen": _AT},
+        ],
+        "pagination": _ONE_PAGE,
+        "next_cursor": None,
+    },
+)
+TIMELINE = Example(
+    id="acme",
+    query={"from": "2026-01-05", "to": "2026-01-05"},
+    answer={
+        "account_id": "acme",
+        "data": [{"date": "2026-01-05", "engagement": 63.0, "effort": 0.0, "contributions": [_DEMO]}],
     },
 )
 

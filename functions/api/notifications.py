@@ -9,7 +9,7 @@ from pydantic import Field
 from functions.adapters.postgres.pages import Place
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import CursorPaging, NextCursor, Pagination
+from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.routes import Resource
 from functions.api.shown import Id, Shown, Time
 
@@ -58,7 +58,7 @@ resource = Resource("notifications", "Notices and their deliveries.")
 
 
 @resource.route("GET", "/api/v1/notifications", example=examples.NOTIFICATIONS)
-def list_notifications(backends: Backends, tenant: str, *, query: CursorPaging) -> NoticePage:
+def list_notifications(backends: Backends, tenant: str, *, query: Paging) -> NoticePage:
     """List notices, the newest first, each with every attempt to send it."""
     page = query.rows(tenant, Place)
     listed = backends.reader.notices(tenant, page)

@@ -27,18 +27,6 @@ _OF_A_PAGE = frozenset({"cursor", "facets", "limit", "page"})
 
 
 class Paging(Question):
-    """Which page of a list."""
-
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    limit: Limit = 20
-
-    @property
-    def rows(self) -> Page:
-        """The rows of this page."""
-        return Page(number=self.page, limit=self.limit)
-
-
-class CursorPaging(Question):
     """Which page of a list: the one after another, or one of the first by its number."""
 
     cursor: Cursor = None
@@ -54,10 +42,11 @@ class CursorPaging(Question):
             raise PydanticCustomError("page", f"is past the first {LOOKED_AT:,} rows: follow next_cursor instead")
         return page
 
-    def rows(self, tenant: str, position: type[Position]) -> Page:
+    def rows(self, whose: str, position: type[Position]) -> Page:
         """Return the rows of this page.
 
         Args:
+            whose: the tenant, with what else of the path tells one list from another.
             position: what the places of this list are.
 
         Raises:
@@ -65,12 +54,12 @@ class CursorPaging(Question):
         """
         if self.cursor is None:
             return Page(number=self.page, limit=self.limit)
-        number, after = read_cursor(self.cursor, self, tenant, tuple[int, position])  # type: ignore[valid-type] # as below
+        number, after = read_cursor(self.cursor, self, whose, tuple[int, position])  # type: ignore[valid-type] # as below
         return Page(number=number, limit=self.limit, after=after)
 
-    def next(self, tenant: str, page: Page, listed: Listed) -> str | None:
+    def next(self, whose: str, page: Page, listed: Listed) -> str | None:
         """Return the cursor of the page after ``page``; None where that is the last."""
-        return None if listed.next is None else write_cursor(self, tenant, (page.number + 1, listed.next))
+        return None if listed.next is None else write_cursor(self, whose, (page.number + 1, listed.next))
 
 
 class Pagination(Shown):

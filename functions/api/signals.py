@@ -12,7 +12,7 @@ from functions.adapters.postgres.pages import LOOKED_AT, Place, Rank
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.api import examples
 from functions.api.backends import Backends
-from functions.api.paging import CursorPaging, NextCursor, Pagination
+from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.parameters import Filters, missing
 from functions.api.routes import Resource
 from functions.api.shown import Id, Json, Shown, Time
@@ -75,7 +75,7 @@ class SignalStatistics(Shown):
     ]
 
 
-class SignalList(Filters, CursorPaging):
+class SignalList(Filters, Paging):
     """Which signals, in which order."""
 
     sortBy: Annotated[  # noqa: N815 - the wire's name

@@ -23,6 +23,10 @@ _ROUNDING = 1e-6
 LAST = 32_767
 
 
+#: The place before the first one.
+BEFORE_ALL = (-math.inf, "")
+
+
 class Placed(NamedTuple):
     """An account of a ranking: its sums, and its points of the side that is ranked by; none count as 0."""
 
@@ -93,7 +97,12 @@ def most_points(rank: int, at: datetime, *, slow: bool) -> float:
 
 
 def first(
-    walks: Iterable[Iterable[Ranked]], side: Side, at: datetime, count: int, wanted: Callable[[Placed], bool]
+    walks: Iterable[Iterable[Ranked]],
+    side: Side,
+    at: datetime,
+    count: int,
+    wanted: Callable[[Placed], bool],
+    after: tuple[float, str] = BEFORE_ALL,
 ) -> list[Placed]:
     """Return the first accounts of a ranking by the points of one side at ``at``, without reading them all.
 
@@ -103,6 +112,7 @@ def first(
     Args:
         walks: accounts by their ranks, those that are slow in another walk than those that are not.
         wanted: whether an account is asked for.
+        after: the place they begin after.
     """
     found: list[Placed] = []
     worst: list[_Last] = []  # a heap of the first places found, the last of them on top
@@ -110,7 +120,7 @@ def first(
         if len(worst) >= count and worst[0].place < (most, account_id):
             break
         placed = Placed(account_id, max(score.points(each.sums, side, at), 0.0), each.sums)
-        if wanted(placed):
+        if placed.place > after and wanted(placed):
             found.append(placed)
             (heapq.heappush if len(worst) < count else heapq.heappushpop)(worst, _Last(placed.place))
     return sorted(found, key=lambda each: each.place)[:count]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -127,6 +128,35 @@ def test_accounts_are_listed_by_what_is_asked_for(platform: Platform) -> None:
     assert found(q="HOT-") == [hot]
     assert set(found(changedSince="2026-01-01")) == ours
     assert found(changedSince="2100-01-01") == []
+
+
+def test_an_account_has_a_timeline_and_contacts(platform: Platform) -> None:
+    account, now = f"globex/{uuid4().hex}", datetime.now(UTC)
+    times = [now - timedelta(days=2), now - timedelta(days=2), now]
+    contacts = ["jo@example.com", "kim@example.com", "jo@example.com"]
+    sent(
+        platform,
+        *(
+            event(time=at.isoformat(), data={"accountId": account, "contactId": contact})
+            for at, contact in zip(times, contacts, strict=True)
+        ),
+    )
+    path = f"/api/v1/accounts/{quote(account, safe='')}"
+    days = platform.api.get(f"{path}/timeline", params={"from": (now - timedelta(days=4)).isoformat()}).json()["data"]
+    assert [sum(made["events"] for made in day["contributions"]) for day in days] == [0, 0, 2, 0, 1]
+    assert [day["date"] for day in days] == [(now - timedelta(days=ago)).date().isoformat() for ago in (4, 3, 2, 1, 0)]
+    assert days[0]["engagement"] == 0 < days[3]["engagement"] < days[2]["engagement"] < days[4]["engagement"]
+    assert len(platform.api.get(f"{path}/timeline").json()["data"]) == 90
+    listed = platform.api.get(f"{path}/contacts", params={"limit": 1}).json()
+    assert [row["contact_id"] for row in listed["data"]] == ["jo@example.com"]
+    second = platform.api.get(f"{path}/contacts", params={"limit": 1, "cursor": listed["next_cursor"]}).json()
+    assert [(row["contact_id"], row["events"]) for row in second["data"]] == [("kim@example.com", 1)]
+    assert (second["pagination"]["total"], second["next_cursor"]) == (2, None)
+    for of in ("timeline", "contacts"):
+        assert platform.api.get(f"/api/v1/accounts/nobody-{uuid4().hex}/{of}").status_code == 404
+    for wrong in ("from=2020-01-01", "from=2026-02-01&to=2026-01-01"):
+        answer = platform.api.get(f"{path}/timeline?{wrong}")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/from")
 
 
 @pytest.mark.parametrize("wrong", ["band=lukewarm", "side=both", "sortBy=name", "changedSince=soon", "at=2026-01-01"])

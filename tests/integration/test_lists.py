@@ -22,7 +22,7 @@ from functions.adapters.postgres.pages import Page, Place
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.api.notifications import list_notifications
-from functions.api.paging import CursorPaging
+from functions.api.paging import Paging
 from functions.api.signals import SignalList, list_signals, signal_statistics
 from functions.domain.search import FILTERS
 from functions.domain.searchable import text
@@ -198,7 +198,7 @@ def test_a_total_is_exact_up_to_as_many_as_are_looked_at(
         listed: Any = list_signals(backends(database), "acme", query=query)
         found = listed.pagination
         assert (found.total, found.total_is, found.totalPages) == (total, total_is, (total + 1) // 2)
-    listed = list_notifications(backends(database), "acme", query=CursorPaging(limit=2))
+    listed = list_notifications(backends(database), "acme", query=Paging(limit=2))
     found = listed.pagination
     assert (found.total, found.total_is) == (total, total_is)
     counted: Any = signal_statistics(backends(database), "acme", query=SignalList(accountId="a"))
@@ -280,7 +280,7 @@ def test_all_pages_have_every_notice_once_the_newest_first(database: Database, d
     notices(database, tenant, days)
 
     def ask(cursor: str | None) -> Any:
-        page = list_notifications(backends(database), tenant, query=CursorPaging(limit=limit, cursor=cursor))
+        page = list_notifications(backends(database), tenant, query=Paging(limit=limit, cursor=cursor))
         notices(database, tenant, [2])
         return page
 

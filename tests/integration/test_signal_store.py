@@ -173,7 +173,8 @@ def test_accounts_are_ranked_by_the_score_that_each_of_them_shows(
         ],
     )
     reader = Reader(database)
-    ranked, total = reader.accounts("acme-inc", NOW, PAGE)
+    listed = reader.accounts("acme-inc", NOW, PAGE)
+    ranked, total = listed.rows, listed.total
     assert total == 12
     engagements = [row["engagement"] for row in ranked]
     assert engagements == sorted(engagements, reverse=True)
@@ -188,7 +189,7 @@ def test_accounts_of_one_score_are_ranked_by_name_so_that_no_page_repeats_one(
 ) -> None:
     names = [f"account-{number:02}" for number in range(40)]
     record(store, [signal(number, account_id=name) for number, name in enumerate(random.Random(5).sample(names, 40))])
-    pages = [Reader(database).accounts("acme-inc", NOW, Page(number=number, limit=7))[0] for number in range(1, 7)]
+    pages = [Reader(database).accounts("acme-inc", NOW, Page(number=number, limit=7)).rows for number in range(1, 7)]
     assert [row["account_id"] for page in pages for row in page] == names
 
 
@@ -263,7 +264,7 @@ def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore,
     batches = [chance.sample(signals, 60) for _ in range(40)] + [signals[at : at + 50] for at in range(0, 400, 50)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(partial(record, store), batches))
-    ranked, _ = Reader(database).accounts("acme-inc", NOW, PAGE)
+    ranked = Reader(database).accounts("acme-inc", NOW, PAGE).rows
     expected = {f"account-{number}": score.shown(2.0 * len(range(number, 400, 7))) for number in range(7)}
     assert {row["account_id"]: row["engagement"] for row in ranked} == expected
 
@@ -282,6 +283,8 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
                 "engagement_rank": 0,
                 "effort_rank": 0,
                 "slow": False,
+                "days_until": "2026-01-01",
+                "unfolded": 0,
             }
         ]
     ).decode()
@@ -338,7 +341,8 @@ def test_an_event_that_comes_again_for_another_account_leaves_no_trace_there(
 ) -> None:
     record(store, [signal(1)])
     record(store, [signal(1, account_id="another")])
-    ranked, total = Reader(database).accounts("acme-inc", NOW, PAGE)
+    listed = Reader(database).accounts("acme-inc", NOW, PAGE)
+    ranked, total = listed.rows, listed.total
     assert ([row["account_id"] for row in ranked], total) == (["globex"], 1)
 
 
@@ -348,7 +352,7 @@ def test_another_tenant_sees_nothing(store: PostgresSignalStore, database: Datab
     nothing = Listed(rows=[], total=0, exact=True, next=None)
     assert reader.signals(SignalQuery(tenant_id="other", filters={}, sort="points"), PAGE) == nothing
     assert reader.signal("other", UUID(signal(1).event.id)) is None
-    assert reader.accounts("other", NOW, PAGE) == ([], 0)
+    assert reader.accounts("other", NOW, PAGE) == nothing
     assert reader.explained("other", "globex", NOW) is None
     assert reader.notices("other", PAGE) == nothing
 
@@ -512,5 +516,13 @@ def test_accounts_are_chosen_by_band_side_name_and_change(
             for number, (account, alias, at) in enumerate(happened)
         ],
     )
-    rows, _ = Reader(database).accounts("acme-inc", NOW, PAGE, Choice(**asked))
-    assert [row["account_id"] for row in rows] == expected
+    reader, choice, pages = Reader(database), Choice(**asked), []
+    listed = reader.accounts("acme-inc", NOW, PAGE, choice)
+    assert [row["account_id"] for row in listed.rows] == expected
+    assert (listed.total, listed.exact) == (len(expected), True)
+    page: Page | None = Page(number=1, limit=1)
+    while page:
+        listed = reader.accounts("acme-inc", NOW + timedelta(days=len(pages)), page, choice)
+        pages += listed.rows
+        page = Page(number=page.number + 1, limit=1, after=listed.next) if listed.next else None
+    assert [row["account_id"] for row in pages] == expected, "by cursor, all as of the first page's moment"

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from events.errors import Refused
 from functions.adapters.postgres.pages import Listed, Page, Place, Rank
 from functions.api.dead_letters import Listing, Selection
-from functions.api.paging import CursorPaging, read_cursor, write_cursor
+from functions.api.paging import Paging, read_cursor, write_cursor
 from functions.api.parameters import parsed
 from functions.api.search import SignalSearch
 from functions.api.signals import SignalList
@@ -66,7 +66,7 @@ def test_a_cursor_of_another_list_is_refused_and_says_why(other):
     says = "is of another list: tenant, filters and order must be those of the page before"
     assert refused({**again, **other}) == (400, "/cursor", says)
     assert refused(again, tenant="u") == (400, "/cursor", says)
-    assert refused({"cursor": cursor}, model=CursorPaging) == (400, "/cursor", says)
+    assert refused({"cursor": cursor}, model=Paging) == (400, "/cursor", says)
 
 
 def test_searches_and_dead_letters_have_lists_of_their_own_too():
@@ -140,11 +140,11 @@ def test_page_numbers_reach_as_far_as_totals_are_counted(limit, page, says):
     for order in (("limit", "page"), ("page", "limit")):
         asked = {"limit": str(limit), "page": str(page)}
         in_order = {name: asked[name] for name in order}
-        assert refused(in_order, model=CursorPaging) == (says and (400, "/page", says))
+        assert refused(in_order, model=Paging) == (says and (400, "/page", says))
         if not says:
-            assert parsed(CursorPaging, in_order).rows("t", Place) == Page(number=page, limit=limit)
+            assert parsed(Paging, in_order).rows("t", Place) == Page(number=page, limit=limit)
 
 
 def test_a_page_has_a_number_or_a_cursor():
     says = "goes with no cursor, which names a page by itself"
-    assert refused({"page": "1", "cursor": "x"}, model=CursorPaging) == (400, "/page", says)
+    assert refused({"page": "1", "cursor": "x"}, model=Paging) == (400, "/page", says)

@@ -1,19 +1,20 @@
-"""Lists of accounts by their scores now, read from the top of a ranking."""
+"""Lists of accounts by their scores, read from the top of a ranking, and of an account's contacts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from functions.adapters.postgres.account_sums import sums_by_contact
 from functions.adapters.postgres.database import Transaction
+from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Standing
 from functions.domain import ranking, score
 from functions.domain.catalog import Side
 from functions.domain.ranking import LAST, Placed, Ranked
-
-#: A total is exact up to here.
-MOST_COUNTED = 10_000
+from functions.domain.score import Sums
+from functions.domain.signal import instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +50,56 @@ class Choice:
 EVERYTHING = Choice()
 
 
-def page(
-    tx: Transaction, tenant_id: str, at: datetime, skipped: int, limit: int, choice: Choice
-) -> tuple[list[dict[str, Any]], int, bool]:
-    """Return accounts with their scores at ``at``, how many there are on all pages, and whether that is exact.
+def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
+    """Return one page of accounts, those with the most points first.
 
-    Scores are not in any index. Where accounts are chosen by them, no more are counted than a page beyond this one.
+    Scores are not in any index. Where accounts are chosen by them, no more are counted than one beyond this page.
     """
-    by_score = bool(choice.band or choice.active)
-    asked = skipped + limit * (1 + by_score)
+    at, after = _standing(page, now)
+    skipped = page.parameters["offset"]
     walks = [_walk(tx, tenant_id, choice, slow=slow) for slow in (False, True)]
-    found = ranking.first(walks, choice.by, at, asked, lambda account: choice.has(account, at))
-    rows = [_shown(account, at) for account in found[skipped : skipped + limit]]
-    if by_score or len(found) < asked:
-        return rows, len(found), len(found) < asked
-    [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=MOST_COUNTED + 1, **choice.filters)
-    return rows, min(counted["total"], MOST_COUNTED), counted["total"] <= MOST_COUNTED
+    found = ranking.first(
+        walks, choice.by, at, skipped + page.limit + 1, lambda account: choice.has(account, at), after
+    )[skipped:]
+    total, exact = (page.number - 1) * page.limit + len(found), len(found) <= page.limit
+    if not (exact or choice.band or choice.active):
+        [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
+        total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
+    return _listed([(each.place, _shown(each, at)) for each in found], page, at, total, exact=exact)
+
+
+def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed:
+    """Return one page of an account's contacts, those with the most engagement first."""
+    at, after = _standing(page, now)
+    all_sums = sums_by_contact(tx, tenant_id, account_id, LOOKED_AT + 1)
+    found = []
+    for contact_id, sums in all_sums.items():
+        points = score.points(sums, "buyer", at)
+        if (place := (-max(points, 0.0), contact_id)) > after:
+            found.append((place, _contact(contact_id, sums, at)))
+    found.sort(key=lambda each: each[0])
+    total, exact = min(len(all_sums), LOOKED_AT), len(all_sums) <= LOOKED_AT
+    return _listed(found[page.parameters["offset"] :], page, at, total, exact=exact)
+
+
+def _standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
+    """Return the moment that a page shows the scores of, and the place it begins after."""
+    after = page.after
+    return (after.at, after.place) if isinstance(after, Standing) else (now, ranking.BEFORE_ALL)
+
+
+def _listed(
+    found: Sequence[tuple[tuple[float, str], dict[str, Any]]], page: Page, at: datetime, total: int, *, exact: bool
+) -> Listed:
+    """Return a page of rows with their places, which begin where the page does."""
+    more = len(found) > page.limit
+    (points, last), _ = found[page.limit - 1] if more else (ranking.BEFORE_ALL, {})
+    return Listed(
+        rows=[row for _, row in found[: page.limit]],
+        total=total,
+        exact=exact,
+        next=Standing(-points, last, at) if more else None,
+    )
 
 
 def _walk(tx: Transaction, tenant_id: str, choice: Choice, *, slow: bool) -> Iterator[Ranked]:
@@ -86,10 +121,19 @@ def _walk(tx: Transaction, tenant_id: str, choice: Choice, *, slow: bool) -> Ite
 
 
 def _shown(placed: Placed, at: datetime) -> dict[str, Any]:
-    engagement = score.shown(score.points(placed.sums, "buyer", at))
+    return {"account_id": placed.account_id, **_scores(placed.sums, at)}
+
+
+def _contact(contact_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
+    events = sum(events for _, events, _ in sums.values())
+    latest = instant(score.moment(score.newest(sums)))
+    return {"contact_id": contact_id, **_scores(sums, at), "events": events, "last_seen": latest}
+
+
+def _scores(sums: Sums, at: datetime) -> dict[str, Any]:
+    engagement = score.shown(score.points(sums, "buyer", at))
     return {
-        "account_id": placed.account_id,
         "engagement": engagement,
-        "effort": score.shown(score.points(placed.sums, "rep", at)),
+        "effort": score.shown(score.points(sums, "rep", at)),
         "band": score.band(engagement),
     }

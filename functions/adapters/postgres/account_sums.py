@@ -1,12 +1,13 @@
-"""The score sums of one account, now or at an earlier moment."""
+"""The score sums of one account: now, at an earlier moment, by day and by contact."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from functions.adapters.postgres.database import Transaction
 from functions.domain import score
 from functions.domain.score import Sums
+from functions.domain.timeline import ONE_DAY, midnight
 
 
 def sums_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Sums | None:
@@ -19,3 +20,21 @@ def sums_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> S
         return sums
     then = tx.many_rows("account_sums_then", tenant_id=tenant_id, account_id=account_id, at=at)
     return score.from_rows(tuple(row.values()) for row in then)
+
+
+def sums_by_day(tx: Transaction, tenant_id: str, account_id: str, first: date, last: date) -> dict[date, Sums]:
+    """Return the sums of what happened to an account on each day in UTC that had events, from one day to another."""
+    rows = tx.many_rows(
+        "account_timeline",
+        tenant_id=tenant_id,
+        account_id=account_id,
+        since=midnight(first),
+        until=midnight(last + ONE_DAY),
+    )
+    return {date.fromisoformat(row["day"]): score.from_rows(row["score_sums"]) for row in rows}
+
+
+def sums_by_contact(tx: Transaction, tenant_id: str, account_id: str, most: int) -> dict[str, Sums]:
+    """Return the sums of an account's contacts, of the most recent ones."""
+    rows = tx.many_rows("account_contacts", tenant_id=tenant_id, account_id=account_id, most=most)
+    return {row["contact_id"]: score.from_rows(row["score_sums"]) for row in rows}

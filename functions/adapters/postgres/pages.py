@@ -43,6 +43,23 @@ class Rank(NamedTuple):
     until: Utc
 
 
+class Standing(NamedTuple):
+    """An account or a contact in a ranking by points: the next page begins after it.
+
+    Args:
+        at: the moment that all pages show the scores of.
+    """
+
+    points: float
+    id: str
+    at: Utc
+
+    @property
+    def place(self) -> tuple[float, str]:
+        """Its place among others: by points, then by id."""
+        return -self.points, self.id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Which rows of a list: those after a place, or those of page ``number``, from 1.
@@ -53,7 +70,7 @@ class Page:
 
     number: int
     limit: int
-    after: Place | Rank | None = None
+    after: Place | Rank | Standing | None = None
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -74,4 +91,4 @@ class Listed:
     rows: Sequence[dict[str, Any]]
     total: int
     exact: bool
-    next: Place | Rank | None
+    next: Place | Rank | Standing | None

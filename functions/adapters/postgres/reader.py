@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from functions.adapters.postgres import account_lists, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
-from functions.adapters.postgres.account_sums import sums_at
+from functions.adapters.postgres.account_sums import sums_at, sums_by_day
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
@@ -18,6 +18,7 @@ from functions.domain import original
 from functions.domain.catalog import SIDES, Side
 from functions.domain.explain import TREND_SPAN, Explanation, explained
 from functions.domain.signal import instant
+from functions.domain.timeline import MICROSECOND, Day, days, midnight
 
 
 class Reader:
@@ -50,13 +51,26 @@ class Reader:
             row = tx.row("get_signal", tenant_id=tenant_id, id=str(id_))
         return _signal(row) if row else None
 
-    def accounts(
-        self, tenant_id: str, at: datetime, page: Page, choice: Choice = EVERYTHING
-    ) -> tuple[list[dict[str, Any]], int]:
-        """Return one page of accounts, those with the most points at ``at`` first, and how many there are on all."""
+    def accounts(self, tenant_id: str, now: datetime, page: Page, choice: Choice = EVERYTHING) -> Listed:
+        """Return one page of accounts, those with the most points first."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            rows, total, _ = account_lists.page(tx, tenant_id, at, (page.number - 1) * page.limit, page.limit, choice)
-        return rows, total
+            return account_lists.page(tx, tenant_id, now, page, choice)
+
+    def contacts(self, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed | None:
+        """Return one page of an account's contacts, those with the most points first; None for an unknown account."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            if tx.row("account_sums", tenant_id=tenant_id, account_id=account_id) is None:
+                return None
+            return account_lists.contacts(tx, tenant_id, account_id, now, page)
+
+    def timeline(self, tenant_id: str, account_id: str, first: date, last: date, now: datetime) -> list[Day] | None:
+        """Return the days of an account from one to another, or None for an unknown one."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            before = sums_at(tx, tenant_id, account_id, midnight(first) - MICROSECOND)
+            if before is None:
+                return None
+            by_day = sums_by_day(tx, tenant_id, account_id, first, last)
+        return list(days(before, by_day, first, last, now))
 
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres.database import Database, Transaction
-from functions.domain import original, ranking, score, searchable
+from functions.domain import history, original, ranking, score, searchable
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.evaluation import RuleKey, Trouble
@@ -101,6 +101,10 @@ class _Batch:
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
         """See Batch."""
+        spans, late = history.fold(changes.accounts, signals)
+        if spans or late:
+            whose = [{"tenant_id": each.event.tenant_id, "id": each.event.id} for each in late]
+            self._tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose))
         counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
         rows = self._tx.rows(
             "put_changes",
@@ -137,7 +141,13 @@ def _account(row: Mapping[str, Any]) -> Account:
         rule: Episode(number, open_, datetime.fromisoformat(opened_at))
         for rule, (number, open_, opened_at) in row["episodes"].items()
     }
-    return Account(score.from_rows(row["score_sums"]), episodes, datetime.fromisoformat(row["as_of"]))
+    return Account(
+        score.from_rows(row["score_sums"]),
+        episodes,
+        datetime.fromisoformat(row["as_of"]),
+        date.fromisoformat(row["days_until"]),
+        row["unfolded"],
+    )
 
 
 def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
@@ -152,6 +162,8 @@ def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
         "engagement_rank": ranks.engagement,
         "effort_rank": ranks.effort,
         "slow": ranks.slow,
+        "days_until": account.days_until,
+        "unfolded": account.unfolded,
     }
 
 

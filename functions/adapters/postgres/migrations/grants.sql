@@ -27,12 +27,15 @@ BEGIN
       ('sspp_process', 'rule_states', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'signals', 'SELECT, INSERT'),
       ('sspp_process', 'accounts', 'SELECT, INSERT, UPDATE'),
+      ('sspp_process', 'account_days', 'SELECT, INSERT, UPDATE'),
+      ('sspp_process', 'contact_sums', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'usage', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'notices', 'SELECT, INSERT'),
       ('sspp_process', 'deliveries', 'SELECT'),
       ('sspp_index', 'signals', 'SELECT'),
       ('sspp_notify', 'signals', 'SELECT'),
       ('sspp_notify', 'accounts', 'SELECT'),
+      ('sspp_notify', 'account_days', 'SELECT'),
       ('sspp_notify', 'notices', 'SELECT, INSERT, UPDATE'), -- a digest is a notice, too
       ('sspp_notify', 'deliveries', 'SELECT, INSERT'),
       -- A Redis that came back empty is filled from these, and what was recorded last is told again.

@@ -86,7 +86,7 @@ ORDER BY notices.id;
 -- What is known of the batch's accounts, which are held from here to its end. One that is there comes as it is once
 -- whoever held it is done. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals.
-SELECT tenant_id, account_id, score_sums, episodes, coalesce(as_of, (
+SELECT tenant_id, account_id, score_sums, episodes, days_until, unfolded, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
        ), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS as_of
@@ -105,6 +105,48 @@ LEFT JOIN rule_states USING (tenant_id, rule_id)
 WHERE disabled_at IS NULL AND deleted_at IS NULL
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
+-- fold_signals --
+-- Add signals to the sums by day and by contact: of whole days of accounts, and late ones of days that are in them. The
+-- batch holds their accounts.
+WITH moved AS MATERIALIZED (
+  SELECT tenant_id, account_id, contact_id, event_type, side, half_life_days,
+         CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, score_era(half_life_days, "timestamp") AS era,
+         score_amount(points, half_life_days, "timestamp") AS total, score_moment("timestamp") AS latest
+  FROM (
+    SELECT signals.*
+    FROM json_to_recordset(CAST(:spans AS json)) AS span(tenant_id text, account_id text, since date, until date)
+    JOIN signals ON signals.tenant_id = span.tenant_id AND signals.account_id = span.account_id
+      AND "timestamp" >= CAST(since AS timestamp) AT TIME ZONE 'UTC'
+      AND "timestamp" < CAST(until AS timestamp) AT TIME ZONE 'UTC'
+    UNION ALL
+    SELECT signals.*
+    FROM signals
+    JOIN json_to_recordset(CAST(:late AS json)) AS late(tenant_id text, id uuid) USING (tenant_id, id)
+  ) AS found
+  WHERE points <> 0
+),
+by_contact AS (
+  INSERT INTO contact_sums AS known (
+    tenant_id, account_id, contact_id, event_type, side, half_life_days, era, total, events, latest
+  )
+  SELECT tenant_id, account_id, contact_id, event_type, side, half_life_days, era, sum(total), count(*), max(latest)
+  FROM moved
+  WHERE contact_id IS NOT NULL
+  GROUP BY tenant_id, account_id, contact_id, event_type, side, half_life_days, era
+  ON CONFLICT (tenant_id, account_id, contact_id, event_type, side, half_life_days, era) DO UPDATE
+  SET total = known.total + excluded.total, events = known.events + excluded.events,
+      latest = greatest(known.latest, excluded.latest)
+)
+INSERT INTO account_days AS known (
+  tenant_id, account_id, day, event_type, side, half_life_days, era, total, events, latest
+)
+SELECT tenant_id, account_id, day, event_type, side, half_life_days, era, sum(total), count(*), max(latest)
+FROM moved
+GROUP BY tenant_id, account_id, day, event_type, side, half_life_days, era
+ON CONFLICT (tenant_id, account_id, day, event_type, side, half_life_days) DO UPDATE
+SET total = known.total + excluded.total, events = known.events + excluded.events,
+    latest = greatest(known.latest, excluded.latest);
+
 -- put_changes --
 -- What a batch led to: notices that are due; accounts that it holds and has changed; and its new events, counted
 -- against their tenants' months. A row for each notice that is new: about events without an account there may be one
@@ -115,10 +157,11 @@ ORDER BY rules.tenant_id, rule_id, version DESC;
 WITH written AS (
   UPDATE accounts
   SET score_sums = given.score_sums, episodes = given.episodes, as_of = given.as_of,
-      engagement_rank = given.engagement_rank, effort_rank = given.effort_rank, slow = given.slow
+      engagement_rank = given.engagement_rank, effort_rank = given.effort_rank, slow = given.slow,
+      days_until = given.days_until, unfolded = given.unfolded
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
     tenant_id text, account_id text, score_sums json, episodes json, as_of timestamptz,
-    engagement_rank smallint, effort_rank smallint, slow boolean
+    engagement_rank smallint, effort_rank smallint, slow boolean, days_until date, unfolded integer
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
   RETURNING accounts.account_id
