@@ -58,14 +58,15 @@ def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Cho
     at, after = _standing(page, now)
     skipped = page.parameters["offset"]
     walks = [_walk(tx, tenant_id, choice, slow=slow) for slow in (False, True)]
-    found = ranking.first(
-        walks, choice.by, at, skipped + page.limit + 1, lambda account: choice.has(account, at), after
-    )[skipped:]
-    total, exact = (page.number - 1) * page.limit + len(found), len(found) <= page.limit
-    if not (exact or choice.band or choice.active):
+    asked = skipped + page.limit + 1
+    found = ranking.first(walks, choice.by, at, asked, lambda account: choice.has(account, at), after)
+    if choice.band or choice.active:
+        earlier = (page.number - 1) * page.limit if page.after else 0
+        total, exact = earlier + len(found), len(found) < asked
+    else:
         [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
         total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
-    return _listed([(each.place, _shown(each, at)) for each in found], page, at, total, exact=exact)
+    return _listed([(each.place, _shown(each, at)) for each in found[skipped:]], page, at, total, exact=exact)
 
 
 def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed:
