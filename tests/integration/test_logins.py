@@ -86,7 +86,7 @@ def test_each_login_has_the_rights_it_uses_and_no_others(database_url: str) -> N
         assert privilege in {"INSERT", "UPDATE"}, (role, table, privilege)
         writes.setdefault(role, set()).add(table)
     assert writes == {
-        "sspp_process": {"rule_states", "signals", "accounts", "usage", "notices"},
+        "sspp_process": {"rule_states", "signals", "accounts", "account_days", "contact_sums", "usage", "notices"},
         "sspp_notify": {"notices", "deliveries"},
         "sspp_tick": {"notices"},
     }
