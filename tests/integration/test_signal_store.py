@@ -516,7 +516,8 @@ def test_accounts_are_chosen_by_band_side_name_and_change(
             for number, (account, alias, at) in enumerate(happened)
         ],
     )
-    reader, choice, pages = Reader(database), Choice(**asked), []
+    reader, choice = Reader(database), Choice(**asked)
+    pages: list[dict[str, Any]] = []
     listed = reader.accounts("acme-inc", NOW, PAGE, choice)
     assert [row["account_id"] for row in listed.rows] == expected
     assert (listed.total, listed.exact) == (len(expected), True)
