@@ -271,7 +271,7 @@ class MailboxSettings(ServerSettings, MailServerSettings, HomeSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandLineSettings(StoreSettings, HomeSettings, BodySettings):
+class CommandLineSettings(StoreSettings, SearchSettings, HomeSettings, BodySettings):
     """The settings of ``sspp``, which finds out from ``make run`` what it is not given."""
 
 

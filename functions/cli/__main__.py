@@ -28,11 +28,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "types": ("types", "Add and list a tenant's own event types."),
     "rules": ("rules", "Add, change and list a tenant's rules."),
     "send": ("send", "Send one event and write the id it was accepted under."),
+    "index": ("index", "Rebuild and check the copy of the signals in Elasticsearch."),
     "dead-letters": ("dead_letters", "List, show, edit, redrive and purge dead letters."),
 }
 
 _ABOUT = """\
-Tenants, their API keys, event types and rules; sending an event; dead letters.
+Tenants, their API keys, event types and rules; sending an event; the search's copy; dead letters.
 
 \b
 Works on the `make run` whose $SSPP_HOME/ready.json (default: .sspp/ready.json) is there,

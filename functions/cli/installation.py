@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from events.settings import CommandLineSettings
 
 if TYPE_CHECKING:
     from events.deadletter import DeadLetters
+    from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
     from functions.service.register import Register
 
 
@@ -55,6 +56,31 @@ class Installation:
         _, redis_url = self._stores()
         with channel.connect(redis_url) as client:
             yield DeadLetters(client, CommandLineSettings.read(self._env).partitions)
+
+    @contextmanager
+    def recorded_signals(self) -> Iterator[PostgresRecordedSignals]:
+        """Connect to PostgreSQL for the length of the block.
+
+        Raises:
+            ConfigError: neither the environment nor a ready.json names it.
+        """
+        from functions.adapters.postgres.database import Database
+        from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
+
+        with closing(Database(self._stores()[0])) as database:
+            yield PostgresRecordedSignals(database)
+
+    @property
+    def elasticsearch_url(self) -> str:
+        """Where signals are copied to.
+
+        Raises:
+            ConfigError: the environment does not say.
+        """
+        found = CommandLineSettings.read(self._env).elasticsearch_url
+        if not found:
+            raise ConfigError("ELASTICSEARCH_URL is not set: without one PostgreSQL searches the signals themselves")
+        return found
 
     @property
     def max_body_bytes(self) -> int:

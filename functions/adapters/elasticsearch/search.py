@@ -1,4 +1,4 @@
-"""The search index on Elasticsearch. No other module speaks to it.
+"""The search index on Elasticsearch. No other package speaks to it.
 
 Only what every distribution has is used: strict mappings, keyword fields, bulk and plain aggregations.
 Words come here normalised, so they are indexed as exact terms and need no analyzer. The client checks
@@ -8,7 +8,6 @@ the product by a header of each answer; nothing asks ``GET /``.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from elasticsearch import (
 )
 
 from events.errors import ConfigError, Unavailable
-from events.log import Log
+from functions.adapters.elasticsearch.outage import Outage
 from functions.domain.search import (
     FACET_VALUES,
     FACETS,
@@ -43,10 +42,10 @@ from functions.domain.words import terms
 TIMEOUT_S = 10.0
 #: Seconds a ping may take: who asks for /health and /ready waits for it, and for the other stores as well.
 PING_TIMEOUT_S = 2.0
-#: Seconds before it is said again that Elasticsearch is away.
-AGAIN_S = 60.0
 #: Bytes of one bulk request; servers refuse 100 MB.
 BULK_BYTES = 10_000_000
+#: What is read and written; the index behind it has a name of its own.
+ALIAS = "sspp-signals"
 #: Statuses that the same request gets again for ever: it is malformed or too large.
 PERMANENT = frozenset({400, 413})
 
@@ -69,10 +68,8 @@ MAPPINGS: Mapping[str, Any] = {
     },
 }
 
-# The client logs a trace for each try of each request; that it is away is ours to say, see _Outage.
+# The client logs a trace for each try of each request; that it is away is ours to say, see outage.py.
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)
-log = Log("search")
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -89,10 +86,10 @@ class ElasticsearchIndex:
         ConfigError: the URL is unusable.
     """
 
-    def __init__(self, url: str, *, alias: str = "sspp-signals", timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, alias: str = ALIAS, timeout_s: float = TIMEOUT_S) -> None:
         self._alias = alias
         self._made = False
-        self._outage = _Outage()
+        self._outage = Outage()
         try:
             # One more try covers a kept connection that the server closed. Waiting is the caller's part.
             self._client = Elasticsearch(url, request_timeout=timeout_s, max_retries=1, retry_on_status=())
@@ -213,32 +210,6 @@ class ElasticsearchIndex:
         """Make the index again before the next request when it was not there for this one."""
         if 404 in statuses:
             self._made = False
-
-
-class _Outage:
-    """Says that Elasticsearch is away: once, again every :data:`AGAIN_S` seconds, and that it is back."""
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._told_at = -AGAIN_S
-        self._told = False
-
-    def lasts(self, why: str) -> None:
-        """A request has failed; ``why`` in a word."""
-        now = time.monotonic()
-        if self._since is None:
-            self._since = now
-        if now - self._told_at >= AGAIN_S:
-            self._told_at, self._told = now, True
-            log.warning("elasticsearch_away", why=why, for_s=round(now - self._since), said_again_after_s=AGAIN_S)
-
-    def ends(self) -> None:
-        """A request was answered."""
-        if self._since is None:
-            return
-        if self._told:
-            log.warning("elasticsearch_back", after_s=round(time.monotonic() - self._since))
-        self._since, self._told = None, False
 
 
 def _action(document: SignalDocument) -> dict[str, Any]:

@@ -46,6 +46,37 @@ class PostgresRecordedSignals:
             rows = tx.rows("signals_processed", since=since, until=until, most=most)
         return [(row["tenant_id"], row["id"], row["processed_at"]) for row in rows]
 
+    def after(self, identity: tuple[str, UUID] | None, most: int) -> list[tuple[str, UUID]]:
+        """Return the next signals in the order of their identities; None: the first ones.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached.
+        """
+        tenant, id_ = identity or ("", UUID(int=0))
+        with self._database.transaction() as tx:
+            rows = tx.rows("signals_after", tenant_id=tenant, id=id_, most=most)
+        return [(row["tenant_id"], row["id"]) for row in rows]
+
+    def about(self) -> int:
+        """Return about how many signals there are.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached.
+        """
+        with self._database.transaction() as tx:
+            [row] = tx.rows("signals_estimated")
+        return int(row["about"])
+
+    def days(self, tenant: str) -> dict[str, int]:
+        """Return how many signals a tenant has of each day, ``YYYY-MM-DD`` (UTC).
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached.
+        """
+        with self._database.transaction() as tx:
+            rows = tx.rows("signals_by_day", tenant_id=tenant)
+        return {row["day"]: row["count"] for row in rows}
+
     def last_processed(self, since: datetime, until: datetime) -> datetime | None:
         """Return when the last signal of a stretch of time was processed; None where there is none.
 

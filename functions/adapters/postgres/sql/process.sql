@@ -69,6 +69,24 @@ WHERE processed_at > :since AND processed_at <= :until
 ORDER BY processed_at
 FETCH FIRST (CAST(:most AS integer)) ROWS WITH TIES;
 
+-- signals_after --
+-- The signals of all tenants in the order of their key, from one on.
+SELECT tenant_id, id FROM signals
+WHERE (tenant_id, id) > (:tenant_id, CAST(:id AS uuid))
+ORDER BY tenant_id, id
+LIMIT :most;
+
+-- signals_estimated --
+-- About how many signals there are, as of the last vacuum.
+SELECT CAST(greatest(reltuples, 0) AS bigint) AS about FROM pg_class WHERE oid = CAST('signals' AS regclass);
+
+-- signals_by_day --
+-- How many signals a tenant has of each day.
+SELECT to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) AS count
+FROM signals
+WHERE tenant_id = :tenant_id
+GROUP BY day;
+
 -- last_processed --
 -- When the last signal of a stretch of time was processed.
 SELECT max(processed_at) AS at FROM signals WHERE processed_at >= :since AND processed_at < :until;
