@@ -124,26 +124,27 @@ SELECT "timestamp" AS at FROM (
 LIMIT 1 OFFSET :offset;
 
 -- signal_stats --
--- The signals that fit, counted in several ways, and how many were looked at.
+-- How many signals were looked at, and those that fit, counted in several ways.
 WITH walk AS MATERIALIZED (
-  SELECT account_id, user_id, event_type, signal_type, signal_score FROM (
+  SELECT account_id, user_id, event_type, signal_type, signal_score, (
+    /* include signals_fit */
+  ) AS fits
+  FROM (
     /* include signals_walk */
   ) AS walk
-), fitting AS MATERIALIZED (
-  SELECT * FROM walk
-  WHERE
-    /* include signals_fit */
 )
-SELECT (SELECT count(*) FROM walk) AS looked_at,
-       count(*) AS total,
-       count(DISTINCT account_id) AS accounts,
-       count(DISTINCT user_id) AS users,
-       avg(signal_score) AS signal_score,
+SELECT count(*) AS looked_at,
+       count(*) FILTER (WHERE fits) AS total,
+       count(DISTINCT account_id) FILTER (WHERE fits) AS accounts,
+       count(DISTINCT user_id) FILTER (WHERE fits) AS users,
+       avg(signal_score) FILTER (WHERE fits) AS signal_score,
        (SELECT json_object_agg(signal_type, signals ORDER BY signals DESC, signal_type)
-        FROM (SELECT signal_type, count(*) AS signals FROM fitting GROUP BY signal_type) AS counted) AS by_signal_type,
+        FROM (SELECT signal_type, count(*) AS signals FROM walk WHERE fits GROUP BY signal_type) AS counted
+       ) AS by_signal_type,
        (SELECT json_object_agg(event_type, signals ORDER BY signals DESC, event_type)
-        FROM (SELECT event_type, count(*) AS signals FROM fitting GROUP BY event_type) AS counted) AS by_event_type
-FROM fitting;
+        FROM (SELECT event_type, count(*) AS signals FROM walk WHERE fits GROUP BY event_type) AS counted
+       ) AS by_event_type
+FROM walk;
 
 -- get_signal --
 -- One signal, with when its event was received.
