@@ -1,0 +1,153 @@
+"""A store of signals: all of a batch or nothing, each event once, and the same answer however often it comes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.adapters.postgres.tenants import PostgresTenants
+from functions.domain.catalog import EVENT_TYPES
+from functions.domain.condition import Condition
+from functions.domain.engine import Account, AccountKey
+from functions.domain.rule import Rule, RuleDefinition
+from functions.domain.sales import UNASSIGNED
+from functions.domain.signal import Signal
+from functions.ports import SignalStore
+from tests.contract.memory_store import MemorySignalStore
+from tests.integration.test_signal_store import NOW, signal
+from tests.servers.recording import record
+
+TENANT = "acme-inc"
+KINDS = [EVENT_TYPES[name] for name in sorted({kind.type for kind in EVENT_TYPES.values()})]
+CROSSED, WORTHLESS = (UUID(int=number) for number in (1, 2))
+RULES = {
+    CROSSED: {"name": "crossed 50", "when": "account.engagement >= 50"},
+    WORTHLESS: {"name": "big", "when": "event.metadata.deal > 100"},
+}
+
+
+def definition(given: dict[str, str]) -> RuleDefinition:
+    return RuleDefinition.model_validate({**given, "then": [{"channel": "email", "to": "a@example.com"}]})
+
+
+def in_memory(_: pytest.FixtureRequest) -> Iterator[SignalStore]:
+    rules = []
+    for id_, given in RULES.items():
+        made = definition(given)
+        condition = Condition.compile(made.when)
+        rules.append(Rule(tenant_id=TENANT, id=str(id_), version=1, definition=made, condition=condition))
+    yield MemorySignalStore({TENANT: rules})
+
+
+def in_postgresql(request: pytest.FixtureRequest) -> Iterator[SignalStore]:
+    with closing(Database(request.getfixturevalue("database_url"))) as database:
+        tenants = PostgresTenants(database)
+        tenants.put(TENANT, "Acme")
+        for id_, given in RULES.items():
+            tenants.put_rule(TENANT, id_, definition(given))
+        yield PostgresSignalStore(database)
+
+
+@pytest.fixture(params=[in_memory, in_postgresql])
+def store(request: pytest.FixtureRequest) -> Iterator[SignalStore]:
+    yield from request.param(request)
+
+
+def accounts(store: SignalStore, signals: Sequence[Signal]) -> dict[AccountKey, Account]:
+    """What is known of the accounts of signals, but for how their past is kept."""
+    with store.batch() as batch:
+        known = batch.lock(signals).accounts
+    return {
+        key: Account(dict(sorted(each.sums.items())), each.episodes, each.as_of)
+        for key, each in sorted(known.items())
+        if each.sums or each.episodes
+    }
+
+
+def happened(seed: int, count: int) -> list[Signal]:
+    chance = random.Random(seed)
+    return [
+        signal(
+            number,
+            kind=chance.choice(KINDS),
+            account_id=chance.choice(["acme", "globex"]),
+            occurred_at=(at := NOW + timedelta(hours=number * chance.random())) - timedelta(days=30 * chance.random()),
+            received_at=at,
+        )
+        for number in range(count)
+    ]
+
+
+def test_a_batch_that_comes_again_changes_nothing_and_is_answered_the_same(store: SignalStore) -> None:
+    batch = [signal(number) for number in range(5)]
+    first = record(store, batch)
+    known = accounts(store, batch)
+    assert sum(len(notices) for notices in first.notices.values()) == 1
+    assert record(store, batch) == first
+    assert accounts(store, batch) == known
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_are_the_same_however_events_are_batched_repeated_and_ordered(store: SignalStore, seed: int) -> None:
+    signals, chance = happened(seed, 60), random.Random(seed)
+    expected = in_memory_of(signals)
+    shuffled = chance.sample(signals, len(signals))
+    for start in range(0, len(shuffled), 7):
+        record(store, shuffled[start : start + 7])
+        record(store, shuffled[max(0, start - 3) : start + 2])
+    assert {key: each.sums for key, each in accounts(store, signals).items()} == expected
+
+
+def in_memory_of(signals: Sequence[Signal]) -> dict[AccountKey, object]:
+    """The sums after all signals in their order, in one batch."""
+    store = MemorySignalStore({})
+    record(store, signals)
+    return {key: each.sums for key, each in accounts(store, signals).items()}
+
+
+def test_of_one_identity_the_first_counts_whatever_the_others_hold(store: SignalStore) -> None:
+    first, other = signal(1, content=b"first"), signal(1, content=b"other", account_id="elsewhere")
+    for batch in ([first, other], [other]):
+        recorded = record(store, batch)
+        assert (recorded.differs(first), recorded.differs(other)) == (False, True)
+    assert list(accounts(store, [first, other])) == [(TENANT, "globex")]
+
+
+def test_an_error_leaves_nothing_of_a_batch(store: SignalStore) -> None:
+    class WentWrong(Exception):
+        """Stops a batch before its end."""
+
+    with pytest.raises(WentWrong), store.batch() as batch:
+        batch.insert([signal(1)])
+        raise WentWrong
+    assert accounts(store, [signal(1)]) == {}
+    assert sum(len(notices) for notices in record(store, [signal(1)]).notices.values()) == 1
+
+
+def test_a_notice_is_its_first_event_s_and_one_that_is_quiet_is_nobody_s(store: SignalStore) -> None:
+    worthless = replace(EVENT_TYPES["demo_completed"], points=0)
+    big = {"accountId": "globex", "metadata": {"deal": 500}}
+    nobodys = [signal(number, account_id=UNASSIGNED, kind=worthless, data=big) for number in (1, 2)]
+    first = record(store, nobodys)
+    again = record(store, nobodys)
+    assert [len(first.notices.get((TENANT, each.event.id), ())) for each in nobodys] == [1, 0]
+    assert first.notices == again.notices
+    event = signal(3).event
+    quiet = Signal.of(event._replace(sent={**event.sent, "quiet": True}))
+    assert record(store, [quiet]).notices == {}
+    assert record(store, [quiet]).notices == {}
+
+
+def test_a_notice_that_nobody_has_sent_is_found_by_when_it_was_wanted(store: SignalStore) -> None:
+    [[notice]] = record(store, [signal(1)]).notices.values()
+    hour = timedelta(hours=1)
+    assert store.forgotten_notices(NOW - hour, NOW + hour) == [(TENANT, notice)]
+    assert store.forgotten_notices(NOW + hour, NOW + 2 * hour) == []
