@@ -79,7 +79,7 @@ class SignalStore(Protocol):
         """Begin a batch."""
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
-        """Give the event types that ``tenants`` have defined: tenant -> type -> definition.
+        """Return the event types that ``tenants`` have defined: tenant -> type -> definition.
 
         Raises:
             Unavailable: the store could not be reached.
@@ -265,7 +265,7 @@ class KeyDirectory(Protocol):
     """Which API key belongs to whom."""
 
     def find(self, digest: str) -> Grant | None:
-        """Give whom the key with this digest belongs to, or None when it is unknown or revoked.
+        """Return whom the key with this digest belongs to, or None when it is unknown or revoked.
 
         Raises:
             Unavailable: the directory could not be reached, or is missing.

@@ -85,7 +85,7 @@ def _expose(settings: FunctionSettings, pings: Mapping[str, health.Ping], measur
 
 
 def _refused(page: Any) -> tuple[bytes, int, dict[str, str]]:
-    """Say as a problem what the Functions Framework would answer with a page."""
+    """Return as a problem what the Functions Framework would answer with a page."""
     from functions.web import problem
 
     answer = problem.refused(Refused(page.name, status=page.code))

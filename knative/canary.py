@@ -84,24 +84,24 @@ def broken(revisions: Sequence[Object], keep: str) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Patch the function's Knative Service; after a rollback delete broken revisions."""
-    told = _arguments(argv)
-    kubectl = [told.kubectl, "--namespace", f"sspp-{told.stack}"]
-    name = f"services.serving.knative.dev/{told.function}"
+    arguments = _arguments(argv)
+    kubectl = [arguments.kubectl, "--namespace", f"sspp-{arguments.stack}"]
+    name = f"services.serving.knative.dev/{arguments.function}"
     service = _read([*kubectl, "get", name])
-    revisions = _revisions(kubectl, told.function) if told.verb == "rollback" else []
+    revisions = _revisions(kubectl, arguments.function) if arguments.verb == "rollback" else []
     try:
-        patch = _patch(told, service, revisions)
+        patch = _patch(arguments, service, revisions)
     except CannotError as exc:
-        raise SystemExit(f"{told.verb} {told.function}: {exc}") from exc
+        raise SystemExit(f"{arguments.verb} {arguments.function}: {exc}") from exc
     sys.stdout.write(_run([*kubectl, "patch", name, "--type", "merge", "--patch", json.dumps(patch)]))
-    if told.verb == "rollback":
+    if arguments.verb == "rollback":
         _delete(kubectl, name, broken(revisions, keep=patch["spec"]["traffic"][0]["revisionName"]))
 
 
-def _patch(told: argparse.Namespace, service: Object, revisions: Sequence[Object]) -> dict[str, Any]:
-    if told.verb == "canary":
-        return canary(service, told.image, told.percent)
-    return promote(service) if told.verb == "promote" else rollback(service, revisions, told.revision)
+def _patch(arguments: argparse.Namespace, service: Object, revisions: Sequence[Object]) -> dict[str, Any]:
+    if arguments.verb == "canary":
+        return canary(service, arguments.image, arguments.percent)
+    return promote(service) if arguments.verb == "promote" else rollback(service, revisions, arguments.revision)
 
 
 def _revisions(kubectl: Sequence[str], function: str) -> list[Object]:
@@ -131,10 +131,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--percent", type=int, default=10)
     parser.add_argument("--revision", default="")
     parser.add_argument("--kubectl", default="kubectl")
-    told = parser.parse_args(argv)
-    if told.verb == "canary" and not told.image:
+    arguments = parser.parse_args(argv)
+    if arguments.verb == "canary" and not arguments.image:
         parser.error("a canary needs IMAGE=...")
-    return told
+    return arguments
 
 
 def _stable(service: Object) -> str:

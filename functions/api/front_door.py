@@ -39,7 +39,7 @@ class FrontDoorBridge:
         return answered.result()
 
     def _body(self, request: flask.Request) -> bytes:
-        """Give the body; our server has bounded it already, the Functions Framework's own bounds nothing."""
+        """Return the body; our server has bounded it already, the Functions Framework's own bounds nothing."""
         most = self._door.max_body_bytes
         if (request.content_length or 0) > most or len(request.get_data()) > most:
             raise too_large(most)

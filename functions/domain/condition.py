@@ -221,7 +221,7 @@ def _answer(program: Any, activation: Any) -> bool | str:
 
 
 def _problems(tree: Node) -> Iterator[str]:
-    """Say what keeps a condition from being cheap or from ever being true."""
+    """Return what keeps a condition from being cheap or from ever being true."""
     nodes = list(tree.walk())
     if sum(map(_looks, nodes)) > MOST_LOOKS:
         yield f"goes through the event's data more than {MOST_LOOKS} times"
@@ -242,7 +242,7 @@ def _looks(node: Node) -> bool:
 
 
 def _loop_problems(loop: Node) -> Iterator[str]:
-    """Say what makes a macro (exists, exists_one, all) more than one pass over its list."""
+    """Return what makes a macro (exists, exists_one, all) more than one pass over its list."""
     body = [node for part in loop.parts[1:] for node in part.walk()]
     if loop.parts[1].kind == "list":  # CEL builds it by copying it for each element
         yield "map() and filter() are not available: use exists(), exists_one() or all()"

@@ -98,7 +98,7 @@ class SalesEvent(NamedTuple):
 
 
 def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[EventType, str, SalesData]:
-    """Give the type, the account and the data of a sales event.
+    """Return the type, the account and the data of a sales event.
 
     Args:
         any_type: keep an event of a type nobody knows, unscored, and one without an account, without points.
@@ -152,7 +152,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
 
 
 def _stamps(event: CloudEvent) -> tuple[str, datetime]:
-    """Give the tenant and the moment that the front door has stamped on an event."""
+    """Return the tenant and the moment that the front door has stamped on an event."""
     tenant, received = event.extension(TENANT), event.extension(RECEIVED)
     if tenant is not None and received is not None:
         with suppress(ValueError):

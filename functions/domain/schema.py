@@ -66,7 +66,7 @@ def certainly_cheap(schema: bytes, length: int) -> bool:
 
 
 def faults(schema: bytes, data: object, length: int) -> list[Fault]:
-    """Say what is wrong with ``data``, in pointers that start at the event, without its values.
+    """Return what is wrong with ``data``, in pointers that start at the event, without its values.
 
     Args:
         schema: as JSON.
@@ -106,7 +106,7 @@ def _compiled(schema: bytes) -> Validator:
 
 
 def _problems(schema: Mapping[str, Any], text: bytes) -> Iterator[str]:
-    """Say what could make a schema slow, without compiling it."""
+    """Return what could make a schema slow, without compiling it."""
     if len(text) > MOST_BYTES:
         yield f"has more than {MOST_BYTES} bytes"
     elif _depth(schema) > MOST_DEPTH:

@@ -20,11 +20,11 @@ def index(events: Sequence[CloudEvent], recorded: RecordedSignals, search: Searc
     Raises:
         Unavailable: some may be indexed; the same batch again makes it whole.
     """
-    told = [_identity(event) for event in events]
-    for signals in recorded.read([identity for identity in told if not isinstance(identity, Refused)]):
+    identities = [_identity(event) for event in events]
+    for signals in recorded.read([identity for identity in identities if not isinstance(identity, Refused)]):
         search.put([signal.document for signal in signals])
     reach("index.written")
-    return [refusal(identity) if isinstance(identity, Refused) else Result(status=200) for identity in told]
+    return [refusal(identity) if isinstance(identity, Refused) else Result(status=200) for identity in identities]
 
 
 def _identity(event: CloudEvent) -> tuple[str, UUID] | Refused:

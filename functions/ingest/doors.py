@@ -240,10 +240,10 @@ def _event(names: Names, **attributes: Any) -> Message:
     try:
         return cloudevent.parse(to_json({"specversion": "1.0", **given}))
     except Refused as refusal:
-        raise _told(refusal, names) from refusal
+        raise _pointed(refusal, names) from refusal
 
 
-def _told(refusal: Refused, names: Names) -> Refused:
+def _pointed(refusal: Refused, names: Names) -> Refused:
     """What is wrong with the event we made, as what is wrong with the body: these doors know no 422."""
     return Refused("Bad request", faults=tuple(_translated(fault, names) for fault in refusal.faults))
 
@@ -272,7 +272,7 @@ async def _render(
     if isinstance(decision, Accepted):
         status, body = accepted(decision)
         return Answer(status, to_json(body), headers=meter.headers())
-    return answer.refused(_told(decision.why, names) if decision.why.status == 422 else decision.why, meter)
+    return answer.refused(_pointed(decision.why, names) if decision.why.status == 422 else decision.why, meter)
 
 
 def _recorded(event: Accepted) -> tuple[int, dict[str, str]]:

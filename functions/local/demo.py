@@ -262,7 +262,7 @@ def _taken(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _detail(answer: httpx.Response) -> str:
-    """Say in a line what an error answer says."""
+    """Return in a line what an error answer says."""
     try:
         said = answer.json()
         refused = next((result for result in said.get("results", []) if result["status"] >= 400), said)

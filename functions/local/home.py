@@ -57,7 +57,7 @@ class Home:
             os.close(lock)
 
     def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
-        """Give the secret ``name`` of this folder, made at its first use and the same ever after."""
+        """Return the secret ``name`` of this folder, made at its first use and the same ever after."""
         known = self._read("secrets.json")
         if name not in known:
             known[name] = make()

@@ -68,7 +68,7 @@ class Mail:
         )
 
     def as_json(self) -> dict[str, str]:
-        """Give it with the names that mail has for things."""
+        """Return its members by the names that mail has for them."""
         fields = asdict(self)
         return {"from": fields.pop("sender"), "to": fields.pop("recipient"), **fields}
 
@@ -100,7 +100,7 @@ class Mailbox:
         return sorted((path.stem for path in self._folder.glob("*.eml") if _ID.fullmatch(path.stem)), reverse=True)
 
     def raw(self, mail_id: str) -> bytes | None:
-        """Give the message ``mail_id`` as it came; None when there is none."""
+        """Return the message ``mail_id`` as it came; None when there is none."""
         if not _ID.fullmatch(mail_id):
             return None
         try:
@@ -164,7 +164,7 @@ class Page(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: a page that is looked at is no event."""
+        """Log nothing: a page view is no event."""
 
     def _answer(self, path: str) -> tuple[int, str, bytes]:
         if _PORT.sub("", self.headers.get("host", "")) not in _NAMES:

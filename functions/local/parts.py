@@ -89,7 +89,7 @@ class Plan:
         ]
 
     def url(self, part: str) -> str:
-        """Give the base URL of a part; empty when it is not part of this run."""
+        """Return the base URL of a part; empty when it is not part of this run."""
         return f"http://{self._host(part)}:{self.ports[part]}" if part in self.ports else ""
 
     def metrics_urls(self) -> dict[str, str]:

@@ -95,7 +95,7 @@ def refuse_busy(host: str, wanted: Mapping[str, int]) -> None:
 
 
 def _trouble(host: str, port: int) -> str | None:
-    """Say why ``port`` cannot be listened on; None when it can."""
+    """Return why ``port`` cannot be listened on; None when it can."""
     if not 0 < port < 65_536:
         return "is not one (1-65535)"
     try:

@@ -48,7 +48,7 @@ def prepare(home: Path, *, fast: bool = False) -> None:
 
 
 def argv(home: Path, port: int, *, fast: bool = False) -> list[str]:
-    """Give the command line of the server on a prepared ``home``.
+    """Return the command line of the server on a prepared ``home``.
 
     Args:
         fast: for tests; what was written may be lost when the machine stops.
@@ -60,7 +60,7 @@ def argv(home: Path, port: int, *, fast: bool = False) -> list[str]:
 
 
 def url(home: Path, port: int) -> str:
-    """Give the URL of the database ``sspp`` as its superuser ``sspp``, password included.
+    """Return the URL of the database ``sspp`` as its superuser ``sspp``, password included.
 
     Without TLS, which the server has none of; merely asking costs pg8000 16 ms a connection: it reads all authorities.
     """
@@ -75,7 +75,7 @@ def as_login(url: str, part: str, password: str) -> str:
 
 
 def answers(url: str) -> bool:
-    """Tell whether the server is there and has finished its recovery."""
+    """Return whether the server is there and has finished its recovery."""
     try:
         database.connect(url).close()
     except (InterfaceError, DatabaseError, OSError, EOFError):

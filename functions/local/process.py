@@ -27,7 +27,7 @@ class StartError(SsppError):
 
 
 def dies_with_us(stop_signal: signal.Signals) -> list[str]:
-    """Give the prefix of a command line that gets ``stop_signal`` when we end without stopping it.
+    """Return the prefix of a command line that gets ``stop_signal`` when we end without stopping it.
 
     Only Linux has this, through util-linux; elsewhere the prefix is empty and a killed parent leaves
     its children running, which the lock of SSPP_HOME then notices.

@@ -32,7 +32,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def opening(console: Console, events: Sequence[Happening]) -> None:
-    """Say what is about to be sent."""
+    """Print what is about to be sent."""
     accounts = len({event.account_id for event in events})
     console.print(
         f"[bold]A week at {story.COMPANY}[/bold], made up: {len(events):,} events of {accounts} accounts, "
@@ -41,7 +41,7 @@ def opening(console: Console, events: Sequence[Happening]) -> None:
 
 
 def sent(console: Console, counts: Mapping[str, int]) -> None:
-    """Say what the front door answered."""
+    """Print what the front door answered."""
     console.print(
         f"Accepted [bold]{counts['new'] + counts['duplicate']:,}[/bold]: {counts['batch']:,} in batches, "
         f"{counts['structured']} structured and {counts['binary']} binary one by one."
@@ -54,7 +54,7 @@ def sent(console: Console, counts: Mapping[str, int]) -> None:
 
 
 def processed(console: Console, took_s: float) -> None:
-    """Say that the platform has done its work."""
+    """Print that all events are processed."""
     console.print(f"All of them processed and searchable {took_s:.1f} s after the last was accepted.\n")
 
 
@@ -67,12 +67,12 @@ def accounts(
         ranking: every account, the most engaged first.
         account: gives one of them with its reasons.
     """
-    told = {each.id: each for each in story.ACCOUNTS}
+    stories = {each.id: each for each in story.ACCOUNTS}
     console.print(f"     {'account':<20}{'engagement':<22}{'trend':<10} effort  story", style="dim")
     for place, row in enumerate(ranking, start=1):
-        if row["account_id"] in told:
-            console.print(_account(place, told[row["account_id"]], account(row["account_id"])))
-    rest = [row["engagement"] for row in ranking if row["account_id"] not in told]
+        if row["account_id"] in stories:
+            console.print(_account(place, stories[row["account_id"]], account(row["account_id"])))
+    rest = [row["engagement"] for row in ranking if row["account_id"] not in stories]
     if rest:
         console.print(f"     and {len(rest)} quiet accounts, none above {max(rest):g}", style="dim")
 
@@ -115,15 +115,15 @@ def where_to_look(console: Console, ready: Mapping[str, str]) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _account(place: int, told: story.Account, now: Mapping[str, Any]) -> Text:
+def _account(place: int, tale: story.Account, now: Mapping[str, Any]) -> Text:
     colour = _COLOURS.get(now["band"], "")
     return Text.assemble(
         (f"{place:>3}  ", "dim"),
-        (f"{told.name:<20}", "bold"),
+        (f"{tale.name:<20}", "bold"),
         (f"{_bar(now['engagement'])}{now['engagement']:5.1f} {now['band']:<6}", colour),
         _TRENDS.get(now["trend"], Text(f"{now['trend']:<10}")),
         f"{now['effort']:>7.1f}  ",
-        (told.plot, "italic"),
+        (tale.plot, "italic"),
         "\n     ",
         _reasons(now),
     )

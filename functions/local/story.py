@@ -30,7 +30,7 @@ class Person:
 
     @classmethod
     def at(cls, account_id: str, name: str) -> Person:
-        """Give them the address their employer would."""
+        """Return the address that their employer would give them."""
         return cls(name, f"{name.lower().replace(' ', '.')}@{account_id}.example")
 
 
@@ -293,15 +293,15 @@ _AFTER_OPENING: Mapping[str, int] = {"email.clicked": 6, "page.viewed": 22, "ema
 
 
 def week(seed: int, now: datetime) -> list[Happening]:
-    """Tell the week before the day of ``now``, oldest first, with what came before it where that matters.
+    """Return the week before the day of ``now``, oldest first, with what came before it where that matters.
 
     The same seed and day give the same events, so that sending them again makes duplicates.
     """
     today = now.astimezone(UTC).date()
     random = Random(f"{seed} {today}")
-    told = [*_stories(random, today), *_newsletter(random, today)]
-    told.sort(key=lambda draft: draft.at)
-    return [_happening(draft, f"demo-{seed}-{today:%Y%m%d}-{number:05}") for number, draft in enumerate(told)]
+    drafts = [*_stories(random, today), *_newsletter(random, today)]
+    drafts.sort(key=lambda draft: draft.at)
+    return [_happening(draft, f"demo-{seed}-{today:%Y%m%d}-{number:05}") for number, draft in enumerate(drafts)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +459,7 @@ def _happens(random: Random, percent: int) -> bool:
 
 
 def _working_day(today: date, number: int) -> date:
-    """Give the working day ``number``: 0-4 are those of the seven days before ``today``, -1 the one before."""
+    """Return the working day ``number``: 0-4 are those of the seven days before ``today``, -1 the one before."""
     day, left = today, 4 - number
     while left >= 0:
         day -= timedelta(days=1)

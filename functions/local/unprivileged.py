@@ -18,7 +18,7 @@ _RENAMED = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
 
 
 def command(argv: Sequence[str], folder: Path) -> list[str]:
-    """Give the command line that runs ``argv`` as somebody who is not root.
+    """Return the command line that runs ``argv`` as somebody who is not root.
 
     Args:
         folder: where the server keeps its data; handed over to that user as far as it is not yet.
@@ -62,7 +62,7 @@ def _hand_over(folder: Path, uid: int, gid: int) -> None:
 
 @cache
 def _can_rename() -> bool:
-    """Tell whether this kernel, and the container around us, allow a user namespace."""
+    """Return whether this kernel, and the container around us, allow a user namespace."""
     return _succeeds([*_RENAMED, "true"])
 
 

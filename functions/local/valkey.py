@@ -27,7 +27,7 @@ def prepare(home: Path) -> None:
 
 
 def argv(home: Path, port: int, *, fast: bool = False) -> list[str]:
-    """Give the command line of the server on a prepared ``home``.
+    """Return the command line of the server on a prepared ``home``.
 
     Args:
         fast: for tests; the last second may be lost when the machine stops.
@@ -58,12 +58,12 @@ def log(home: Path) -> Path:
 
 
 def url(home: Path, port: int) -> str:
-    """Give the URL of the server, password included."""
+    """Return the URL of the server, password included."""
     return f"redis://:{_password(home)}@127.0.0.1:{port}/0"
 
 
 def answers(url: str) -> bool:
-    """Tell whether the server is there and has loaded its data."""
+    """Return whether the server is there and has loaded its data."""
     target = urlsplit(url)
     with redis.Redis(
         host=target.hostname or "127.0.0.1",

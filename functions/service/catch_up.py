@@ -27,7 +27,7 @@ LONGEST_S = 40.0
 
 
 def catch_up(settings: TickSettings, now: datetime, now_s: Callable[[], float]) -> int:
-    """Tell index and notify of what was left out, as far as there is room for it.
+    """Announce what was left out to index and notify, as far as there is room for it.
 
     Args:
         now_s: a clock that only goes forward, in seconds.

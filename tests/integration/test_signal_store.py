@@ -296,7 +296,7 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
 
     with ThreadPoolExecutor(1) as threads, closing(connect(database_url)) as other:
         with database.transaction() as tx:
-            tx.rows("hold_accounts", accounts=account)
+            tx.rows("lock_accounts", accounts=account)
             waiting = threads.submit(put)
             until_one_waits()
             assert other.run("SELECT events FROM usage FOR UPDATE NOWAIT") == [[1]]

@@ -13,26 +13,26 @@ log = Log("search")
 
 
 class Outage:
-    """Says that Elasticsearch is away: once, again every :data:`AGAIN_S` seconds, and that it is back."""
+    """Logs that Elasticsearch is away: once, again every :data:`AGAIN_S` seconds, and that it is back."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._told_at = -AGAIN_S
-        self._told = False
+        self._logged_at = -AGAIN_S
+        self._logged = False
 
     def lasts(self, why: str) -> None:
         """A request has failed; ``why`` in a word."""
         now = time.monotonic()
         if self._since is None:
             self._since = now
-        if now - self._told_at >= AGAIN_S:
-            self._told_at, self._told = now, True
+        if now - self._logged_at >= AGAIN_S:
+            self._logged_at, self._logged = now, True
             log.warning("elasticsearch_away", why=why, for_s=round(now - self._since), said_again_after_s=AGAIN_S)
 
     def ends(self) -> None:
         """A request was answered."""
         if self._since is None:
             return
-        if self._told:
+        if self._logged:
             log.warning("elasticsearch_back", after_s=round(time.monotonic() - self._since))
-        self._since, self._told = None, False
+        self._since, self._logged = None, False

@@ -160,7 +160,7 @@ class ElasticsearchIndex:
 
     @contextmanager
     def _index(self) -> Iterator[Elasticsearch]:
-        """Give the client once the index is there."""
+        """Return the client once the index is there."""
         with self._errors():
             if not self._made:
                 self._make()

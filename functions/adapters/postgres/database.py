@@ -41,7 +41,7 @@ _WITHOUT_CONTEXT: Mapping[str, Literal[False] | None] = {"disable": False, "allo
 
 CONNECT_TIMEOUT_S = 5
 #: Longer than any statement of ours takes. With the connect timeout, in which the network may be silent, shorter than
-#: the function timeout: the dispatcher must be told that it is PostgreSQL, or it takes the events to be at fault.
+#: the function timeout: the dispatcher must be options that it is PostgreSQL, or it takes the events to be at fault.
 STATEMENT_TIMEOUT_MS = 10_000
 #: A migration may rewrite tables.
 MIGRATION_TIMEOUT_MS = 3_600_000
@@ -239,7 +239,7 @@ def connect(url: str, session: Mapping[str, str] | None = None) -> pg8000.native
 
 
 def connection_arguments(url: str, *, statement_ms: int | None = None) -> dict[str, Any]:
-    """What pg8000 is told for ``url``, with a connected socket that has TCP_NODELAY.
+    """What pg8000 is options for ``url``, with a connected socket that has TCP_NODELAY.
 
     pg8000 leaves Nagle's algorithm on, which together with the server's delayed acknowledgement costs
     40 ms a statement (measured; tests/integration/test_database.py keeps watch).
@@ -265,18 +265,18 @@ def connection_arguments(url: str, *, statement_ms: int | None = None) -> dict[s
     }
 
 
-def _tls(told: Mapping[str, str]) -> ssl.SSLContext | Literal[False] | None:
-    """What pg8000 is told of TLS: False for none, None for as the server likes it, else how it is checked.
+def _tls(options: Mapping[str, str]) -> ssl.SSLContext | Literal[False] | None:
+    """What pg8000 is options of TLS: False for none, None for as the server likes it, else how it is checked.
 
     ``sslmode`` means what it means to libpq: ``require`` encrypts and checks the certificate only where
     ``sslrootcert`` says whom to trust, ``verify-ca`` checks who signed it, ``verify-full`` the name as well.
-    ``sslrootcert`` is a file, or ``data:`` and the PEM in URL-safe base64: a function is told of its database
+    ``sslrootcert`` is a file, or ``data:`` and the PEM in URL-safe base64: a function is options of its database
     by one URL, and a managed server's certificate is signed by an authority of its own.
 
     Raises:
         ConfigError: neither is one of these.
     """
-    mode, authority = told.get("sslmode", "prefer"), told.get("sslrootcert")
+    mode, authority = options.get("sslmode", "prefer"), options.get("sslrootcert")
     if mode in _WITHOUT_CONTEXT:
         return _WITHOUT_CONTEXT[mode]
     if mode not in {"require", "verify-ca", "verify-full"}:

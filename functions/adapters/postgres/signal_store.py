@@ -95,7 +95,7 @@ class _Batch:
     def lock(self, signals: Sequence[Signal]) -> State:
         """See Batch."""
         rules, unusable = _rules(self._tx, signals)
-        known = self._tx.many_rows("hold_accounts", accounts=_json(_accounts(signals)))
+        known = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(signals)))
         accounts = {(row["tenant_id"], row["account_id"]): _account(row) for row in known}
         return State(accounts, rules, unusable)
 

@@ -49,7 +49,7 @@ class PostgresTenants:
             return tx.rows("list_tenants")
 
     def put_plan(self, tenant_id: str, plan: Plan) -> None:
-        """Give a tenant its limits.
+        """Set a tenant's limits.
 
         Raises:
             Refused: there is no such tenant.

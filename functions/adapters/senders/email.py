@@ -155,7 +155,7 @@ def message(notice: DueNotice, sender: str) -> EmailMessage:
     mail["Date"] = format_datetime(notice.at)
     # A repeat of the same notice carries the same identity, which mail systems drop.
     mail["Message-ID"] = f"<{notice.id}@{sender.rpartition('@')[2]}>"
-    text = "\n".join([*map(one_line, _told(notice)), "", f"Notice {notice.id}"])
+    text = "\n".join([*map(one_line, _paragraphs(notice)), "", f"Notice {notice.id}"])
     mail.set_content(text, content_manager=raw_data_manager)
     return mail
 
@@ -179,7 +179,7 @@ def _subject(notice: DueNotice) -> str:
     return f"{notice.account.id}: {notice.title} (engagement {notice.account.engagement:.0f})"
 
 
-def _told(notice: DueNotice) -> list[str]:
+def _paragraphs(notice: DueNotice) -> list[str]:
     account, summed_up = notice.account, notice.summed_up
     if summed_up is not None:
         more = summed_up.total - len(summed_up.lines)

@@ -100,9 +100,9 @@ JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
 WHERE kind <> 'digest' AND NOT quiet
 ORDER BY notices.id;
 
--- hold_accounts --
--- What is known of the batch's accounts, which are held from here to its end. One that is there comes as it is once
--- whoever held it is done. In a fixed order, so that two batches never wait for each other. An account that was last
+-- lock_accounts --
+-- Lock the accounts of the batch until its end, and return what is known of them. One that another batch has locked
+-- comes as that batch leaves it. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals.
 SELECT tenant_id, account_id, score_sums, episodes, days_until, unfolded, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
