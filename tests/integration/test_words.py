@@ -85,6 +85,10 @@ def test_where_another_engine_searches_signals_have_no_words(database: Database)
     delivered(PostgresSignalStore(database, searched=False), EVENT)
     assert found(database, "globex") == []
     assert unsearched.UnsearchedSignals(database).fill() == 0
+    with database.transaction() as tx:  # docs/cli.md: once Elasticsearch is given up
+        tx._connection.run("UPDATE signals SET words = NULL WHERE words = '{}'")
+    assert unsearched.UnsearchedSignals(database).fill() == 1
+    assert found(database, "globex") == [id_of(EVENT)]
 
 
 def test_words_of_the_same_hash_are_no_hit(

@@ -20,7 +20,7 @@ Secrets = Mapping[str, Mapping[str, str]]
 REDIS_USERS, REDIS_OTHERS = ("ingest", "dispatcher", "api", "operator"), ("keda", "exporter", "backup")
 REDIS = "sspp-redis:6379/0"
 #: The parts with a login of their own to PostgreSQL, and its address.
-LOGINS = ("api", "process", "index", "notify", "tick")
+LOGINS = ("api", "process", "notify", "tick")
 DATABASE = "sspp-postgres:5432/sspp?sslmode=disable"
 #: The API server's address in every pod, and the folder of the pod's token, ca.crt and namespace.
 SERVER = "kubernetes.default.svc:443"
