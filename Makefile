@@ -83,6 +83,14 @@ bench: $(READY)  ## measure on this machine, as ratios; writes bench.json. ARGS=
 faults: $(READY)  ## break every part under load, over a million events; a line each. ARGS="--only poison"
 	@exec $(BIN)/python -m tests.faults $(ARGS)
 
+# mutmut changes Python and runs the unit tests that reach it; it lives by itself, as it brings seven packages along.
+mutants: $(READY)  ## break the code in small ways and list what no test notices; hours. ARGS="functions.domain.score*"
+	@$(BIN)/uv run --quiet --no-project --with mutmut==3.8.1 -- python -m mutmut run $(ARGS)
+	@$(BIN)/uv run --quiet --no-project --with mutmut==3.8.1 -- python -m mutmut results
+
+mutants-sql: $(READY)  ## the same for the conditions of the SQL. ARGS="--only process.sql --statement load_rules"
+	@exec $(BIN)/python -m tests.mutants $(ARGS)
+
 manifests: $(READY) $(CHECKOV) $(KUSTOMIZE)  ## render every overlay into .cache/manifests and check it, offline
 	@mkdir -p .cache/manifests
 	@for stack in dev staging prod; do $(BIN)/kubectl kustomize knative/overlays/$$stack > .cache/manifests/$$stack.yaml || exit 1; done
@@ -119,5 +127,5 @@ rollback: $(READY)  ## FUNCTION=process: everything back to the revision before,
 clean:  ## remove the virtual environment and caches; local state in .sspp/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache
 
-.PHONY: help setup lock run demo test lint type bench faults manifests build canary promote rollback deploy-dev \
-  deploy-staging deploy-prod clean
+.PHONY: help setup lock run demo test lint type bench faults mutants mutants-sql manifests build canary promote \
+  rollback deploy-dev deploy-staging deploy-prod clean

@@ -20,6 +20,7 @@ from events.cloudevent import stamp
 from events.delivery import Target
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.signal_store import PostgresSignalStore
+from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.signal import instant
 from functions.process.handler import process
 from functions.web.batch import BatchFunction
@@ -92,7 +93,7 @@ class Installation:
 def installation(database_url: str) -> Iterator[Installation]:
     app = flask.Flask("process")
     with closing(Database(database_url)) as database, closing(connect(database_url)) as owner:
-        handle = partial(process, store=PostgresSignalStore(database))
+        handle = partial(process, store=PostgresSignalStore(database), clocks=STOPPED_CLOCKS)
         function = BatchFunction("process", handle=handle, pings={}, tokens=(TOKEN,))
         app.add_url_rule("/", view_func=lambda: function(flask.request), methods=["POST"])
         server = make_server("127.0.0.1", 0, app)

@@ -71,6 +71,7 @@ def answer(when: str, metadata: dict[str, object] | None = None) -> bool | str:
         "event.type == 'demo_completed'",
         "event.type in ['email_sent', \"demo_completed\"]",
         "event.type != 'email_sent'",
+        "event.metadata.plan.matches('^(p{1}){1,60}ro$')",
     ],
 )
 def test_a_condition_is_true_as_people_read_it(when):
@@ -105,6 +106,8 @@ def test_nothing_beside_it_changes_whether_a_text_is_equal(anything):
         ("signal.score > '1'", "no matching overload"),
         ("event.metadata.whole % 2 == 1", "int(...)"),
         ("event.metadata.whole / 0 > 1", "divides by 0"),
+        ("int(event.metadata.whole) % 0 == 1", "divides by 0"),
+        ("account.engagement", "true or false"),
         ("event.metadata.whole * size(event.metadata.tags) > 1", "double(...)"),
         ("event.metadata.tags.map(x, [x, x, x]).size() > 999999", "map()"),
         ("event.metadata.tags.filter(x, x != '').size() > 9", "filter()"),
@@ -120,6 +123,8 @@ def test_nothing_beside_it_changes_whether_a_text_is_equal(anything):
         ("event.metadata.plan.contains(event.metadata.plan)", "in quotes"),
         (f"event.metadata.plan.contains('{'x' * (MOST_SEARCHED + 1)}')", "characters"),
         ("event.metadata.plan.matches('((a{5}){5}){5}')", "repeats"),
+        ("event.metadata.plan.matches('((a{0}){20}){20}')", "repeats"),
+        ("event.metadata.plan.matches('(a{1,20}){1,20}')", "repeats"),
         (" || ".join(["event.metadata.a == event.metadata.b"] * (MOST_LOOKS + 1)), "times"),
         ("1" + " + 1" * 600 + " == 601", "recursion"),
         ("event.metadata" + ".a" * 600 + " == 1", "recursion"),
@@ -179,6 +184,53 @@ def test_a_pattern_is_not_matched_against_a_long_text():
     when = "event.metadata.s.matches('a')"
     assert answer(when, {"s": "a" * MOST_MATCHED}) is True
     assert isinstance(answer(when, {"s": "a" * (MOST_MATCHED + 1)}), str)
+    assert isinstance(answer(when, {"s": "a", "list": [{"deep": "a" * (MOST_MATCHED + 1)}]}), str)
+    assert answer("event.metadata.s.contains('a')", {"s": "a" * (MOST_MATCHED + 1)}) is True, "no pattern, no limit"
+
+
+@pytest.mark.parametrize(
+    ("part", "looks"),
+    [
+        ("event.metadata.a == event.metadata.b", True),
+        ("event.metadata.a in event.metadata.b", True),
+        ("event.metadata.a.exists(x, x == 'a')", True),
+        ("event.metadata.a.contains('a')", True),
+        ("size(event.metadata.a) > 1", True),
+        ("event.metadata.a + event.metadata.b == 'ab'", True),
+        ("event.metadata.a == 'a'", False),
+        ("event.metadata.a in ['a', 'b']", False),
+        ("event.metadata.a == {'a': 'b'}", False),
+        ("event.metadata.a + 1 > 2", False),
+    ],
+)
+def test_a_condition_may_have_so_many_parts_that_go_through_data(part, looks):
+    Condition.compile(" || ".join([part] * MOST_LOOKS))
+    more = " || ".join([part] * (MOST_LOOKS + 1))
+    if not looks:
+        Condition.compile(more)
+        return
+    with pytest.raises(Refused):
+        Condition.compile(more)
+
+
+@pytest.mark.parametrize(
+    ("when", "scores", "event", "data"),
+    [
+        ("account.engagement > 50 || account.effort > 5", True, False, False),
+        ("account.id == 'acme' && account.effort > 5", True, False, False),
+        ("account.id == 'acme'", False, False, False),
+        ("event.user == 'u'", False, True, False),
+        ("event.data.n == 1 && account.effort > 5", True, True, True),
+        ("event.attributes.n == 'x'", False, True, True),
+    ],
+)
+def test_a_condition_knows_what_its_answer_depends_on(when, scores, event, data):
+    found = Condition.compile(when)
+    assert (found.reads_scores, found.reads_event, found.reads_data) == (scores, event, data)
+
+
+def test_an_alias_of_an_event_type_stands_for_it_beside_the_type_alone():
+    assert answer("event.metadata.kind == 'demo_completed'", {"kind": "demo_completed"}) is True
 
 
 #: About the largest that the front door admits: 10,000 values, a megabyte.
@@ -191,6 +243,7 @@ LARGEST = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("when", "metadata"),
     [

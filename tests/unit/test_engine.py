@@ -419,9 +419,36 @@ def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
     assert changes.accounts == {("t1", "acme"): Account(sums, {}, NOON)}
 
 
-def test_accounts_that_stay_as_they_are_need_no_writing():
-    worthless = signal(1).event._replace(kind=EventType("note.taken", "unscored", 0, 0, 1, prefix=""))
-    assert engine.advance(State({}, {}), [Signal.of(worthless)]).accounts == {}
+WORTHLESS = EventType("note.taken", "unscored", 0, 0, 1, prefix="")
+
+
+@pytest.mark.parametrize(("when", "episodes"), [("event.user == 'u1'", ["1"]), ("event.user == 'u2'", [])])
+def test_an_account_that_stays_as_it_is_needs_no_writing_but_one_with_a_new_episode_does(when, episodes):
+    event = Signal.of(signal(1).event._replace(kind=WORTHLESS))
+    assert engine.advance(State({}, {}), [event]).accounts == {}
+    changes = engine.advance(State({}, {"t1": [rule(1, when)]}), [event])
+    assert [list(account.episodes) for account in changes.accounts.values()] == [episodes] * len(episodes)
+
+
+def test_a_rule_about_events_is_told_of_again_once_an_event_came_that_it_is_not_about():
+    kinds = ["demo_completed", "demo_completed", "page_viewed", "demo_completed"]
+    store = after([signal(number, alias, received=number * HOUR) for number, alias in enumerate(kinds)])
+    assert [(int(n.event_id), n.episode) for n in store.notices if n.rule_id == "2"] == [(0, 1), (3, 2)]
+
+
+def test_a_late_event_is_looked_at_by_the_rules_behind_one_that_may_not_tell():
+    rules = [rule(1, "event.user == 'u1' && account.engagement >= 1"), rule(2, "account.engagement >= 70")]
+    signals = [signal(1, "email_clicked", received=DAY), signal(2)]
+    state = State({("t1", "acme"): Account(as_of=NOON)}, {"t1": rules})
+    changes = engine.advance(state, [*signals, signal(3)])
+    assert [(notice.rule_id, notice.event_id) for notice in changes.notices] == [("1", "1"), ("2", "3")]
+
+
+def test_a_notice_says_whom_it_is_for_what_it_is_called_and_whether_it_is_quiet():
+    for quiet in (True, False):
+        event = signal(1, sent={"quiet": quiet})
+        [notice] = engine.advance(State({}, {"t1": [rule(7, "account.engagement >= 50")]}), [event]).notices
+        assert (notice.title, notice.recipient, notice.quiet) == ("Rule 7", "rep@example.com", quiet)
 
 
 # --- events without an account
@@ -443,6 +470,7 @@ def test_events_without_an_account_lead_to_a_notice_each_cooldown_in_any_order_a
         changes = engine.advance(State({}, rules), [each])
         assert changes.accounts == {}
         ids |= {(notice.rule_id, notice.id) for notice in changes.notices}
+        assert [notice.episode for notice in changes.notices if notice.rule_id == "2"] == [1]
     days = {(NOON + moment).date() for moment in moments}
     assert Counter(rule_id for rule_id, _ in ids) == Counter({"1": len(days), "2": len(moments)})
 

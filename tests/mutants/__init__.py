@@ -1,0 +1,1 @@
+"""The SQL with one condition broken at a time: `make mutants-sql`."""
