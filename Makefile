@@ -39,7 +39,9 @@ $(READY): $(READY_TO_RUN)
 	@$(UV_INSTALL) -r requirements.txt
 	@touch $@
 
-lock: $(READY_TO_RUN)  ## requirements.lock anew; what requirements.txt does not change keeps its version. ARGS=--upgrade
+# What requirements.txt has and the lock has not cannot be installed, so all that this needs is uv.
+lock:  ## requirements.lock anew; what requirements.txt does not change keeps its version. ARGS=--upgrade
+	@test -x $(BIN)/uv || $(MAKE) --no-print-directory $(READY_TO_RUN)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS) \
 		requirements.txt -o requirements.lock
 

@@ -20,6 +20,7 @@ from functions.domain.search import FILTERS
 
 #: The wire's names beside those of the columns.
 _COLUMNS = {"processedAt": "processed_at", "signalScore": "signal_score"}
+_Order = Literal["timestamp", "processedAt", "signalScore", "points", "processed_at", "signal_score"]
 
 
 class SignalRow(Shown):
@@ -80,7 +81,7 @@ class SignalList(Filters, Paging):
 
     sortBy: Annotated[  # noqa: N815 - the wire's name
         Literal["timestamp", "processed_at", "signal_score", "points"],
-        BeforeValidator(lambda name: _COLUMNS.get(name, name)),
+        BeforeValidator(lambda name: _COLUMNS.get(name, name), json_schema_input_type=_Order),
     ] = "timestamp"
     sortOrder: Annotated[Literal["asc", "desc"], BeforeValidator(str.lower)] = "desc"  # noqa: N815 - the wire's name
 
