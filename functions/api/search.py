@@ -42,7 +42,7 @@ class Found(SignalRow):
     highlight: Annotated[str, Field(description="The words it is found by, with `<em>` around those asked for.")]
 
 
-class Day(Shown):
+class DayCount(Shown):
     """The signals of one day."""
 
     date: Annotated[str, Field(json_schema_extra={"format": "date"}, description="In UTC.")]
@@ -62,7 +62,7 @@ class SearchPage(Shown):
             " some of the newest are counted."
         ),
     ]
-    date_histogram: Annotated[list[Day], Field(description="Of the same signals. Days without any are left out.")]
+    date_histogram: Annotated[list[DayCount], Field(description="Of the same signals. Days without any are left out.")]
     next_cursor: NextCursor
 
 
@@ -94,6 +94,6 @@ def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> S
         total=counts.total,
         total_is="at least" if counts.at_least else "exact",
         facets={name: dict(values) for name, values in counts.facets.items()},
-        date_histogram=[Day(date=day, count=count) for day, count in sorted(counts.days.items())],
+        date_histogram=[DayCount(date=day, count=count) for day, count in sorted(counts.days.items())],
         next_cursor=None if answer.next is None else write_cursor(query, tenant, answer.next),
     )
