@@ -106,7 +106,14 @@ CONTACTS = Example(
     id="acme",
     answer={
         "data": [
-            {"contact_id": "jo", "engagement": 63.2, "effort": 0.0, "band": "hot", "events": 1, "last_seen": _AT},
+            {
+                "contact_id": "jane@acme.example",
+                "engagement": 63.2,
+                "effort": 0.0,
+                "band": "hot",
+                "events": 1,
+                "last_seen": _AT,
+            },
         ],
         "pagination": _ONE_PAGE,
         "next_cursor": None,
@@ -117,7 +124,17 @@ TIMELINE = Example(
     query={"from": "2026-01-05", "to": "2026-01-05"},
     answer={
         "account_id": "acme",
-        "data": [{"date": "2026-01-05", "engagement": 63.0, "effort": 0.0, "contributions": [_DEMO]}],
+        "data": [
+            {
+                "date": "2026-01-05",
+                "engagement": 63.0,
+                "effort": 7.6,
+                "contributions": [
+                    {**_DEMO, "points_now": 59.6},
+                    {"event_type": "io.sspp.email.sent", "events": 1, "points_now": 4.72, "latest": _AT},
+                ],
+            }
+        ],
     },
 )
 

@@ -11,6 +11,7 @@ _FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000-01-01, 2100-01-01
 SCHEMA = {
     "anyOf": [
         {"type": "string", "format": "date-time", "maxLength": 64},
+        {"type": "string", "format": "date"},
         *({"type": "number", "minimum": _FIRST_S * unit, "exclusiveMaximum": _LAST_S * unit} for unit in (1, 1000)),
     ]
 }
