@@ -50,6 +50,7 @@ class PostgresSearchIndex:
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See SearchIndex."""
         with self._database.transaction(tenant=query.tenant_id) as tx:
+            tx.rows("walk_along_indexes")
             return _Search(tx, query).answer()
 
     def ping(self) -> None:

@@ -18,6 +18,7 @@ CREATE OR REPLACE FUNCTION find_signals(
   RETURNS TABLE (id uuid, "timestamp" timestamptz, account_id text, event_type text, signal_type text)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET enable_seqscan = off
+  SET enable_bitmapscan = on
   SET enable_bitmapscan = on -- whatever the caller's transaction walks along
   SET work_mem = '32MB' -- the places of 600,000 signals; with less the rows of whole pages are read again
   BEGIN ATOMIC
