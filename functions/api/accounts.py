@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from events.errors import Fault, Refused
 from functions.adapters.postgres.account_lists import Choice
-from functions.adapters.postgres.pages import Standing
+from functions.adapters.postgres.pages import Place, Standing
 from functions.api import examples
 from functions.api.backends import Backends
 from functions.api.paging import NextCursor, Pagination, Paging
@@ -31,6 +31,8 @@ def _not_before_1970(moment: datetime) -> datetime:
     return moment
 
 
+#: What accounts are sorted by -> the side whose points they are ranked by.
+_RANKED_BY: Mapping[str, Side | None] = {"engagement": "buyer", "effort": "rep", "lastSeen": None}
 #: Days of a timeline: where nothing is said, and at the most.
 USUAL_DAYS, MOST_DAYS = 90, 366
 Found = TypeVar("Found")
@@ -52,14 +54,14 @@ class AccountChoice(Paging):
     side: Annotated[Side | None, Field(description="Only accounts with points left of this side.")] = None
     q: Annotated[Text | None, Field(description="How the account's id begins, in any case.")] = None
     changedSince: Annotated[Moment | None, Field(description="Only accounts changed then or later.")] = None  # noqa: N815 - the wire's name
-    sortBy: Literal["engagement", "effort"] = "engagement"  # noqa: N815 - the wire's name
+    sortBy: Literal["engagement", "effort", "lastSeen"] = "engagement"  # noqa: N815 - the wire's name
 
 
 Score = Annotated[float, Field(ge=0, le=100)]
 
 
 class Ranked(Shown):
-    """An account in the ranking."""
+    """An account with its scores."""
 
     account_id: str
     engagement: Annotated[Score, Field(description="What the buyer did.")]
@@ -67,10 +69,16 @@ class Ranked(Shown):
     band: str
 
 
-class AccountPage(Shown):
-    """One page of the ranking."""
+class Listed(Ranked):
+    """An account in a list."""
 
-    data: list[Ranked]
+    last_seen: Annotated[Time | None, Field(description="When the newest event with points occurred.")]
+
+
+class AccountPage(Shown):
+    """One page of a list of accounts."""
+
+    data: list[Listed]
     pagination: Pagination
     next_cursor: NextCursor
 
@@ -158,18 +166,18 @@ resource = Resource("accounts", "Scores of accounts and their reasons.")
 
 @resource.route("GET", "/api/v1/accounts", example=examples.ACCOUNTS)
 def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> AccountPage:
-    """List accounts by a score now, the highest first."""
+    """List accounts: by a score now, the highest first, or by when they were last seen."""
     choice = Choice(
-        by="buyer" if query.sortBy == "engagement" else "rep",
+        by=_RANKED_BY[query.sortBy],
         band=query.band,
         active=query.side,
         prefix=query.q,
         changed_since=query.changedSince,
     )
-    page = query.rows(tenant, Standing)
+    page = query.rows(tenant, Place if query.sortBy == "lastSeen" else Standing)
     listed = backends.reader.accounts(tenant, backends.now(), page, choice)
     return AccountPage(
-        data=[Ranked(**row) for row in listed.rows],
+        data=[Listed(**row) for row in listed.rows],
         pagination=Pagination.of(page, listed.total, exact=listed.exact),
         next_cursor=query.next(tenant, page, listed),
     )

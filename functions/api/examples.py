@@ -84,7 +84,10 @@ SEARCH = Example(
 
 _SCORES = {"account_id": "acme", "engagement": 63.2, "effort": 0.0, "band": "hot"}
 _DEMO = {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT}
-ACCOUNTS = Example(query={"limit": 20}, answer={"data": [_SCORES], "pagination": _ONE_PAGE, "next_cursor": None})
+ACCOUNTS = Example(
+    query={"limit": 20},
+    answer={"data": [{**_SCORES, "last_seen": _AT}], "pagination": _ONE_PAGE, "next_cursor": None},
+)
 ACCOUNT = Example(
     id="acme",
     query={"at": _AT},

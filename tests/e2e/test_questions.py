@@ -122,6 +122,7 @@ def test_accounts_are_listed_by_what_is_asked_for(platform: Platform) -> None:
 
     assert found() == [hot, cool, busy]
     assert found(sortBy="effort")[0] == busy
+    assert set(found(sortBy="lastSeen")) == ours
     assert found(band="hot") == [hot]
     assert found(band="cold") == [busy]
     assert found(side="rep") == [busy]

@@ -1,18 +1,19 @@
-"""Lists of accounts by their scores, read from the top of a ranking, and of an account's contacts."""
+"""Lists of accounts, from the top of a ranking or by when they were last seen, and of an account's contacts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from functions.adapters.postgres.account_sums import sums_by_contact
 from functions.adapters.postgres.database import Transaction
-from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Standing
+from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
 from functions.domain import ranking, score
 from functions.domain.catalog import Side
-from functions.domain.ranking import LAST, Placed, Ranked
+from functions.domain.ranking import LAST, Ranked
 from functions.domain.score import Sums
 from functions.domain.signal import instant
 
@@ -22,14 +23,14 @@ class Choice:
     """Which accounts of a ranking are asked for; what is None does not filter.
 
     Args:
-        by: whose points they are ranked by.
+        by: whose points they are ranked by; None: by when they were last seen.
         band: of their engagement.
         active: the side that has points left.
         prefix: how their ids begin, in any case.
         changed_since: when the newest event that changed them was received, at the earliest.
     """
 
-    by: Side = "buyer"
+    by: Side | None = "buyer"
     band: str | None = None
     active: Side | None = None
     prefix: str | None = None
@@ -40,33 +41,89 @@ class Choice:
         """What is chosen by what is stored, as the statements want it."""
         return {"prefix": self.prefix, "changed_since": self.changed_since}
 
-    def has(self, account: Placed, at: datetime) -> bool:
+    @property
+    def by_score(self) -> bool:
+        """Whether accounts are chosen by their scores, which no index has."""
+        return bool(self.band or self.active)
+
+    def has(self, sums: Sums, at: datetime) -> bool:
         """Return whether an account's scores at ``at`` are such as are asked for."""
-        if self.active and not score.shown(score.points(account.sums, self.active, at)):
+        if self.active and not score.shown(score.points(sums, self.active, at)):
             return False
-        return not self.band or self.band == score.band(score.shown(score.points(account.sums, "buyer", at)))
+        return not self.band or self.band == score.band(score.shown(score.points(sums, "buyer", at)))
 
 
 EVERYTHING = Choice()
 
 
 def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
-    """Return one page of accounts, those with the most points first.
+    """Return one page of accounts: those with the most points first, or those that were seen last.
 
-    Scores are not in any index. Where accounts are chosen by them, no more are counted than one beyond this page.
+    Where accounts are chosen by their scores, no more are counted than one beyond this page.
     """
+    tx.rows("walk_along_indexes")
+    if choice.by is None:
+        listed = _by_last_seen(tx, tenant_id, now, page, choice)
+    else:
+        listed = _by_points(tx, tenant_id, now, page, choice, choice.by)
+    if choice.by_score:
+        return listed
+    [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
+    return replace(listed, total=min(counted["total"], LOOKED_AT), exact=counted["total"] <= LOOKED_AT)
+
+
+def _by_points(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice, by: Side) -> Listed:
     at, after = _standing(page, now)
     skipped = page.parameters["offset"]
-    walks = [_walk(tx, tenant_id, choice, slow=slow) for slow in (False, True)]
     asked = skipped + page.limit + 1
-    found = ranking.first(walks, choice.by, at, asked, lambda account: choice.has(account, at), after)
-    if choice.band or choice.active:
-        earlier = (page.number - 1) * page.limit if page.after else 0
-        total, exact = earlier + len(found), len(found) < asked
-    else:
-        [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
-        total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
-    return _listed([(each.place, _shown(each, at)) for each in found[skipped:]], page, at, total, exact=exact)
+    walks = [_walk(tx, tenant_id, choice, by, slow=slow) for slow in (False, True)]
+    found = ranking.first(walks, by, at, asked, lambda account: choice.has(account.sums, at), after)
+    total = _before(page) + len(found)
+    rows = [(each.place, _shown(each.account_id, each.sums, at)) for each in found[skipped:]]
+    return _listed(rows, page, at, total, exact=len(found) < asked)
+
+
+def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
+    """Return a page of accounts by their newest event.
+
+    It walks back over a bounded number of signals, so where few accounts have very many of them a page may have fewer
+    rows than its limit, and not be the last.
+    """
+    after = page.after if isinstance(page.after, Place) else None
+    skipped = page.parameters["offset"]
+    asked = skipped + page.limit + 1
+    most = LOOKED_AT if choice.by_score else asked
+    met = tx.many_rows(
+        "accounts_by_last_seen",
+        tenant_id=tenant_id,
+        before_at=after and after.at,
+        before_id=after and str(after.id),
+        looked_at=LOOKED_AT,
+        most=most,
+        **choice.filters,
+    )
+    places = [Place(datetime.fromisoformat(row["at"]), UUID(row["id"])) for row in met]
+    found = [
+        (place, _shown(row["account_id"], sums, now))
+        for place, row in zip(places, met, strict=True)
+        if row["account_id"] is not None and choice.has(sums := score.from_rows(row["score_sums"]), now)
+    ]
+    following = None
+    if len(found) >= asked:
+        following = found[asked - 2][0]
+    elif met and (met[-1]["account_id"] is None or len(met) == most):
+        following = places[-1]
+    return Listed(
+        rows=[row for _, row in found[skipped : asked - 1]],
+        total=_before(page) + min(len(found), asked),
+        exact=following is None,
+        next=following,
+    )
+
+
+def _before(page: Page) -> int:
+    """Return how many rows are on the pages before one that a cursor names."""
+    return (page.number - 1) * page.limit if page.after else 0
 
 
 def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed:
@@ -103,7 +160,7 @@ def _listed(
     )
 
 
-def _walk(tx: Transaction, tenant_id: str, choice: Choice, *, slow: bool) -> Iterator[Ranked]:
+def _walk(tx: Transaction, tenant_id: str, choice: Choice, by: Side, *, slow: bool) -> Iterator[Ranked]:
     """Yield a tenant's accounts by their ranks, read in blocks: few are asked for, mostly."""
     asked = {"tenant_id": tenant_id, "slow": slow, **choice.filters}
     after_rank, after_id, limit = -LAST - 1, "", 100
@@ -111,7 +168,7 @@ def _walk(tx: Transaction, tenant_id: str, choice: Choice, *, slow: bool) -> Ite
         asked |= {"after_rank": after_rank, "after_id": after_id, "limit": limit}
         rows = (
             tx.many_rows("accounts_by_engagement", **asked)
-            if choice.by == "buyer"
+            if by == "buyer"
             else tx.many_rows("accounts_by_effort", **asked)
         )
         for row in rows:
@@ -121,14 +178,13 @@ def _walk(tx: Transaction, tenant_id: str, choice: Choice, *, slow: bool) -> Ite
         after_rank, after_id, limit = rows[-1]["rank"], rows[-1]["account_id"], min(2 * limit, 5_000)
 
 
-def _shown(placed: Placed, at: datetime) -> dict[str, Any]:
-    return {"account_id": placed.account_id, **_scores(placed.sums, at)}
+def _shown(account_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
+    return {"account_id": account_id, **_scores(sums, at), "last_seen": _last_seen(sums) if sums else None}
 
 
 def _contact(contact_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
     events = sum(events for _, events, _ in sums.values())
-    latest = instant(score.moment(score.newest(sums)))
-    return {"contact_id": contact_id, **_scores(sums, at), "events": events, "last_seen": latest}
+    return {"contact_id": contact_id, **_scores(sums, at), "events": events, "last_seen": _last_seen(sums)}
 
 
 def _scores(sums: Sums, at: datetime) -> dict[str, Any]:
@@ -138,3 +194,7 @@ def _scores(sums: Sums, at: datetime) -> dict[str, Any]:
         "effort": score.shown(score.points(sums, "rep", at)),
         "band": score.band(engagement),
     }
+
+
+def _last_seen(sums: Sums) -> str:
+    return instant(score.moment(score.newest(sums)))

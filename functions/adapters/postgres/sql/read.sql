@@ -153,35 +153,71 @@ SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_scor
 FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
+-- accounts_fit --
+-- Whether an account fits the filters that need no score; one that is null does not filter.
+(CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
+AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+
 -- accounts_by_engagement --
--- The next accounts of a ranking, from a place in it on, the highest rank first. A filter that is null does not filter.
+-- The next accounts of a ranking, from a place in it on, the highest rank first.
 SELECT account_id, engagement_rank AS rank, slow, score_sums
 FROM accounts
 WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
   AND (engagement_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
-  AND (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
-  AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+  AND /* include accounts_fit */
 ORDER BY engagement_rank, account_id COLLATE "C"
 LIMIT :limit;
 
 -- accounts_by_effort --
--- The next accounts of a ranking, from a place in it on, the highest rank first. A filter that is null does not filter.
+-- The same by effort.
 SELECT account_id, effort_rank AS rank, slow, score_sums
 FROM accounts
 WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
   AND (effort_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
-  AND (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
-  AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+  AND /* include accounts_fit */
 ORDER BY effort_rank, account_id COLLATE "C"
 LIMIT :limit;
+
+-- accounts_by_last_seen --
+-- The next accounts by their newest signal, which is where they stand: of those that the walk meets, :most. One row
+-- more, with no account, says where the walk ended, unless that is at the tenant's first signal.
+WITH walk AS MATERIALIZED (
+  SELECT account_id, "timestamp", id
+  FROM signals
+  WHERE tenant_id = :tenant_id AND points <> 0
+    AND (CAST(:before_at AS timestamptz) IS NULL
+         OR ("timestamp", id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+  ORDER BY "timestamp" DESC, id DESC
+  LIMIT :looked_at
+),
+met AS (
+  SELECT DISTINCT ON (account_id) account_id, "timestamp", id FROM walk ORDER BY account_id, "timestamp" DESC, id DESC
+),
+standing AS (
+  SELECT account_id, "timestamp" AS at, id, score_sums
+  FROM met JOIN accounts USING (account_id)
+  WHERE accounts.tenant_id = :tenant_id AND /* include accounts_fit */
+    AND NOT EXISTS (
+      SELECT FROM signals AS newer
+      WHERE newer.tenant_id = :tenant_id AND newer.account_id = met.account_id AND newer.points <> 0
+        AND (newer."timestamp", newer.id) > (met."timestamp", met.id)
+    )
+  ORDER BY at DESC, id DESC
+  LIMIT :most
+)
+SELECT account_id, at, id, score_sums FROM standing
+UNION ALL
+(SELECT NULL, "timestamp", id, NULL FROM walk
+ WHERE (SELECT count(*) FROM walk) = :looked_at AND (SELECT count(*) FROM standing) < :most
+ ORDER BY "timestamp", id LIMIT 1)
+ORDER BY at DESC, id DESC, account_id NULLS LAST;
 
 -- count_accounts --
 -- How many accounts a ranking has, counted up to :most.
 SELECT count(*) AS total FROM (
   SELECT FROM accounts
   WHERE tenant_id = :tenant_id
-    AND (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
-    AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+    AND /* include accounts_fit */
   LIMIT :most
 ) AS counted;
 
