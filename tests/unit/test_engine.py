@@ -436,6 +436,35 @@ def test_a_rule_about_events_is_told_of_again_once_an_event_came_that_it_is_not_
     assert [(int(n.event_id), n.episode) for n in store.notices if n.rule_id == "2"] == [(0, 1), (3, 2)]
 
 
+def test_what_holds_again_within_the_cooldown_is_told_of_only_after_it():
+    demo, page = "demo_completed", "page_viewed"
+    moments = [
+        (0, demo),
+        (1, page),
+        (23, demo),
+        (24, page),
+        (25, demo),
+        (26, page),
+        (48, demo),
+        (49, page),
+        (50, demo),
+    ]
+    signals = [signal(hours, alias, received=hours * HOUR) for hours, alias in moments]
+    rules = {"t1": [rule(1, f"event.type == '{demo}'", 24)]}
+    whole = engine.advance(State({}, rules), signals)
+    assert [(int(notice.event_id), notice.at) for notice in whole.notices] == [
+        (0, NOON),
+        (25, NOON + 25 * HOUR),
+        (50, NOON + 50 * HOUR),
+    ]
+
+
+def test_events_of_the_same_moment_do_not_overtake_each_other():
+    rules = {"t1": [rule(1, "event.type == 'demo_completed' && account.engagement >= 50")]}
+    changes = engine.advance(State({}, rules), [signal(1, "page_viewed"), signal(2)])
+    assert [notice.event_id for notice in changes.notices] == ["2"]
+
+
 def test_a_late_event_is_looked_at_by_the_rules_behind_one_that_may_not_tell():
     rules = [rule(1, "event.user == 'u1' && account.engagement >= 1"), rule(2, "account.engagement >= 70")]
     signals = [signal(1, "email_clicked", received=DAY), signal(2)]
