@@ -145,7 +145,6 @@ def test_all_pages_have_every_signal_once_and_in_order_whatever_comes_meanwhile(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(signal_lists, "LOOKED_AT", few)
         patched.setattr(signal_lists, "NEAR", 1)
-        patched.setattr(signal_lists, "FEW", data.draw(st.sampled_from([0.5, 2]), "is few"))
 
         def ask(cursor: str | None) -> Any:
             limit = data.draw(st.integers(1, 5), "limit")

@@ -13,8 +13,9 @@ from functions.adapters.postgres.pages import LOOKED_AT, Page, Place, Rank
 from functions.domain.words import asked as asked_terms
 from functions.domain.words import hashes
 
-#: The newest signals that tell whether few of a tenant's fit, and the share of them below which it is few.
-NEAR, FEW = 2_000, 0.01
+#: So many of the newest signals are looked at first. What none of them has is asked of the index of words: of names
+#: that are met more often it has long lists, and reading those takes the longer the more signals there are.
+NEAR = 2_000
 
 #: The filters that an index leads by, in the order of time: one a question, the first of these that it has.
 _LEADING = ("contact_id", "account_id")
@@ -86,17 +87,22 @@ def page(tx: Transaction, asked: SignalQuery, wanted: Page) -> Found:
     """Return a page of signals."""
     if asked.sort != "timestamp":
         return Found(*_ranked(tx, asked, wanted), *_count(tx, asked))
-    if _few(tx, asked) and (found := _rare(tx, asked, wanted)):
+    if _far(tx, asked) and (found := _rare(tx, asked, wanted)):
         return found
-    return Found(*_by_time(tx, asked, wanted), *_count(tx, asked))
+    rows, following = _by_time(tx, asked, wanted)
+    skipped = wanted.parameters["offset"]
+    whole = len(rows) < wanted.limit and not wanted.after and bool(rows or not skipped)
+    if whole and (asked.descending or not following):  # the page ends with the last one that a count would count
+        return Found(rows, following, skipped + len(rows), following is None)
+    return Found(rows, following, *_count(tx, asked))
 
 
-def _few(tx: Transaction, asked: SignalQuery) -> bool:
-    """Return whether few signals fit, and the index of words has all of them."""
+def _far(tx: Transaction, asked: SignalQuery) -> bool:
+    """Return whether none of the newest signals fits, and the index of words has all that do."""
     if not any(asked.walk()[name] for name in _COMPARED):
         return False
     [near] = tx.ordered_rows("count_signals", _LATEST, **asked.walk(), looked_at=NEAR)
-    if near["looked_at"] < NEAR or near["total"] >= FEW * NEAR:
+    if near["looked_at"] < NEAR or near["total"]:
         return False
     [wordless] = tx.rows("has_wordless", tenant_id=asked.tenant_id)
     return not wordless["found"]
