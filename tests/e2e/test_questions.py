@@ -53,6 +53,16 @@ def test_a_moment_without_a_zone_is_utc_a_date_its_midnight_and_a_plus_may_be_ra
         assert platform.api.get(f"{SIGNALS}/search?{query}").status_code == 200, query
 
 
+def test_a_search_counts_values_and_days_unless_they_are_not_wanted(platform: Platform) -> None:
+    sent(platform, *(event(time="2026-11-01T08:00:00Z") for _ in range(3)))
+    whole = platform.api.get(f"{SIGNALS}/search?q=splendidly&limit=1").json()
+    less = platform.api.get(f"{SIGNALS}/search?q=splendidly&limit=1&facets=false").json()
+    assert (whole["total"], whole["total_is"], whole["facets"]["account_id"]) == (3, "exact", {"acme": 3})
+    assert whole["date_histogram"] == [{"date": "2026-11-01", "count": 3}]
+    assert less["facets"] == {"signal_type": {}, "event_type": {}, "account_id": {}}
+    assert (less["date_histogram"], less["total"], less["data"]) == ([], 3, whole["data"])
+
+
 @pytest.mark.parametrize("given", ["20261101", "99999999999999999", "-1", "0", "1e9", "nan", "2026", "17934912", ""])
 def test_a_number_that_is_no_time_of_this_century_is_refused(platform: Platform, given: str) -> None:
     for path in (SIGNALS, f"{SIGNALS}/search", "/api/v1/dead-letters"):
