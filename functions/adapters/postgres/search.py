@@ -118,7 +118,8 @@ class _Search:
         all_walked = near["walked"] < NEAR and self._query.after is None
         if all_walked or not self._has_words:
             return self._counts(walk=NEAR if all_walked else None)
-        if near["hits"] >= DENSE * near["walked"]:
+        # A small tenant's signals lie one a page: the index leads to fewer of them, and in the order of the pages.
+        if near["hits"] >= DENSE * near["walked"] and near["pages"] <= near["walked"]:
             dense = self._counts(walk=DENSE_WALK)
             if dense.counts.at_least:
                 return dense

@@ -15,10 +15,11 @@ AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS te
 
 -- search_newest --
 -- Walk the newest signals from a place in that order on, and return the first hits among them. One row: how many were
--- walked, how many of them are hits, the ids of the first hits, and where the walk ended. An account has an index in
+-- walked, how many of them are hits, over how many pages of the table they are spread, the ids of the first hits, and
+-- where the walk ended. An account has an index in
 -- this order, so it decides what is walked; a NULL parameter asks for nothing.
 WITH walked AS MATERIALIZED (
-  SELECT id, "timestamp",
+  SELECT id, "timestamp", ctid AS place,
          /* include search_hit */ AS hit
   FROM signals
   WHERE /* include search_walked */
@@ -28,6 +29,7 @@ WITH walked AS MATERIALIZED (
   LIMIT CAST(:walk AS bigint)
 )
 SELECT count(*) AS walked, count(*) FILTER (WHERE hit) AS hits,
+       coalesce((CAST(CAST(max(place) AS text) AS point))[0] - (CAST(CAST(min(place) AS text) AS point))[0], 0) AS pages,
        ARRAY(SELECT id FROM walked WHERE hit ORDER BY "timestamp" DESC, id DESC LIMIT CAST(:limit AS integer)) AS ids,
        min("timestamp") AS last_timestamp,
        (SELECT id FROM walked ORDER BY "timestamp", id LIMIT 1) AS last_id
