@@ -32,14 +32,12 @@ class Account:
         as_of: when the newest event that changed the account was received. For any moment before it the sums tell no
             score: they already hold what happened later.
         days_until: what happened before this day is added up by day and by contact: :mod:`functions.domain.history`.
-        unfolded: how many signals came since that was last moved.
     """
 
     sums: dict[Slot, Sum] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
     as_of: datetime = NEVER_MOVED
     days_until: date = date.min
-    unfolded: int = 0
 
 
 @dataclass(slots=True)

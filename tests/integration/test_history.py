@@ -51,18 +51,17 @@ def sums_of(signals: Iterable[Signal]) -> Sums:
     return sums
 
 
-@pytest.fixture(params=[3, 20, 10_000], ids=lambda most: f"folded at {most}")
-def most_unfolded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many signals an account may have that are in no sum."""
+@pytest.fixture(params=[1, 20, 10_000], ids=lambda fewest: f"from {fewest} events on")
+def fewest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """From how many events of an account on they are added up by day."""
     fold = history.fold
-    monkeypatch.setattr(history, "fold", lambda accounts, signals: fold(accounts, signals, request.param))
+    most = 3 * request.param
+    monkeypatch.setattr(history, "fold", lambda accounts, signals: fold(accounts, signals, request.param, most))
     return int(request.param)
 
 
-def test_an_account_was_at_any_moment_what_its_signals_until_then_add_up_to(
-    database: Database, most_unfolded: int
-) -> None:
-    chance = random.Random(most_unfolded)
+def test_an_account_was_at_any_moment_what_its_signals_until_then_add_up_to(database: Database, fewest: int) -> None:
+    chance = random.Random(fewest)
     store, signals = PostgresSignalStore(database), happened(chance, 400, 90)
     start = 0
     while start < len(signals):
@@ -72,7 +71,7 @@ def test_an_account_was_at_any_moment_what_its_signals_until_then_add_up_to(
         start += size
     with database.transaction() as tx:
         folded = tx._connection.run("SELECT count(*) FROM account_days")[0][0]
-        assert (folded > 0) == (most_unfolded < 1000)
+        assert (folded > 0) == (fewest < 1_000)
         for account in ("loud", "other", "quiet"):
             own = [each for each in signals if each.event.account_id == account]
             assert sums_at(tx, TENANT, account, NOW) == sums_of(own)
@@ -87,10 +86,8 @@ def test_an_account_was_at_any_moment_what_its_signals_until_then_add_up_to(
             assert sums_by_contact(tx, TENANT, account, 10) == {name: sums_of(of) for name, of in contacts.items()}
 
 
-def test_a_timeline_shows_what_happened_each_day_and_the_scores_it_ended_with(
-    database: Database, most_unfolded: int
-) -> None:
-    chance = random.Random(most_unfolded)
+def test_a_timeline_shows_what_happened_each_day_and_the_scores_it_ended_with(database: Database, fewest: int) -> None:
+    chance = random.Random(fewest)
     signals = happened(chance, 300, 60)
     for start in range(0, len(signals), 30):
         record(PostgresSignalStore(database), signals[start : start + 30])

@@ -284,7 +284,6 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
                 "effort_rank": 0,
                 "slow": False,
                 "days_until": "2026-01-01",
-                "unfolded": 0,
             }
         ]
     ).decode()

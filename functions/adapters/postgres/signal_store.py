@@ -146,7 +146,6 @@ def _account(row: Mapping[str, Any]) -> Account:
         episodes,
         datetime.fromisoformat(row["as_of"]),
         date.fromisoformat(row["days_until"]),
-        row["unfolded"],
     )
 
 
@@ -163,7 +162,6 @@ def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
         "effort_rank": ranks.effort,
         "slow": ranks.slow,
         "days_until": account.days_until,
-        "unfolded": account.unfolded,
     }
 
 

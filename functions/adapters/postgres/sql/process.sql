@@ -104,7 +104,7 @@ ORDER BY notices.id;
 -- Lock the accounts of the batch until its end, and return what is known of them. One that another batch has locked
 -- comes as that batch leaves it. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals.
-SELECT tenant_id, account_id, score_sums, episodes, days_until, unfolded, coalesce(as_of, (
+SELECT tenant_id, account_id, score_sums, episodes, days_until, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
        ), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS as_of
@@ -176,10 +176,10 @@ WITH written AS (
   UPDATE accounts
   SET score_sums = given.score_sums, episodes = given.episodes, as_of = given.as_of,
       engagement_rank = given.engagement_rank, effort_rank = given.effort_rank, slow = given.slow,
-      days_until = given.days_until, unfolded = given.unfolded
+      days_until = given.days_until
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
     tenant_id text, account_id text, score_sums json, episodes json, as_of timestamptz,
-    engagement_rank smallint, effort_rank smallint, slow boolean, days_until date, unfolded integer
+    engagement_rank smallint, effort_rank smallint, slow boolean, days_until date
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
   RETURNING accounts.account_id

@@ -39,15 +39,6 @@ BEGIN
   END LOOP;
 END $$;
 
-ALTER TABLE accounts
-  -- All signals from before this day are in account_days and contact_sums, and none of later ones.
-  ADD COLUMN days_until date NOT NULL DEFAULT '0001-01-01',
-  -- How many signals came since that was moved on; more than there are is harmless.
-  ADD COLUMN unfolded integer NOT NULL DEFAULT 0;
-
--- Accounts that are there are added up when their next event comes.
-UPDATE accounts SET unfolded = counted.events
-FROM (
-  SELECT tenant_id, account_id, count(*) AS events FROM signals GROUP BY tenant_id, account_id HAVING count(*) >= 100
-) AS counted
-WHERE accounts.tenant_id = counted.tenant_id AND accounts.account_id = counted.account_id;
+-- All signals from before this day are in account_days and contact_sums, and none of later ones. Accounts that are there
+-- are added up when their next event comes.
+ALTER TABLE accounts ADD COLUMN days_until date NOT NULL DEFAULT '0001-01-01';
