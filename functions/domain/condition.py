@@ -2,7 +2,7 @@
 
 Every accepted condition costs at most a few milliseconds for the largest event that the front door admits. Where that
 comes from: no macro within a macro, none that builds a list, nothing in a macro's body but its own element, constants
-and short facts, literal patterns of bounded size, and at most :data:`MOST_LOOKS` parts that go through data at all.
+and short facts, literal patterns of bounded size, and at most ``MOST_LOOKS`` parts that go through data at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf, prod
+from math import inf
 from typing import Any
 
 from cel_expr_python import cel
@@ -19,6 +19,15 @@ from cel_expr_python import cel
 from events.errors import Fault, Refused
 from functions.domain import expression
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.condition_bounds import (
+    ARITHMETIC,
+    COMPARISONS,
+    LONG,
+    constant_number,
+    of_constants,
+    problems,
+    whole,
+)
 from functions.domain.expression import Node
 
 #: What a condition may name.
@@ -37,35 +46,15 @@ FACTS: Mapping[str, cel.Type] = {
 }
 #: Facts about an account that change with time and with its events.
 SCORES = frozenset({"account.engagement", "account.effort"})
-#: Facts whose length the sender decides. No answer can be looked up by them.
-LONG = frozenset({"event.metadata", "event.data", "event.attributes"})
 
 #: Answers that a condition remembers: scores have one decimal, so there are few, and asking CEL takes the longest.
 _REMEMBERED = 512
-#: Parts that may go through an event's data: macros, text functions, comparisons of data with data.
-MOST_LOOKS = 20
-#: Characters of a literal that is searched for, and of a pattern.
-MOST_SEARCHED = 100
-#: The largest product of the counted repetitions of a pattern, such as ``{3}``.
-MOST_REPEATED = 100
 #: Characters of a text in an event that patterns are matched against; the condition has no answer for a longer one.
 MOST_MATCHED = 10_000
 
 _ENVIRONMENT = expression.environment(FACTS)
 
-#: Functions that search for their literal argument.
-_SEARCHES = frozenset({"matches", "contains", "startsWith", "endsWith"})
-#: Functions and operators that go through a whole text, list or map.
-_LOOKS = _SEARCHES | {"size", "string", "bytes", "int", "uint", "double", "timestamp", "duration", "_+_"}
-_COMPARISONS = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"})
-_ARITHMETIC = frozenset({"_+_", "_-_", "_*_", "_/_"})
-#: Functions whose result is a whole number.
-_WHOLE = frozenset({"size", "int", "_%_"}) | {
-    f"get{part}"
-    for part in ("FullYear", "Month", "Date", "DayOfMonth", "DayOfWeek", "DayOfYear", "Hours", "Minutes", "Seconds")
-}
 _INTEGER = re.compile(r"-?[0-9]+(?![0-9.eEuUxX])")
-_REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _ALIASES = {kind.alias: kind.type for kind in EVENT_TYPES.values()}
 
 
@@ -149,8 +138,8 @@ class Condition:
         """
         try:
             tree = expression.parse(_ENVIRONMENT, when)
-            if problems := list(_problems(tree)):
-                raise _refused(*problems)
+            if found := list(problems(tree)):
+                raise _refused(*found)
             program = _ENVIRONMENT.compile(_in_our_terms(when, tree))
         except RuntimeError as exc:
             raise _refused(str(exc)) from exc
@@ -176,8 +165,8 @@ class Condition:
         return self.answer(Facts(facts)) is True
 
 
-def _refused(*problems: str) -> Refused:
-    return Refused("Unacceptable rule", status=422, faults=tuple(Fault("/when", problem) for problem in problems))
+def _refused(*found: str) -> Refused:
+    return Refused("Unacceptable rule", status=422, faults=tuple(Fault("/when", problem) for problem in found))
 
 
 def _evaluated(program: Any) -> Callable[[Facts], bool | str]:
@@ -217,80 +206,6 @@ def _answer(program: Any, activation: Any) -> bool | str:
     return value if isinstance(value, bool) else str(value)
 
 
-# --- bounds
-
-
-def _problems(tree: Node) -> Iterator[str]:
-    """Return what keeps a condition from being cheap or from ever being true."""
-    nodes = list(tree.walk())
-    if sum(map(_looks, nodes)) > MOST_LOOKS:
-        yield f"goes through the event's data more than {MOST_LOOKS} times"
-    for node in nodes:
-        if node.kind == "loop":
-            yield from _loop_problems(node)
-        elif node.kind == "call":
-            yield from _call_problems(node)
-
-
-def _looks(node: Node) -> bool:
-    """Whether a node goes through data."""
-    if node.kind == "loop":
-        return True
-    if node.name in _COMPARISONS:
-        return not any(_constant(part) for part in node.parts)
-    return node.name in _LOOKS and not any(_constant_number(part) for part in node.parts)
-
-
-def _loop_problems(loop: Node) -> Iterator[str]:
-    """Return what makes a macro (exists, exists_one, all) more than one pass over its list."""
-    body = [node for part in loop.parts[1:] for node in part.walk()]
-    if loop.parts[1].kind == "list":  # CEL builds it by copying it for each element
-        yield "map() and filter() are not available: use exists(), exists_one() or all()"
-    if any(node.kind == "loop" for node in body):
-        yield "a macro within a macro would go through the data many times"
-    if any(node.path in LONG for node in body):
-        yield "a macro may read its own element, constants and short facts, not the event's data again"
-    if any(node.name == "matches" for node in body):
-        yield "matches() is not available within a macro; use startsWith, endsWith or contains"
-    if any(node.name == "_+_" and node.at != loop.at and not any(map(_constant_number, node.parts)) for node in body):
-        yield "texts and lists cannot be joined within a macro"
-
-
-def _call_problems(call: Node) -> Iterator[str]:
-    if call.name in _SEARCHES:
-        yield from _search_problems(call)
-    elif call.name in {"_/_", "_%_"} and _constant_number(call.parts[-1]) and not call.parts[-1].value:
-        yield "divides by 0"
-    elif call.name == "_%_" and not all(map(_whole, call.parts)):
-        yield "% takes whole numbers: write int(...) around what comes from the event"
-    elif call.name in _ARITHMETIC and _mixed(call.parts):
-        yield "a whole number (size, int, %) and a number of the event do not go together: write double(...)"
-
-
-def _mixed(parts: tuple[Node, ...]) -> bool:
-    """Whether whole numbers meet others and are no constants, which :func:`_as_doubles` takes care of."""
-    return not all(map(_whole, parts)) and any(_whole(part) and not _of_constants(part) for part in parts)
-
-
-def _search_problems(call: Node) -> Iterator[str]:
-    """Say why a text function's argument may make it slow: what is searched for is the rule's, never the event's."""
-    sought = call.parts[-1]
-    if not isinstance(sought.value, str):
-        if call.name in {"matches", "contains"}:
-            yield f"the argument of {call.name}() must be a text in quotes"
-    elif len(sought.value) > MOST_SEARCHED:
-        yield f"the argument of {call.name}() has more than {MOST_SEARCHED} characters"
-    elif call.name == "matches" and _repeated(sought.value) > MOST_REPEATED:
-        yield f"the pattern repeats more than {MOST_REPEATED} times"
-
-
-def _repeated(pattern: str) -> int:
-    return prod(max(int(least), int(most or 0), 1) for least, most in _REPEATED.findall(pattern))
-
-
-# --- numbers and names as people write them
-
-
 def _in_our_terms(when: str, tree: Node) -> str:
     """Write whole numbers as doubles where the other side is a number of the event, and aliases as event types."""
     edits = dict(_edits(when, tree))
@@ -303,8 +218,8 @@ def _in_our_terms(when: str, tree: Node) -> str:
 def _edits(when: str, tree: Node) -> Iterator[tuple[int, tuple[int, str]]]:
     """The places to change: where, and how many characters become what."""
     for node in tree.walk():
-        if node.name in _ARITHMETIC or node.name in _COMPARISONS:
-            if not all(map(_whole, _operands(node))):
+        if node.name in ARITHMETIC or node.name in COMPARISONS:
+            if not all(map(whole, _operands(node))):
                 for part in _operands(node):
                     yield from _as_doubles(when, part)
             if any(part.path == "event.type" for part in node.parts):
@@ -319,11 +234,11 @@ def _operands(node: Node) -> tuple[Node, ...]:
 
 
 def _as_doubles(when: str, node: Node) -> Iterator[tuple[int, tuple[int, str]]]:
-    if _constant_number(node) and isinstance(node.value, int):
+    if constant_number(node) and isinstance(node.value, int):
         written = _INTEGER.match(when, node.at)
         if written:
             yield node.at, (len(written[0]), written[0] + ".0")
-    elif node.name in _ARITHMETIC and _of_constants(node):
+    elif node.name in ARITHMETIC and of_constants(node):
         for part in node.parts:
             yield from _as_doubles(when, part)
 
@@ -337,25 +252,6 @@ def _as_type(when: str, node: Node) -> Iterator[tuple[int, tuple[int, str]]]:
 
 def _compared(tree: Node, fact: str) -> frozenset[str]:
     """The texts that ``fact`` is compared with, aliases as event types."""
-    nodes = (node for node in tree.walk() if node.name in _COMPARISONS and any(p.path == fact for p in node.parts))
+    nodes = (node for node in tree.walk() if node.name in COMPARISONS and any(p.path == fact for p in node.parts))
     texts = (part.value for node in nodes for part in _operands(node))
     return frozenset(_ALIASES.get(text, text) for text in texts if isinstance(text, str))
-
-
-def _constant(node: Node) -> bool:
-    return node.kind == "literal" or (node.kind in {"list", "map"} and all(map(_constant, node.parts)))
-
-
-def _constant_number(node: Node) -> bool:
-    return node.kind == "literal" and type(node.value) in (int, float)
-
-
-def _of_constants(node: Node) -> bool:
-    return _constant_number(node) or (node.name in _ARITHMETIC and all(map(_of_constants, node.parts)))
-
-
-def _whole(node: Node) -> bool:
-    """Whether a node is a whole number whatever the event holds."""
-    if node.kind == "literal":
-        return type(node.value) is int
-    return node.name in _WHOLE or (node.name in _ARITHMETIC and all(map(_whole, node.parts)))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.errors import Refused
-from functions.domain.condition import MOST_LOOKS, MOST_MATCHED, MOST_SEARCHED, Condition, Facts, number
+from functions.domain.condition import MOST_MATCHED, Condition, Facts, number
+from functions.domain.condition_bounds import MOST_LOOKS, MOST_SEARCHED
 from functions.domain.plan import OwnEventType
 from functions.domain.rule import check_names
 

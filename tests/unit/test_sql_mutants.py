@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.adapters.postgres import database
+from functions.adapters.postgres.statements import statements
 from tests.mutants.__main__ import SQL, TESTS
 from tests.mutants.sql import mutants
 from tests.servers.parts import ROOT
@@ -41,5 +41,5 @@ def test_a_mutant_is_the_file_with_one_change():
 def test_every_file_that_is_broken_has_statements_and_tests(file):
     found = list(mutants((ROOT / SQL / file).read_text("utf-8")))
     assert found
-    assert {each.statement for each in found} <= database.statements().keys()
+    assert {each.statement for each in found} <= statements().keys()
     assert [path for path in TESTS[file] if not (ROOT / path).is_file()] == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from functions.adapters.postgres import database
+from functions.adapters.postgres.statements import statements
 
 FOLDER = Path(database.__file__).parent
 FILES = sorted((FOLDER / "sql").glob("*.sql"))
@@ -38,11 +39,11 @@ def test_every_file_is_read():
         match[1] for path in FILES for line in path.read_text("utf-8").splitlines() if (match := HEADING.match(line))
     ]
     assert [name for name, times in Counter(names).items() if times > 1] == []
-    assert sorted(names) == sorted(database.statements())
+    assert sorted(names) == sorted(statements())
 
 
 def test_every_statement_is_used_and_every_used_one_exists():
-    assert sorted(set(asked_for())) == sorted(database.statements())
+    assert sorted(set(asked_for())) == sorted(statements())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -50,16 +51,16 @@ def test_a_file_begins_with_a_statement(path):
     assert HEADING.match(path.read_text("utf-8").splitlines()[0])
 
 
-@pytest.mark.parametrize("name", sorted(database.statements()))
+@pytest.mark.parametrize("name", sorted(statements()))
 def test_a_statement_says_what_it_is_for_before_it_does_it(name):
-    purpose, *rest = database.statements()[name].splitlines()
+    purpose, *rest = statements()[name].splitlines()
     assert re.match(r"-- [A-Z].{10,}", purpose)
     assert any(not line.startswith("--") for line in rest)
 
 
-@pytest.mark.parametrize("name", sorted(database.statements()))
+@pytest.mark.parametrize("name", sorted(statements()))
 def test_a_statement_is_one_statement(name):
-    code = re.sub(r"--[^\n]*", "", database.statements()[name])
+    code = re.sub(r"--[^\n]*", "", statements()[name])
     assert ";" not in code
 
 

@@ -1,16 +1,13 @@
-"""PostgreSQL connections and the named statements in ``sql/``. No other module speaks to pg8000."""
+"""PostgreSQL connections. No other module speaks to pg8000."""
 
 from __future__ import annotations
 
 import binascii
-import re
 import socket
 import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,14 +18,10 @@ from pydantic_core import from_json
 
 from events.errors import ConfigError
 from functions.adapters.postgres import trouble
+from functions.adapters.postgres.statements import statements
 
 Row = dict[str, Any]
 
-_SQL_FOLDER = Path(__file__).parent / "sql"
-#: Stands for the text of another statement, so that what several ask is written once.
-_INCLUDED = re.compile(r"/\* include (\w+) \*/")
-#: ``-- name --`` on a line of its own opens a statement; what follows up to the next one belongs to it.
-_HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 #: The connection cannot be made or is gone, whichever layer noticed.
 _BROKEN = (InterfaceError, OSError, EOFError)
@@ -41,23 +34,10 @@ _WITHOUT_CONTEXT: Mapping[str, Literal[False] | None] = {"disable": False, "allo
 
 CONNECT_TIMEOUT_S = 5
 #: Longer than any statement of ours takes. With the connect timeout, in which the network may be silent, shorter than
-#: the function timeout: the dispatcher must be options that it is PostgreSQL, or it takes the events to be at fault.
+#: the function timeout: the dispatcher must be told that it is PostgreSQL, or it takes the events to be at fault.
 STATEMENT_TIMEOUT_MS = 10_000
 #: A migration may rewrite tables.
 MIGRATION_TIMEOUT_MS = 3_600_000
-
-
-@cache
-def statements() -> Mapping[str, str]:
-    """Every named statement: name -> SQL, comments included, so that they show in the server's log."""
-    found: dict[str, str] = {}
-    for path in sorted(_SQL_FOLDER.glob("*.sql")):
-        parts = _HEADING.split(path.read_text("utf-8"))[1:]
-        for name, sql in zip(parts[::2], parts[1::2], strict=True):
-            if name in found:
-                raise ValueError(f"two statements are called {name}")
-            found[name] = sql.strip().rstrip(";")
-    return {name: _INCLUDED.sub(lambda match: found[match[1]], sql) for name, sql in found.items()}
 
 
 class Transaction:
@@ -239,7 +219,7 @@ def connect(url: str, session: Mapping[str, str] | None = None) -> pg8000.native
 
 
 def connection_arguments(url: str, *, statement_ms: int | None = None) -> dict[str, Any]:
-    """What pg8000 is options for ``url``, with a connected socket that has TCP_NODELAY.
+    """Return pg8000's arguments for ``url``, with a connected socket that has TCP_NODELAY.
 
     pg8000 leaves Nagle's algorithm on, which together with the server's delayed acknowledgement costs
     40 ms a statement (measured; tests/integration/test_database.py keeps watch).
@@ -266,7 +246,7 @@ def connection_arguments(url: str, *, statement_ms: int | None = None) -> dict[s
 
 
 def _tls(options: Mapping[str, str]) -> ssl.SSLContext | Literal[False] | None:
-    """What pg8000 is options of TLS: False for none, None for as the server likes it, else how it is checked.
+    """Return pg8000's argument about TLS: False for none, None for as the server likes it, else how it is checked.
 
     ``sslmode`` means what it means to libpq: ``require`` encrypts and checks the certificate only where
     ``sslrootcert`` says whom to trust, ``verify-ca`` checks who signed it, ``verify-full`` the name as well.
