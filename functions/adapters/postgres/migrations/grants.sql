@@ -21,7 +21,6 @@ BEGIN
   -- The others work on many tenants at once, on no more tables and in no more ways than this.
   FOR given IN
     SELECT * FROM (VALUES
-      ('sspp_process', 'tenants', 'SELECT'), -- an earlier release, to which `make rollback` goes back, reads it
       ('sspp_process', 'event_types', 'SELECT'),
       ('sspp_process', 'rules', 'SELECT'),
       ('sspp_process', 'rule_states', 'SELECT, INSERT, UPDATE'),
