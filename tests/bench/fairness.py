@@ -47,17 +47,18 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> list[Figure]:
             database_url = stack.enter_context(postgres.running(folder))
             redis_url = stack.enter_context(valkey.running(folder))
         unbounded = {"SSPP_MAX_WAITING_BYTES": str(servers.UNBOUNDED)}  # signals are deleted, their bytes stay counted
-        told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **unbounded}
-        migrate.run(MigrateSettings.read(told))
+        # What is committed is measured by its announcement, which is made for a copy in Elasticsearch.
+        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SSPP_SEARCH": "elasticsearch", **unbounded}
+        migrate.run(MigrateSettings.read(env))
         urls = {"database_url": database_url, "redis_url": redis_url}
         other = tenant.make("other", **urls)
         keys = {
             name: tenant.make(name, tenant.rule(name, when, "a@noisy.example"), **urls)
             for name, (when, *_) in NEIGHBOURS.items()
         }
-        ingest = stack.enter_context(servers.function("ingest", told).running(folder / "ingest.log"))
-        process = stack.enter_context(servers.function("process", told).running(folder / "process.log"))
-        stack.enter_context(servers.dispatcher("events", process, told).running(folder / "dispatcher.log"))
+        ingest = stack.enter_context(servers.function("ingest", env).running(folder / "ingest.log"))
+        process = stack.enter_context(servers.function("process", env).running(folder / "process.log"))
+        stack.enter_context(servers.dispatcher("events", process, env).running(folder / "dispatcher.log"))
         client = stack.enter_context(redis.Redis.from_url(redis_url))
         for _ in range(rounds):
             took[""].append(_p99_ms(ingest.url, other, client, seconds * 10))
