@@ -53,7 +53,7 @@ class Inserted(NamedTuple):
 
 
 class Batch(Protocol):
-    """What is written of one batch: all of it, or nothing where an error leaves the ``with``.
+    """One transaction that records a batch: all of it is written, or nothing if an error leaves the ``with``.
 
     Every method raises :class:`Unavailable` when the store cannot be reached; the whole batch again is safe.
     """

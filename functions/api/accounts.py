@@ -178,8 +178,7 @@ def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> A
     listed = backends.reader.accounts(tenant, backends.now(), page, choice)
     return AccountPage(
         data=[Listed(**row) for row in listed.rows],
-        pagination=Pagination.of(page, listed.total, exact=listed.exact),
-        next_cursor=query.next(tenant, page, listed),
+        **query.standing(tenant, page, listed),
     )
 
 
@@ -213,8 +212,7 @@ def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -
     _, listed = _found(id_, lambda spelt: backends.reader.contacts(tenant, spelt, backends.now(), page))
     return ContactPage(
         data=[Contact(**row) for row in listed.rows],
-        pagination=Pagination.of(page, listed.total, exact=listed.exact),
-        next_cursor=query.next(whose, page, listed),
+        **query.standing(whose, page, listed),
     )
 
 

@@ -64,6 +64,5 @@ def list_notifications(backends: Backends, tenant: str, *, query: Paging) -> Not
     listed = backends.reader.notices(tenant, page)
     return NoticePage(
         data=[Notice(**row) for row in listed.rows],
-        pagination=Pagination.of(page, listed.total, exact=listed.exact),
-        next_cursor=query.next(tenant, page, listed),
+        **query.standing(tenant, page, listed),
     )

@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 from hashlib import blake2s
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError, from_json, to_json
@@ -56,6 +56,13 @@ class Paging(Question):
             return Page(number=self.page, limit=self.limit)
         number, after = read_cursor(self.cursor, self, whose, tuple[int, position])  # type: ignore[valid-type] # as below
         return Page(number=number, limit=self.limit, after=after)
+
+    def standing(self, whose: str, page: Page, listed: Listed) -> dict[str, Any]:
+        """Return what an answer says of its page beside the rows: ``pagination`` and ``next_cursor``."""
+        return {
+            "pagination": Pagination.of(page, listed.total, exact=listed.exact),
+            "next_cursor": self.next(whose, page, listed),
+        }
 
     def next(self, whose: str, page: Page, listed: Listed) -> str | None:
         """Return the cursor of the page after ``page``; None where that is the last."""

@@ -97,8 +97,7 @@ def list_signals(backends: Backends, tenant: str, *, query: SignalList) -> Signa
     listed = backends.reader.signals(asked, page)
     return SignalPage(
         data=[Signal(**row) for row in listed.rows],
-        pagination=Pagination.of(page, listed.total, exact=listed.exact),
-        next_cursor=query.next(tenant, page, listed),
+        **query.standing(tenant, page, listed),
     )
 
 

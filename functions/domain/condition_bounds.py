@@ -84,7 +84,7 @@ def _mixed(parts: tuple[Node, ...]) -> bool:
 
 
 def _search_problems(call: Node) -> Iterator[str]:
-    """Say why a text function's argument may make it slow: what is searched for is the rule's, never the event's."""
+    """Return why a text function's argument may make it slow. It is the rule's, never the event's."""
     sought = call.parts[-1]
     if not isinstance(sought.value, str):
         if call.name in {"matches", "contains"}:

@@ -42,7 +42,7 @@ class Account:
 
 @dataclass(slots=True)
 class State:
-    """What is known before a batch: its accounts, as far as they are not new, and the rules of its tenants.
+    """The state before a batch: its accounts, without the new ones, and the rules of its tenants.
 
     Args:
         unusable: rules that were saved before their like was refused.

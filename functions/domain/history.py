@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """What is to be added to the sums by day and by contact.
+    """Signals to add to the sums by day and by contact.
 
     Args:
         spans: stretches of whole days.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -21,23 +20,21 @@ USUAL_DAYS, SLOWEST_DAYS = 90, 3650
 _ROUNDING = 1e-6
 #: The rank of an account that nothing has added to. Ranks count from the top: a smaller one is higher.
 LAST = 32_767
-
-
 #: The place before the first one.
 BEFORE_ALL = (-math.inf, "")
 
 
 class Placed(NamedTuple):
-    """An account of a ranking: its sums, and its points of the side that is ranked by; none count as 0."""
+    """An account or a contact of a ranking, with its points of the side that is ranked by; none count as 0."""
 
-    account_id: str
+    id: str
     points: float
     sums: Sums
 
     @property
     def place(self) -> tuple[float, str]:
         """Its place among others: by points, then by id."""
-        return -self.points, self.account_id
+        return -self.points, self.id
 
 
 class Ranked(NamedTuple):
@@ -49,10 +46,9 @@ class Ranked(NamedTuple):
     sums: Sums
 
 
-@functools.total_ordering
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """A place that sorts the other way round."""
+    """A place that sorts the other way round, as far as a heap compares."""
 
     place: tuple[float, str]
 
@@ -96,6 +92,11 @@ def most_points(rank: int, at: datetime, *, slow: bool) -> float:
     return float(2.0 ** min(-rank - _half_lives(score.since_landmark(at), slow=slow), 1000.0))
 
 
+def placed(id_: str, sums: Sums, side: Side, at: datetime) -> Placed:
+    """Return the place of an account or a contact by its points of one side at ``at``."""
+    return Placed(id_, max(score.points(sums, side, at), 0.0), sums)
+
+
 def first(
     walks: Iterable[Iterable[Ranked]],
     side: Side,
@@ -119,10 +120,10 @@ def first(
     for most, account_id, each in heapq.merge(*(_bounded(walk, at) for walk in walks), key=lambda item: item[:2]):
         if len(worst) >= count and worst[0].place < (most, account_id):
             break
-        placed = Placed(account_id, max(score.points(each.sums, side, at), 0.0), each.sums)
-        if placed.place > after and wanted(placed):
-            found.append(placed)
-            (heapq.heappush if len(worst) < count else heapq.heappushpop)(worst, _Last(placed.place))
+        account = placed(account_id, each.sums, side, at)
+        if account.place > after and wanted(account):
+            found.append(account)
+            (heapq.heappush if len(worst) < count else heapq.heappushpop)(worst, _Last(account.place))
     return sorted(found, key=lambda each: each.place)[:count]
 
 

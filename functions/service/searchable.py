@@ -14,7 +14,7 @@ LONGEST_S = 20.0
 
 
 def fill(settings: TickSettings, now_s: Callable[[], float]) -> int:
-    """Give signals their words where PostgreSQL searches, the latest first.
+    """Write the words of signals that have none, the latest first, if PostgreSQL is what searches.
 
     Args:
         now_s: a clock that only goes forward, in seconds.

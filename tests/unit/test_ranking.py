@@ -91,7 +91,7 @@ def test_accounts_without_points_come_last_by_name_and_all_of_them_can_be_had():
     accounts["bounced"] = sums_of([(EVENT_TYPES["email_bounced"], NOW)])
     accounts["opened"] = sums_of([(EVENT_TYPES["email_opened"], NOW - timedelta(days=300))])
     found = ranking.first(walks(accounts, "buyer"), "buyer", NOW, 10, lambda _: True)
-    assert [each.account_id for each in found] == ["opened", "a", "b", "bounced", "c"]
+    assert [each.id for each in found] == ["opened", "a", "b", "bounced", "c"]
     assert [each.points for each in found][1:] == [0, 0, 0, 0]
 
 

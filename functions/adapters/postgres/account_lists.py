@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from functions.adapters.postgres.database import Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
 from functions.domain import ranking, score
 from functions.domain.catalog import Side
-from functions.domain.ranking import LAST, Ranked
+from functions.domain.ranking import LAST, Placed, Ranked
 from functions.domain.score import Sums
 from functions.domain.signal import instant
 
@@ -38,7 +38,7 @@ class Choice:
 
     @property
     def filters(self) -> dict[str, object]:
-        """What is chosen by what is stored, as the statements want it."""
+        """The filters on stored columns, as parameters of the statements."""
         return {"prefix": self.prefix, "changed_since": self.changed_since}
 
     @property
@@ -79,8 +79,7 @@ def _by_points(tx: Transaction, tenant_id: str, now: datetime, page: Page, choic
     walks = [_walk(tx, tenant_id, choice, by, slow=slow) for slow in (False, True)]
     found = ranking.first(walks, by, at, asked, lambda account: choice.has(account.sums, at), after)
     total = _before(page) + len(found)
-    rows = [(each.place, _shown(each.account_id, each.sums, at)) for each in found[skipped:]]
-    return _listed(rows, page, at, total, exact=len(found) < asked)
+    return _listed(found[skipped:], page, at, total, exact=len(found) < asked, shown=_shown)
 
 
 def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
@@ -104,7 +103,7 @@ def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, ch
     )
     places = [Place(datetime.fromisoformat(row["at"]), UUID(row["id"])) for row in met]
     found = [
-        (place, _shown(row["account_id"], sums, now))
+        (place, row["account_id"], sums)
         for place, row in zip(places, met, strict=True)
         if row["account_id"] is not None and choice.has(sums := score.from_rows(row["score_sums"]), now)
     ]
@@ -114,7 +113,7 @@ def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, ch
     elif met and (met[-1]["account_id"] is None or len(met) == most):
         following = places[-1]
     return Listed(
-        rows=[row for _, row in found[skipped : asked - 1]],
+        rows=[_shown(account_id, sums, now) for _, account_id, sums in found[skipped : asked - 1]],
         total=_before(page) + min(len(found), asked),
         exact=following is None,
         next=following,
@@ -130,14 +129,10 @@ def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, pa
     """Return one page of an account's contacts, those with the most engagement first."""
     at, after = _standing(page, now)
     all_sums = sums_by_contact(tx, tenant_id, account_id, LOOKED_AT + 1)
-    found = []
-    for contact_id, sums in all_sums.items():
-        points = score.points(sums, "buyer", at)
-        if (place := (-max(points, 0.0), contact_id)) > after:
-            found.append((place, _contact(contact_id, sums, at)))
-    found.sort(key=lambda each: each[0])
+    placed = (ranking.placed(contact_id, sums, "buyer", at) for contact_id, sums in all_sums.items())
+    found = sorted((each for each in placed if each.place > after), key=lambda each: each.place)
     total, exact = min(len(all_sums), LOOKED_AT), len(all_sums) <= LOOKED_AT
-    return _listed(found[page.parameters["offset"] :], page, at, total, exact=exact)
+    return _listed(found[page.parameters["offset"] :], page, at, total, exact=exact, shown=_contact)
 
 
 def _standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
@@ -147,16 +142,26 @@ def _standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
 
 
 def _listed(
-    found: Sequence[tuple[tuple[float, str], dict[str, Any]]], page: Page, at: datetime, total: int, *, exact: bool
+    found: Sequence[Placed],
+    page: Page,
+    at: datetime,
+    total: int,
+    *,
+    exact: bool,
+    shown: Callable[[str, Sums, datetime], dict[str, Any]],
 ) -> Listed:
-    """Return a page of rows with their places, which begin where the page does."""
-    more = len(found) > page.limit
-    (points, last), _ = found[page.limit - 1] if more else (ranking.BEFORE_ALL, {})
+    """Return a page of a ranking.
+
+    Args:
+        found: its rows, and one more if there is a next page.
+        shown: what is shown of a row, by its id and sums.
+    """
+    last = found[page.limit - 1] if len(found) > page.limit else None
     return Listed(
-        rows=[row for _, row in found[: page.limit]],
+        rows=[shown(each.id, each.sums, at) for each in found[: page.limit]],
         total=total,
         exact=exact,
-        next=Standing(-points, last, at) if more else None,
+        next=Standing(last.points, last.id, at) if last else None,
     )
 
 

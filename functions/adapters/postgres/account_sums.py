@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from functions.adapters.postgres.database import Transaction
@@ -12,12 +13,22 @@ from functions.domain.timeline import ONE_DAY, midnight
 
 def sums_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Sums | None:
     """Return the sums of what had happened to an account by ``at``, or None for an unknown account."""
+    found = sums_at_each(tx, tenant_id, account_id, [at])
+    return found[0] if found else None
+
+
+def sums_at_each(tx: Transaction, tenant_id: str, account_id: str, moments: Iterable[datetime]) -> list[Sums] | None:
+    """Return the same for several moments, in their order."""
     row = tx.row("account_sums", tenant_id=tenant_id, account_id=account_id)
     if row is None:
         return None
     sums = score.from_rows(row["score_sums"])
-    if score.newest(sums) <= score.since_landmark(at):
-        return sums
+    return [_sums_then(tx, tenant_id, account_id, sums, at) for at in moments]
+
+
+def _sums_then(tx: Transaction, tenant_id: str, account_id: str, now: Sums, at: datetime) -> Sums:
+    if score.newest(now) <= score.since_landmark(at):
+        return now
     then = tx.many_rows("account_sums_then", tenant_id=tenant_id, account_id=account_id, at=at)
     return score.from_rows(tuple(row.values()) for row in then)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from functions.adapters.postgres import account_lists, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
-from functions.adapters.postgres.account_sums import sums_at, sums_by_day
+from functions.adapters.postgres.account_sums import sums_at, sums_at_each, sums_by_day
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
@@ -75,9 +75,10 @@ class Reader:
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            sums, week_ago = (sums_at(tx, tenant_id, account_id, then) for then in (at, at - TREND_SPAN))
-        if sums is None or week_ago is None:
+            found = sums_at_each(tx, tenant_id, account_id, (at, at - TREND_SPAN))
+        if found is None:
             return None
+        sums, week_ago = found
         return {side: explained(sums, week_ago, side, at) for side in SIDES}
 
     def notices(self, tenant_id: str, page: Page) -> Listed:

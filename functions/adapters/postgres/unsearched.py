@@ -23,7 +23,7 @@ class UnsearchedSignals:
         self._database = database
 
     def fill(self) -> int:
-        """Give some of them their words, in a transaction that locks no others. Returns: how many."""
+        """Write the words of up to ``AT_ONCE`` of them and return how many. Only their rows are locked."""
         with self._database.transaction() as tx:
             found = tx.rows("signals_without_words", most=AT_ONCE)
             identities = [(row["tenant_id"], row["id"]) for row in found]

@@ -160,7 +160,7 @@ AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since
 
 -- accounts_by_engagement --
 -- The next accounts of a ranking, from a place in it on, the highest rank first.
-SELECT account_id, engagement_rank AS rank, slow, score_sums
+SELECT account_id, engagement_rank AS rank, score_sums
 FROM accounts
 WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
   AND (engagement_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
@@ -170,7 +170,7 @@ LIMIT :limit;
 
 -- accounts_by_effort --
 -- The same by effort.
-SELECT account_id, effort_rank AS rank, slow, score_sums
+SELECT account_id, effort_rank AS rank, score_sums
 FROM accounts
 WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
   AND (effort_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
