@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
-from functions.domain import searchable
 from functions.domain.explain import Contribution
 from functions.domain.key import Grant
-from functions.domain.outbox import Key
 from functions.domain.plan import OwnEventType
 from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument
 from functions.domain.signal import Signal
@@ -98,43 +96,6 @@ class SignalStore(Protocol):
         """Raise :class:`Unavailable` unless the store answers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedSignal:
-    """A signal as it is stored.
-
-    Args:
-        row: the signal as the API lists it (contract section 4), JSON types only, without its event.
-        event: its event as it was sent; None where an earlier version did not keep it.
-    """
-
-    tenant_id: str
-    timestamp: datetime
-    row: Mapping[str, Any]
-    event: Mapping[str, Any] | None
-
-    @property
-    def document(self) -> SignalDocument:
-        """What it is found by."""
-        text = searchable.text(self.row, self.event)
-        return SignalDocument(
-            tenant_id=self.tenant_id, id=self.row["id"], timestamp=self.timestamp, row=self.row, text=text
-        )
-
-
-class RecordedSignals(Protocol):
-    """The signals that are recorded, for those who copy them elsewhere."""
-
-    def read(self, identities: Sequence[tuple[str, UUID]]) -> Iterator[Sequence[RecordedSignal]]:
-        """Yield the signals of ``(tenant, id)``, in slices of bounded size. One that is not recorded is left out.
-
-        Raises:
-            Unavailable: the store could not be reached.
-        """
-
-    def ping(self) -> None:
-        """Raise :class:`Unavailable` unless the store answers."""
-
-
 @dataclass(frozen=True, slots=True)
 class AccountThen:
     """An account when a rule fired: its engagement, 0-100, and what that was made of."""
@@ -197,68 +158,6 @@ class Sender(Protocol):
         Raises:
             Unavailable: no message can be sent now; the rest were not tried.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A notice that this caller alone may send, until the claim is recorded, released or runs out.
-
-    Args:
-        attempts: how often it was tried before.
-    """
-
-    key: Key
-    notice: DueNotice
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What came of claiming a batch of notices. One that is nowhere in it does not exist.
-
-    Args:
-        targets: notice -> what is sent for it: itself, or the digest that sums it up.
-        waits_s: notice -> seconds after which to ask again.
-        ended: notice -> why nothing is to be done.
-        claims: what is to be sent.
-    """
-
-    targets: Mapping[Key, Key]
-    waits_s: Mapping[Key, float]
-    ended: Mapping[Key, str]
-    claims: Sequence[Claim]
-
-
-class NoticeStore(Protocol):
-    """The outbox: notices and what came of sending them. Nothing is locked between its calls."""
-
-    def claim(self, keys: Sequence[Key]) -> Claimed:
-        """Claim what of a batch is to be sent now, with a lease: nobody else gets it meanwhile.
-
-        Raises:
-            Unavailable: the store could not be reached; what was claimed becomes free when the lease ends.
-        """
-
-    def record(self, claim: Claim, answer: SendAnswer, wait_s: float | None) -> None:
-        """Record an attempt, and end its claim.
-
-        Args:
-            wait_s: seconds until the next attempt of one that was not delivered; None: there is none.
-
-        Raises:
-            Unavailable: the store could not be reached. A message that was accepted is sent again once the lease
-                has ended, under the same identity.
-        """
-
-    def release(self, keys: Iterable[Key]) -> None:
-        """End the claims of notices that were not tried.
-
-        Raises:
-            Unavailable: the store could not be reached; they become free when the lease ends.
-        """
-
-    def ping(self) -> None:
-        """Raise :class:`Unavailable` unless the store answers."""
 
 
 class KeyDirectory(Protocol):

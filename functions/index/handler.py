@@ -9,12 +9,13 @@ from events.answer import Result
 from events.cloudevent import CloudEvent
 from events.errors import Refused
 from events.failpoint import reach
+from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.domain.sales import TENANT
-from functions.ports import RecordedSignals, SearchCopy
+from functions.ports import SearchCopy
 from functions.web.batch import refusal
 
 
-def index(events: Sequence[CloudEvent], recorded: RecordedSignals, search: SearchCopy) -> list[Result]:
+def index(events: Sequence[CloudEvent], recorded: PostgresRecordedSignals, search: SearchCopy) -> list[Result]:
     """Index the signals that a batch of events tells of, as they are recorded; one that is gone needs no document.
 
     Raises:

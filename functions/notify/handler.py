@@ -11,9 +11,10 @@ from events.cloudevent import CloudEvent
 from events.errors import Refused
 from events.failpoint import reach
 from events.log import Log
+from functions.adapters.postgres.notice_store import Claim, Claimed, PostgresNoticeStore
 from functions.domain.outbox import Key, next_attempt_s
 from functions.domain.sales import TENANT
-from functions.ports import Claim, Claimed, NoticeStore, SendAnswer, Sender
+from functions.ports import SendAnswer, Sender
 from functions.web.batch import refusal
 
 log = Log("notify")
@@ -23,7 +24,12 @@ SOON_S = 1.0
 
 
 def notify(
-    events: Sequence[CloudEvent], store: NoticeStore, sender: Sender, *, delays_s: Sequence[float], within_s: float
+    events: Sequence[CloudEvent],
+    store: PostgresNoticeStore,
+    sender: Sender,
+    *,
+    delays_s: Sequence[float],
+    within_s: float,
 ) -> list[Result]:
     """Send a batch of notices.
 
@@ -41,7 +47,7 @@ def notify(
 
 
 def _send(
-    claims: Sequence[Claim], store: NoticeStore, sender: Sender, delays_s: Sequence[float], within_s: float
+    claims: Sequence[Claim], store: PostgresNoticeStore, sender: Sender, delays_s: Sequence[float], within_s: float
 ) -> Mapping[Key, Result]:
     """Send what was claimed, in one session, and record each answer at once. Release what there was no time for."""
     results: dict[Key, Result] = {}
@@ -63,7 +69,7 @@ def _send(
     return results
 
 
-def _record(claim: Claim, answer: SendAnswer, store: NoticeStore, delays_s: Sequence[float]) -> Result:
+def _record(claim: Claim, answer: SendAnswer, store: PostgresNoticeStore, delays_s: Sequence[float]) -> Result:
     attempts = claim.attempts + 1
     wait_s = None if answer.delivered or answer.permanent else next_attempt_s(attempts, delays_s)
     store.record(claim, answer, wait_s)

@@ -29,6 +29,7 @@ from functions.domain.outbox import COLLECT, Key
 from functions.domain.platform_events import due
 from functions.notify.handler import SOON_S, notify
 from functions.ports import DueNotice, SendAnswer, Sender
+from tests.contract.memory_sender import MemorySender
 from tests.integration.test_signal_store import rule, signal  # noqa: F401 - a fixture
 from tests.servers import smtp
 from tests.servers.loopback import served
@@ -42,19 +43,6 @@ DELAYS_S = (60.0, 300.0)
 TAKEN = SendAnswer(True, "250 OK")
 LATER = SendAnswer(False, "451 later")
 NEVER = SendAnswer(False, "550 no such person", permanent=True)
-
-
-class Recorder:
-    """A sender that keeps what it was given and answers as it was told."""
-
-    def __init__(self, *answers: SendAnswer) -> None:
-        self.answers = answers
-        self.sent: list[DueNotice] = []
-
-    def send(self, notices: Sequence[DueNotice], within_s: float) -> Generator[SendAnswer]:
-        for number, notice in enumerate(notices):
-            self.sent.append(notice)
-            yield self.answers[min(number, len(self.answers) - 1)]
 
 
 def outbox(database: Database, *, mails_per_hour: int = 0, lease_s: float = 30.0) -> PostgresNoticeStore:
@@ -97,7 +85,7 @@ def noticed(database: Database, number: int, **more: Any) -> list[UUID]:
 
 
 def test_a_notice_is_sent_once_however_often_and_at_once_it_is_delivered(database: Database, notice: UUID) -> None:
-    store, sender = outbox(database), Recorder(TAKEN)
+    store, sender = outbox(database), MemorySender(TAKEN)
     with ThreadPoolExecutor(4) as threads:
         results = [result for (result,) in threads.map(lambda _: deliver(store, [notice], sender), range(12))]
     assert {result.status for result in results} <= {200, 202}
@@ -113,14 +101,14 @@ def test_every_attempt_is_on_record_and_a_retry_waits_for_its_time(
     database: Database, database_url: str, notice: UUID
 ) -> None:
     store = outbox(database)
-    assert deliver(store, [notice], Recorder(LATER)) == [Result(status=202, again_s=60.0)]
-    (early,) = deliver(store, [notice], Recorder(TAKEN))
+    assert deliver(store, [notice], MemorySender(LATER)) == [Result(status=202, again_s=60.0)]
+    (early,) = deliver(store, [notice], MemorySender(TAKEN))
     assert early.status == 202
     assert 50 < early.again_s <= 60, "whoever asks too early is told how long to wait"
     (row,) = listed(database)
     assert (row["state"], row["next_attempt_at"] is not None) == ("pending", True)
     due_now(database_url)
-    assert deliver(store, [notice], Recorder(TAKEN)) == [Result(status=200)]
+    assert deliver(store, [notice], MemorySender(TAKEN)) == [Result(status=200)]
     (row,) = listed(database)
     assert [(line["attempt"], line["delivered"], line["answer"]) for line in row["deliveries"]] == [
         (1, False, "451 later"),
@@ -134,7 +122,7 @@ def test_a_notice_that_is_not_taken_is_given_up_when_its_schedule_ends_and_a_red
 ) -> None:
     store, results = outbox(database), []
     for _ in range(3):
-        results += deliver(store, [notice], Recorder(LATER))
+        results += deliver(store, [notice], MemorySender(LATER))
         due_now(database_url)
     assert results == [
         Result(status=202, again_s=60),
@@ -142,11 +130,13 @@ def test_a_notice_that_is_not_taken_is_given_up_when_its_schedule_ends_and_a_red
         Result(status=422, detail="451 later"),
     ]
     assert listed(database)[0]["state"] == "failed"
-    assert deliver(store, [notice], Recorder(TAKEN)) == [Result(status=200)]
+    assert deliver(store, [notice], MemorySender(TAKEN)) == [Result(status=200)]
 
 
 def test_a_refusal_ends_it_at_once(database: Database, notice: UUID) -> None:
-    assert deliver(outbox(database), [notice], Recorder(NEVER)) == [Result(status=422, detail="550 no such person")]
+    assert deliver(outbox(database), [notice], MemorySender(NEVER)) == [
+        Result(status=422, detail="550 no such person")
+    ]
     assert listed(database)[0]["state"] == "failed"
 
 
@@ -155,7 +145,7 @@ def test_nothing_is_locked_and_no_connection_is_held_while_the_mail_server_talks
 ) -> None:
     seen: list[Any] = []
 
-    class Looking(Recorder):
+    class Looking(MemorySender):
         def send(self, notices: Sequence[DueNotice], within_s: float) -> Generator[SendAnswer]:
             with closing(connect(database_url)) as connection:
                 seen.extend(
@@ -175,7 +165,7 @@ def test_nothing_is_locked_and_no_connection_is_held_while_the_mail_server_talks
 def test_a_worker_that_dies_after_the_server_accepted_sends_again_under_the_same_identity_once_its_claim_ends(
     database: Database, database_url: str, notice: UUID
 ) -> None:
-    store, sender = outbox(database), Recorder(TAKEN)
+    store, sender = outbox(database), MemorySender(TAKEN)
     store.claim([Key(TENANT, str(notice))])  # and never came back
     (result,) = deliver(store, [notice], sender)
     assert (result.status, len(sender.sent)) == (202, 0)
@@ -190,7 +180,7 @@ def test_on_the_schema_before_nothing_is_sent_and_the_notices_wait(
 ) -> None:
     with closing(connect(database_url)) as connection:
         connection.run("ALTER TABLE notices DROP COLUMN digest_id")  # what migration 0010 adds
-    sender = Recorder(TAKEN)
+    sender = MemorySender(TAKEN)
     with pytest.raises(Unavailable):
         deliver(outbox(database), [notice], sender)
     assert not sender.sent
@@ -201,9 +191,12 @@ def test_a_notice_there_is_not_is_refused_and_the_rest_of_its_batch_is_sent(
     database: Database, notice: UUID, tenant: str
 ) -> None:
     unknown = uuid4() if tenant == TENANT else notice
-    (result,) = deliver(outbox(database), [unknown], Recorder(TAKEN), tenant=tenant)
+    (result,) = deliver(outbox(database), [unknown], MemorySender(TAKEN), tenant=tenant)
     assert result.status == 422
-    assert [result.status for result in deliver(outbox(database), [uuid4(), notice], Recorder(TAKEN))] == [422, 200]
+    assert [result.status for result in deliver(outbox(database), [uuid4(), notice], MemorySender(TAKEN))] == [
+        422,
+        200,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +277,7 @@ def test_a_mail_server_that_is_away_costs_a_notice_no_attempt(
         deliver(store, [notice], SmtpSender(url, FROM))
     (row,) = listed(database)
     assert (row["deliveries"], row["state"]) == ([], "pending")
-    assert deliver(store, [notice], Recorder(TAKEN)) == [Result(status=200)]
+    assert deliver(store, [notice], MemorySender(TAKEN)) == [Result(status=200)]
 
 
 def test_a_mail_server_that_does_not_take_us_as_a_sender_costs_a_notice_no_attempt(
@@ -420,14 +413,14 @@ def test_a_storm_is_a_few_mails_and_one_digest_that_lists_the_rest(database: Dat
 def test_the_next_digest_comes_an_hour_after_the_last(database: Database, database_url: str) -> None:
     store = outbox(database, mails_per_hour=1)
     notices = noticed(database, 2)
-    sent, waits = sorted(deliver(store, notices, Recorder(TAKEN)), key=lambda result: result.again_s)
+    sent, waits = sorted(deliver(store, notices, MemorySender(TAKEN)), key=lambda result: result.again_s)
     assert sent == Result(status=200)
     assert 0 < waits.again_s <= COLLECT.total_seconds()
     due_now(database_url)
-    assert deliver(store, notices, Recorder(TAKEN)) == [Result(status=200)] * 2
+    assert deliver(store, notices, MemorySender(TAKEN)) == [Result(status=200)] * 2
     recorded = record(PostgresSignalStore(database), [signal(77, account_id="late")])
     ((late,),) = recorded.notices.values()
-    (waits,) = deliver(store, [late], Recorder(TAKEN))
+    (waits,) = deliver(store, [late], MemorySender(TAKEN))
     assert 3500 < waits.again_s <= 3600
 
 
@@ -440,6 +433,6 @@ def test_what_a_backfill_marked_quiet_is_scored_and_on_record_and_nobody_is_told
     assert not record(store, [quiet]).notices, "a redelivery answers the same"
     (row,) = listed(database)
     assert (row["state"], row["engagement"] > 50) == ("suppressed", True)
-    sender = Recorder(TAKEN)
+    sender = MemorySender(TAKEN)
     assert deliver(outbox(database), [UUID(row["id"])], sender) == [Result(status=200)]
     assert not sender.sent

@@ -1,8 +1,9 @@
-"""Notices in PostgreSQL. See :class:`functions.ports.NoticeStore`."""
+"""The outbox in PostgreSQL: notices and the outcome of sending them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +14,44 @@ from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain import outbox
 from functions.domain.explain import contributions
 from functions.domain.outbox import Addressee, Decisions, Key, Standing, Traffic
-from functions.ports import AccountThen, Claim, Claimed, DueNotice, SendAnswer, SummedUp
+from functions.ports import AccountThen, DueNotice, SendAnswer, SummedUp
 
 #: Lines a digest has; it says how many more there are.
 DIGEST_LINES = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A notice that this caller alone may send, until the claim is recorded, released or runs out.
+
+    Args:
+        attempts: how often it was tried before.
+    """
+
+    key: Key
+    notice: DueNotice
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What came of claiming a batch of notices. One that is nowhere in it does not exist.
+
+    Args:
+        targets: notice -> what is sent for it: itself, or the digest that sums it up.
+        waits_s: notice -> seconds after which to ask again.
+        ended: notice -> why nothing is to be done.
+        claims: what is to be sent.
+    """
+
+    targets: Mapping[Key, Key]
+    waits_s: Mapping[Key, float]
+    ended: Mapping[Key, str]
+    claims: Sequence[Claim]
+
+
 class PostgresNoticeStore:
-    """See :class:`functions.ports.NoticeStore`.
+    """Claim notices, and record their attempts. Nothing is locked between its calls.
 
     Args:
         mails_per_hour: the most an addressee gets within an hour; further notices are summed up. 0: no limit.
@@ -33,7 +64,13 @@ class PostgresNoticeStore:
         self._lease_s = lease_s
 
     def claim(self, keys: Sequence[Key]) -> Claimed:
-        """See NoticeStore. What the messages are written from is read after the claim: it may take long."""
+        """Claim what of a batch is to be sent now, with a lease: nobody else gets it meanwhile.
+
+        The messages' contents are read in a second transaction, after the claim: it may take long.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached; what was claimed becomes free when the lease ends.
+        """
         if not keys:
             return Claimed({}, {}, {}, [])
         with self._database.transaction() as tx:
@@ -49,7 +86,15 @@ class PostgresNoticeStore:
         )
 
     def record(self, claim: Claim, answer: SendAnswer, wait_s: float | None) -> None:
-        """See NoticeStore."""
+        """Record an attempt, and end its claim.
+
+        Args:
+            wait_s: seconds until the next attempt of one that was not delivered; None: there is none.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached. A message that was accepted is sent again once the lease
+                has ended, under the same identity.
+        """
         with self._database.transaction() as tx:
             tx.rows(
                 "record_delivery",
@@ -63,12 +108,16 @@ class PostgresNoticeStore:
             )
 
     def release(self, keys: Iterable[Key]) -> None:
-        """See NoticeStore."""
+        """End the claims of notices that were not tried.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached; they become free when the lease ends.
+        """
         with self._database.transaction() as tx:
             tx.rows("release_notices", notices=_json(keys))
 
     def ping(self) -> None:
-        """See NoticeStore."""
+        """Raise :class:`Unavailable` unless PostgreSQL answers."""
         self._database.ping()
 
     def _decide(self, tx: Transaction, keys: Sequence[Key]) -> tuple[list[Standing], datetime, Decisions]:

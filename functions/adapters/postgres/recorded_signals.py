@@ -1,8 +1,9 @@
-"""Recorded signals, as those read them who copy them elsewhere. See :class:`functions.ports.RecordedSignals`."""
+"""Recorded signals, read in bulk to be copied elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,23 +11,50 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from functions.adapters.postgres.database import Database, Row, Transaction
-from functions.domain import original
+from functions.domain import original, searchable
+from functions.domain.search import SignalDocument
 from functions.domain.signal import SHOWN, instant
-from functions.ports import RecordedSignal
 
 #: Bytes of events read at once, unless one alone has more. Parsed and written as documents they take up to fifty times
 #: as much memory, and four requests come at once: tests/e2e/test_worst_event.py.
 SLICE_BYTES = 512 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSignal:
+    """A signal as it is stored.
+
+    Args:
+        row: the signal as the API lists it (contract section 4), JSON types only, without its event.
+        event: its event as it was sent; None where an earlier version did not keep it.
+    """
+
+    tenant_id: str
+    timestamp: datetime
+    row: Mapping[str, Any]
+    event: Mapping[str, Any] | None
+
+    @property
+    def document(self) -> SignalDocument:
+        """Return what search engines store of it."""
+        text = searchable.text(self.row, self.event)
+        return SignalDocument(
+            tenant_id=self.tenant_id, id=self.row["id"], timestamp=self.timestamp, row=self.row, text=text
+        )
+
+
 class PostgresRecordedSignals:
-    """See :class:`functions.ports.RecordedSignals`."""
+    """Read recorded signals, each slice in a transaction of its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def read(self, identities: Sequence[tuple[str, UUID]]) -> Iterator[Sequence[RecordedSignal]]:
-        """See RecordedSignals."""
+        """Yield the signals of ``(tenant, id)``, in slices of bounded size. One that is not recorded is left out.
+
+        Raises:
+            Unavailable: PostgreSQL could not be reached.
+        """
         yield from read(identities, self._slice)
 
     def _slice(self, ids: str) -> list[Row]:
@@ -89,7 +117,7 @@ class PostgresRecordedSignals:
         return found
 
     def ping(self) -> None:
-        """See RecordedSignals."""
+        """Raise :class:`Unavailable` unless PostgreSQL answers."""
         self._database.ping()
 
 
@@ -101,7 +129,7 @@ def read_slice(tx: Transaction, ids: str) -> list[Row]:
 def read(
     identities: Sequence[tuple[str, UUID]], slice_of: Callable[[str], list[Row]]
 ) -> Iterator[Sequence[RecordedSignal]]:
-    """See :meth:`functions.ports.RecordedSignals.read`.
+    """See :meth:`PostgresRecordedSignals.read`.
 
     Args:
         slice_of: :func:`read_slice` in some transaction.

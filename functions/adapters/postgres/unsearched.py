@@ -9,8 +9,8 @@ from pydantic_core import to_json
 
 from functions.adapters.postgres import recorded_signals
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.recorded_signals import RecordedSignal
 from functions.domain.words import hashes, terms
-from functions.ports import RecordedSignal
 
 #: Signals that get their words in one transaction, the latest first.
 AT_ONCE = 500
