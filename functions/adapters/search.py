@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from events.settings import SearchSettings
+from events.shared_settings import SearchSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.search import PostgresSearchIndex
 from functions.ports import SearchCopy, SearchIndex

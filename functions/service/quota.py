@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 from events import channel, keyspace
-from events.settings import StoreSettings
+from events.shared_settings import StoreSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.quotas import PostgresQuotas
 from functions.adapters.redis import usage

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from events import channel, keyspace
-from events.settings import StoreSettings, TickSettings
+from events.settings import TickSettings
+from events.shared_settings import StoreSettings
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
 from functions.adapters.redis import partitions, usage

@@ -25,7 +25,8 @@ TAKEN = SendAnswer(True, "250 OK")
 class Place(Protocol):
     """A sender and the other side, which a test can look at and make difficult."""
 
-    sender: Sender
+    @property
+    def sender(self) -> Sender: ...
 
     def tried(self) -> Sequence[UUID]:
         """Return the notices that the other side has taken."""
