@@ -231,7 +231,8 @@ def _fault(error: ErrorDetails) -> Fault:
     if error["type"] == "json_invalid":
         said = _no_json(error["msg"])
     pattern = error.get("ctx", {}).get("pattern")
-    return Fault(pointer(error["loc"]), _PATTERN_SAYS.get(str(pattern), said))
+    path = [step for step in error["loc"] if step != "[key]"]  # the validator's word for a name in an object
+    return Fault(pointer(path), _PATTERN_SAYS.get(str(pattern), said))
 
 
 def _no_json(message: str) -> str:
