@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: kubectl 1.34 and 1.35 have this version of kustomize built in. Source: k8s.io/kubectl, go.mod of v0.34 and v0.35.
 OLDEST_KUSTOMIZE = ROOT / ".cache" / "kustomize-5.7.1" / "kustomize"
 STACKS = ("dev", "staging", "prod")
+#: The label that names what a pod is part of.
+COMPONENT = "app.kubernetes.io/component"
 
 KNATIVE_SERVICE = ("serving.knative.dev/v1", "Service")
 SCALED_OBJECT = ("keda.sh/v1alpha1", "ScaledObject")
@@ -104,7 +106,7 @@ class Pod:
 
     @property
     def component(self) -> str:
-        return str(self.template["metadata"].get("labels", {}).get("app.kubernetes.io/component", ""))
+        return str(self.template["metadata"].get("labels", {}).get(COMPONENT, ""))
 
     @property
     def spec(self) -> Object:

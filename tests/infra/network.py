@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.infra.manifests import Object, of_kind
+from tests.infra.manifests import COMPONENT, Object, of_kind
 
-COMPONENT = "app.kubernetes.io/component"
 #: Labels of namespace and pod -> what we call it.
 NEIGHBOURS = {"kube-dns": "names", "3scale-kourier-gateway": "gateway"}
 

@@ -24,10 +24,11 @@ from events import settings
 from functions.adapters.postgres.database import connect
 from functions.local.postgres import as_login
 from tests.bench import cores
-from tests.infra import deployed, image, rules
+from tests.infra import deployed, image
 from tests.infra.deployed import Deployed
 from tests.infra.image import Image, StepFailed
 from tests.infra.manifests import ROOT, STACKS, objects, ours
+from tests.infra.rules import configuration
 from tests.servers import smtp
 from tests.servers.parts import LOGINS, PASSWORD, until
 from tests.servers.smtp import Mailbox
@@ -82,7 +83,7 @@ def platform(
     folder = tmp_path_factory.mktemp("deployed")
     with deployed.redis(folder / "redis") as port:
         urls = {
-            **{f"sspp-redis/{user}": deployed.url(port, user) for user in set(rules.REDIS_USER_OF.values())},
+            **{f"sspp-redis/{user}": deployed.url(port, user) for user in set(configuration.REDIS_USER_OF.values())},
             "DATABASE_URL": empty_database,
             "SSPP_DATABASE_LOGINS": LOGINS,
             **{f"sspp-logins/{part}": as_login(empty_database, part, PASSWORD) for part in settings.LOGINS},

@@ -14,6 +14,7 @@ import pytest
 from events.settings import LOGINS
 from tests.infra import admission, rules, schemas
 from tests.infra.manifests import (
+    COMPONENT,
     KNATIVE_SERVICE,
     ROOT,
     STACKS,
@@ -27,6 +28,7 @@ from tests.infra.manifests import (
     rendered,
     rendered_by_the_oldest,
 )
+from tests.infra.rules import configuration, openings
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
@@ -172,7 +174,7 @@ def _wave(found):
     ],
 )
 def test_what_secrets_lead_to_may_be_outside_the_cluster(stack, component, ports):
-    assert rules.ports_outside(objects(stack), component) == ports
+    assert openings.ports_outside(objects(stack), component) == ports
 
 
 JOBS = {"sspp-migrate": ["--wait", "300"], "sspp-schema": ["--schema", "--wait", "300"]}
@@ -215,7 +217,7 @@ def test_each_part_logs_in_to_postgresql_as_itself_and_only_migrate_as_the_owner
 def test_each_part_is_a_user_of_redis_with_its_own_rights(stack):
     found = objects(stack)
     users = {(pod.component, environment(found, container).get("REDIS_URL")) for pod, container in ours(found)}
-    expected = {(component, ("sspp-redis", user)) for component, user in rules.REDIS_USER_OF.items()}
+    expected = {(component, ("sspp-redis", user)) for component, user in configuration.REDIS_USER_OF.items()}
     if stack == "dev":
         expected.discard(("dispatcher-signals", ("sspp-redis", "dispatcher")))
     assert {(component, told) for component, told in users if told} == expected
@@ -389,7 +391,7 @@ def redis(field: str, value: Any, says: str) -> tuple[list[Mutation], str]:
 
 
 CONTAINER = "template/spec/containers/0"
-ALLOWED = {"matchExpressions": [{"key": rules.COMPONENT, "operator": "In", "values": ["ingest", "intruder"]}]}
+ALLOWED = {"matchExpressions": [{"key": COMPONENT, "operator": "In", "values": ["ingest", "intruder"]}]}
 
 AGAINST_OUR_RULES = [
     setting("SSPP_CORS_ORIGIN", "x", "events/settings.py knows no SSPP_CORS_ORIGIN"),
@@ -460,7 +462,7 @@ AGAINST_OUR_RULES = [
     ([("PodDisruptionBudget process", "/spec", {"minAvailable": 1, "selector": {"matchLabels": {}}})], "must be 1"),
     ([("PodDisruptionBudget redis", "/spec/unhealthyPodEvictionPolicy", GONE)], "broken pods would block a drain"),
     (
-        [("PodDisruptionBudget process", "/spec/selector/matchLabels", {rules.COMPONENT: "processes"})],
+        [("PodDisruptionBudget process", "/spec/selector/matchLabels", {COMPONENT: "processes"})],
         "budgets and components differ in process",
     ),
     ([("NetworkPolicy closed", "/spec/policyTypes", ["Ingress"])], "nothing is denied by default"),

@@ -36,6 +36,7 @@ from functions.ingest.keys import KeyCache
 from functions.local import ports, process
 from tests.infra import admission, pulumi_bucket, pulumi_jobs, rules, schemas
 from tests.infra.manifests import ROOT, folder_objects, kustomized, kustomized_by_the_oldest, settings_map
+from tests.infra.rules import delivery
 from tests.servers import redis_cluster, redis_server
 from tests.servers.parts import until
 from tests.servers.redis_cluster import Cluster
@@ -154,7 +155,7 @@ def test_a_partition_that_no_trigger_watches_is_found():
     for each in found:
         if each["kind"] == "ScaledObject":
             del each["spec"]["triggers"][-1]
-    faults = list(rules.dispatchers_match_subscriptions(found))
+    faults = list(delivery.dispatchers_match_subscriptions(found))
     assert len(faults) == 3
     assert "dispatcher-events: no trigger of type redis-cluster watches sspp:{11}:events:slow:fair" in faults[0]
 

@@ -19,8 +19,9 @@ import pytest
 
 from events.settings import LOGINS, SchemaSettings
 from functions.local.postgres import as_login
-from tests.infra import rules, schemas
+from tests.infra import schemas
 from tests.infra.manifests import ROOT, Object, environment, objects, of_kind, ours, pods
+from tests.infra.rules import configuration
 from tests.servers import tls
 from tests.servers.loopback import served
 
@@ -57,7 +58,7 @@ def test_every_secret_the_dev_overlay_names_is_made():
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_other_stacks_name_nothing_that_is_not_promised(stack):
-    promised = {(name, key) for name, keys in rules.SECRETS.items() for key in keys}
+    promised = {(name, key) for name, keys in configuration.SECRETS.items() for key in keys}
     assert referenced(objects(stack)) <= promised
 
 
