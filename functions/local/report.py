@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from functions.local import story
+from functions.local.details import COMPANY
 from functions.local.story import Happening
 
 #: Columns the output is made for, and taken where there is no terminal.
@@ -35,7 +36,7 @@ def opening(console: Console, events: Sequence[Happening]) -> None:
     """Print what is about to be sent."""
     accounts = len({event.account_id for event in events})
     console.print(
-        f"[bold]A week at {story.COMPANY}[/bold], made up: {len(events):,} events of {accounts} accounts, "
+        f"[bold]A week at {COMPANY}[/bold], made up: {len(events):,} events of {accounts} accounts, "
         f"up to {_day(events[-1].time)}."
     )
 

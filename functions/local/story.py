@@ -1,21 +1,19 @@
-"""A made-up sales week: the company, its accounts and what happened to them. Pure: seed and clock are arguments."""
+"""A made-up sales week: the accounts (accounts.json) and what happened to them. Seed and clock are arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
-#: The seller: every e-mail, call and demo is about its product.
-COMPANY = "Brightdesk"
-DOMAIN = "brightdesk.example"
+from functions.local.details import DOMAIN, details_of
 
-MAYA, TOMAS, PRIYA, ERIK, LENA = (
-    f"{name}@{DOMAIN}" for name in ("maya.okafor", "tomas.vega", "priya.nair", "erik.lund", "lena.brandt")
-)
-REPS = (MAYA, TOMAS, PRIYA, ERIK, LENA)
+#: The seller's people.
+REPS = tuple(f"{name}@{DOMAIN}" for name in ("maya.okafor", "tomas.vega", "priya.nair", "erik.lund", "lena.brandt"))
 
 #: Accounts that only get the newsletter and a short sequence of e-mails.
 QUIET_ACCOUNTS = 300
@@ -83,169 +81,13 @@ class Happening:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-ACCOUNTS: Sequence[Account] = (
-    Account(
-        "northwind-freight",
-        "Northwind Freight",
-        "heating up, the proposal is open",
-        MAYA,
-        ("Jane Miller", "Oscar Reyes", "Hannah Cole"),
-        (
-            Step("email.sent", 6, 0, 4),
-            Step("email.opened", 7, 0, 1),
-            Step("email.clicked", 3, 0, 1),
-            Step("page.viewed", 6, 0, 2),
-            Step("pricing.viewed", 2, 1, 2),
-            Step("demo.requested", 1, 2, 2),
-            Step("call.made", 1, 2, 2),
-            Step("demo.completed", 1, 3, 3),
-            Step("proposal.viewed", 1, 4, 4),
-        ),
-    ),
-    Account(
-        "bluebird-logistics",
-        "Bluebird Logistics",
-        "on trial, nobody has called them",
-        TOMAS,
-        ("Ines Duarte", "Mark Webb"),
-        (
-            Step("email.sent", 4, 0, 4),
-            Step("email.opened", 5, 0, 4),
-            Step("form.submitted", 1, 1, 1),
-            Step("trial.started", 1, 2, 2),
-            Step("page.viewed", 12, 2, 4),
-            Step("email.clicked", 2, 2, 4),
-        ),
-    ),
-    Account(
-        "harbor-foods",
-        "Harbor Foods",
-        "one busy contact, nobody else",
-        PRIYA,
-        ("Sam Whitfield",),
-        (
-            Step("email.sent", 3, 0, 3),
-            Step("email.opened", 9, 0, 4),
-            Step("email.clicked", 4, 0, 4),
-            Step("page.viewed", 14, 0, 4),
-            Step("pricing.viewed", 1, 3, 4),
-        ),
-    ),
-    Account(
-        "kestrel-energy",
-        "Kestrel Energy",
-        "steady, week after week",
-        ERIK,
-        ("Anna Lindqvist", "Piotr Nowak"),
-        (
-            Step("demo.completed", 1, -16, -16),
-            Step("email.replied", 1, -12, -10),
-            Step("email.replied", 1, -8, -6),
-            Step("call.made", 2, -6, 3),
-            Step("email.sent", 3, 0, 4),
-            Step("email.opened", 3, 0, 4),
-            Step("email.clicked", 1, 1, 3),
-            Step("page.viewed", 2, 0, 4),
-        ),
-    ),
-    Account(
-        "atlas-retail",
-        "Atlas Retail",
-        "cooling: silence, an unsubscribe",
-        LENA,
-        ("Greta Holm", "Paul Adeyemi"),
-        (
-            Step("demo.requested", 1, -9, -9),
-            Step("pricing.viewed", 2, -9, -7),
-            Step("email.replied", 1, -8, -7),
-            Step("email.clicked", 3, -7, -6),
-            Step("email.opened", 3, 0, 0),
-            Step("email.sent", 7, 0, 2),
-            Step("email.unsubscribed", 1, 3, 3),
-            Step("call.made", 2, 4, 4),
-        ),
-    ),
-    Account(
-        "granite-insurance",
-        "Granite Insurance",
-        "only our reps touch it",
-        TOMAS,
-        ("Victor Stone", "Lucy Park", "Dan Moreau", "Ruth Sokolov"),
-        (Step("email.sent", 34, 0, 4), Step("call.made", 11, 0, 4)),
-    ),
-    Account(
-        "vertex-media",
-        "Vertex Media",
-        "no-show at the meeting",
-        MAYA,
-        ("Chris Tan", "Bea Fontaine"),
-        (
-            Step("email.sent", 5, 0, 4),
-            Step("email.opened", 4, 0, 2),
-            Step("meeting.booked", 1, 1, 1),
-            Step("meeting.no_show", 1, 3, 3),
-            Step("call.made", 3, 3, 4),
-        ),
-    ),
-    Account(
-        "meridian-bank",
-        "Meridian Bank",
-        "six people look at us",
-        PRIYA,
-        ("Olga Petrova", "James Ferrer", "Nadia Rahman", "Tim Becker", "Sofia Rossi", "Leo Grant"),
-        (
-            Step("email.sent", 6, 0, 1),
-            Step("email.opened", 11, 2, 4),
-            Step("email.clicked", 3, 3, 4),
-            Step("page.viewed", 9, 3, 4),
-        ),
-    ),
-    Account(
-        "cobalt-robotics",
-        "Cobalt Robotics",
-        "anonymous look at the prices",
-        ERIK,
-        (),
-        (Step("page.viewed", 3, 1, 4), Step("pricing.viewed", 1, 2, 4)),
-    ),
-    Account(
-        "juniper-labs",
-        "Juniper Labs",
-        "a call, a reply, a meeting",
-        LENA,
-        ("Alice Moreno", "Ken Ito"),
-        (
-            Step("call.made", 1, 0, 0),
-            Step("call.connected", 1, 0, 0),
-            Step("email.sent", 3, 1, 4),
-            Step("email.replied", 1, 2, 3),
-            Step("meeting.booked", 1, 4, 4),
-        ),
-    ),
-    Account(
-        "old-mill-paper",
-        "Old Mill Paper",
-        "e-mail bounces",
-        ERIK,
-        ("Walter Finch", "Edith Shaw"),
-        (Step("email.sent", 4, 0, 2), Step("email.bounced", 3, 0, 3)),
-    ),
-    Account(
-        "orchid-hotels",
-        "Orchid Hotels",
-        "quiet: reads along",
-        PRIYA,
-        ("Marta Silva",),
-        (Step("email.sent", 3, 0, 4), Step("email.opened", 3, 0, 4), Step("page.viewed", 3, 2, 4)),
-    ),
-    Account(
-        "pinecrest-schools",
-        "Pinecrest Schools",
-        "quiet: opened once",
-        LENA,
-        ("Joan Ellis",),
-        (Step("email.sent", 3, 0, 4), Step("email.opened", 1, 3, 3)),
-    ),
+def _account(written: Mapping[str, Any]) -> Account:
+    return Account(**{**written, "steps": [Step(*step) for step in written["steps"]]})
+
+
+#: A step is written as its kind, times, first and last day.
+ACCOUNTS: Sequence[Account] = tuple(
+    map(_account, json.loads(Path(__file__).with_name("accounts.json").read_text("utf-8")))
 )
 
 #: Kind -> the system that reports it, the CloudEvent's ``source``.
@@ -261,16 +103,6 @@ _SOURCES: Mapping[str, str] = {
     "proposal": "/brightdesk/crm",
 }
 _VISITS = frozenset({"page.viewed", "pricing.viewed", "form.submitted", "trial.started"})
-
-_SUBJECTS = (
-    "Routes that plan themselves",
-    "Your depot at a glance",
-    "How Hartwell cut empty miles by a fifth",
-    "Ten minutes this week?",
-    "The spring release in two minutes",
-    "A question about your fleet",
-)
-_PAGES = ("/", "/product", "/product/planning", "/customers", "/customers/hartwell", "/security", "/integrations")
 
 #: Hour of the day -> how much of a day's work falls into it.
 _OFFICE_HOURS: Mapping[int, int] = {8: 1, 9: 3, 10: 4, 11: 3, 12: 1, 13: 2, 14: 4, 15: 3, 16: 2, 17: 1}
@@ -366,92 +198,10 @@ def _after_a_mail(random: Random, sent: datetime) -> Iterator[tuple[datetime, st
 
 
 def _draft(random: Random, at: datetime, kind: str, account_id: str, person: Person | None, rep: str) -> _Draft:
-    metadata = _DETAILS[kind](random)
+    metadata = details_of(kind, random)
     if person is not None:
         metadata["contactName"] = person.name
     return _Draft(at, kind, account_id, person, rep, metadata)
-
-
-def _mail(random: Random) -> dict[str, Any]:
-    return {"subject": random.choice(_SUBJECTS)}
-
-
-def _click(random: Random) -> dict[str, Any]:
-    return {
-        "subject": random.choice(_SUBJECTS),
-        "link": random.choice(_PAGES),
-        "interactionCount": random.randint(1, 6),
-    }
-
-
-def _reply(random: Random) -> dict[str, Any]:
-    return {"subject": "Re: " + random.choice(_SUBJECTS), "responseTimeHours": random.randint(1, 40)}
-
-
-def _page(random: Random) -> dict[str, Any]:
-    return {"path": random.choice(_PAGES), "seconds": random.randint(4, 240)}
-
-
-def _pricing(random: Random) -> dict[str, Any]:
-    return {"path": "/pricing", "seconds": random.randint(20, 400), "interactionCount": random.randint(1, 6)}
-
-
-def _call(random: Random) -> dict[str, Any]:
-    return {"outcome": random.choice(("voicemail", "no answer", "call back later"))}
-
-
-def _talk(random: Random) -> dict[str, Any]:
-    return {"minutes": random.randint(6, 25)}
-
-
-def _meeting(random: Random) -> dict[str, Any]:
-    return {"title": f"{COMPANY} in 30 minutes", "interactionCount": random.randint(2, 6)}
-
-
-def _demo(random: Random) -> dict[str, Any]:
-    return {
-        "title": f"{COMPANY} demo",
-        "minutes": random.choice((30, 45, 60)),
-        "interactionCount": random.randint(3, 9),
-    }
-
-
-def _asked(random: Random) -> dict[str, Any]:
-    return {"path": "/demo", "fleetSize": random.randint(12, 180), "responseTimeHours": random.randint(1, 20)}
-
-
-def _form(random: Random) -> dict[str, Any]:
-    return {"path": "/contact", "fleetSize": random.randint(12, 180)}
-
-
-def _trial(random: Random) -> dict[str, Any]:
-    return {"plan": random.choice(("team", "business")), "seats": random.randint(3, 12)}
-
-
-def _proposal(random: Random) -> dict[str, Any]:
-    return {"document": f"{COMPANY} proposal.pdf", "pages": random.randint(4, 12), "seconds": random.randint(90, 900)}
-
-
-#: Kind -> what the sender knows beside it.
-_DETAILS: Mapping[str, Callable[[Random], dict[str, Any]]] = {
-    "email.sent": _mail,
-    "email.opened": _mail,
-    "email.clicked": _click,
-    "email.replied": _reply,
-    "email.bounced": _mail,
-    "email.unsubscribed": _mail,
-    "call.made": _call,
-    "call.connected": _talk,
-    "meeting.booked": _meeting,
-    "meeting.no_show": _meeting,
-    "demo.requested": _asked,
-    "demo.completed": _demo,
-    "page.viewed": _page,
-    "pricing.viewed": _pricing,
-    "form.submitted": _form,
-    "trial.started": _trial,
-    "proposal.viewed": _proposal,
-}
 
 
 def _happens(random: Random, percent: int) -> bool:
