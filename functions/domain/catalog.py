@@ -11,6 +11,8 @@ SIDES: tuple[Side, Side] = ("buyer", "rep")
 
 #: Every platform type begins so; without it and with underscores it is the type's alias.
 PREFIX = "io.sspp."
+#: The signal type of an event that says what an account's or a contact's attributes are, and nothing else.
+ATTRIBUTES = "attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ _ALL = (
     EventType("form.submitted", "intent", 65, 20, 30),
     EventType("trial.started", "high_intent", 85, 50, 45),
     EventType("proposal.viewed", "intent", 75, 30, 30),
+    EventType("account.updated", ATTRIBUTES, 0, 0, 1),
+    EventType("contact.updated", ATTRIBUTES, 0, 0, 1),
 )
 
 #: CloudEvent type or alias -> what it means.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from events import cloudevent, content
 from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
-from functions.domain.catalog import EventType
+from functions.domain import attributes
+from functions.domain.attributes import Scalar
+from functions.domain.catalog import ATTRIBUTES, EVENT_TYPES, EventType
 from functions.domain.name import DOTS, MAX_NAME, Contact, Name, tidy
 
 #: Extension attributes the front door stamps on an accepted event.
@@ -34,6 +36,12 @@ _DATA = frozenset({"data", "data_base64"})
 #: The signal type of an event of a type nobody knows.
 UNSCORED = "unscored"
 
+#: What ``data.attributes`` of these are about.
+_ACCOUNT_UPDATED, _CONTACT_UPDATED = EVENT_TYPES["account_updated"], EVENT_TYPES["contact_updated"]
+#: Most events say nothing of the kind.
+_NOTHING: dict[str, Scalar] = {}
+_CONTACT_SCHEMA = WithJsonSchema(dict(attributes.SCHEMA))
+
 #: Gives what a type name means to a tenant, or None.
 TypeOf = Callable[[str], EventType | None]
 
@@ -47,6 +55,14 @@ class SalesData(BaseModel):
     contactId: Annotated[Contact | None, Field(description="Who, at the account.")] = None  # noqa: N815 - the wire's name
     userId: Annotated[Name | None, Field(description="Which of our representatives.")] = None  # noqa: N815 - the wire's name
     metadata: Annotated[dict[str, Any], Field(description="Anything about the event, kept and searched.")] = {}
+    attributes: Annotated[
+        Any, Field(description="Of `account.updated` and `contact.updated`: its attributes; null removes one.")
+    ] = None
+    contact: Annotated[
+        Any,
+        Field(description="Attributes of the contact that is named, if an object."),
+        _CONTACT_SCHEMA,
+    ] = None
 
 
 class SalesEvent(NamedTuple):
@@ -59,6 +75,7 @@ class SalesEvent(NamedTuple):
         content: the hash of its content; see :func:`events.content.content_hash`.
         occurred_at: by the sender's clock, but never after it was received: a clock that runs ahead must not
             make points that grow.
+        account_says, contact_says: the attributes that it gives its account and its contact; mostly none.
     """
 
     id: str
@@ -74,6 +91,8 @@ class SalesEvent(NamedTuple):
     sent: dict[str, Any]
     data: dict[str, Any]
     content: bytes
+    account_says: Mapping[str, Scalar] = _NOTHING
+    contact_says: Mapping[str, Scalar] = _NOTHING
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -120,6 +139,8 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
     elif len(account) > MAX_NAME or account in DOTS:
         found.append(Fault("/subject", f"must name an account with 1 to {MAX_NAME} characters, not a dot or two"))
+    if not any_type and _says_something(kind, data):
+        found += _attribute_faults(kind, data)
     if found or account is None:
         raise Refused("Unacceptable event", status=422, faults=tuple(found))
     return kind or _unscored(event.type), account, data
@@ -148,6 +169,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         sent=sent,
         data=cloudevent.json_data(event) or {},
         content=content.hash_of(dict(sent), event.model_extra or ()),
+        **_says(kind, account, data),
     )
 
 
@@ -169,6 +191,35 @@ def _data(event: CloudEvent) -> SalesData:
         shape = cloudevent.faults(exc)
         faults = tuple(Fault("/data" + fault.pointer, fault.detail) for fault in shape)
         raise Refused("Unacceptable event", status=422, faults=faults) from exc
+
+
+def _says_something(kind: EventType | None, data: SalesData) -> bool:
+    """Whether an event may give attributes; most do not, and are looked at no further."""
+    return data.contact is not None or (kind is not None and kind.signal == ATTRIBUTES)
+
+
+def _attribute_faults(kind: EventType | None, data: SalesData) -> Iterator[Fault]:
+    """Yield what is wrong with the attributes that an event gives."""
+    if isinstance(data.contact, dict):
+        yield from attributes.faults(data.contact, ("data", "contact"))
+    if kind not in (_ACCOUNT_UPDATED, _CONTACT_UPDATED):
+        return
+    if kind == _CONTACT_UPDATED and data.contactId is None:
+        yield Fault("/data/contactId", "is required")
+    if isinstance(data.attributes, dict):
+        yield from attributes.faults(data.attributes, ("data", "attributes"))
+    else:
+        yield Fault("/data/attributes", "must be a JSON object")
+
+
+def _says(kind: EventType, account: str, data: SalesData) -> dict[str, Mapping[str, Scalar]]:
+    """Return the attributes that an event gives. The door that takes every type takes bad ones, as data alone."""
+    if not _says_something(kind, data) or account == UNASSIGNED or any(_attribute_faults(kind, data)):
+        return {}
+    of_contact = data.contact if data.contactId is not None and isinstance(data.contact, dict) else _NOTHING
+    if kind == _CONTACT_UPDATED:
+        of_contact = of_contact | data.attributes
+    return {"account_says": data.attributes if kind == _ACCOUNT_UPDATED else _NOTHING, "contact_says": of_contact}
 
 
 def _unscored(name: str) -> EventType:

@@ -21,7 +21,7 @@ from functions.domain.signal import Signal, instant
 from tests.integration.test_signal_store import NOW, PAGE, signal
 from tests.servers.recording import record
 
-KINDS = [EVENT_TYPES[name] for name in sorted({kind.type for kind in EVENT_TYPES.values()})]
+KINDS = [EVENT_TYPES[name] for name in sorted({kind.type for kind in EVENT_TYPES.values() if kind.points})]
 TENANT = "acme-inc"
 
 

@@ -172,7 +172,7 @@ def test_tenants_and_accounts_are_strangers_to_each_other(signals):
     for tenant, account in {(each.event.tenant_id, each.event.account_id) for each in signals}:
         own = [e for e in signals if (e.event.tenant_id, e.event.account_id) == (tenant, account)]
         alone, together = after(own), after(signals)
-        assert alone.accounts[tenant, account] == together.accounts[tenant, account]
+        assert alone.accounts.get((tenant, account)) == together.accounts.get((tenant, account))
         assert alone.notices == [
             notice for notice in together.notices if (notice.tenant_id, notice.account_id) == (tenant, account)
         ]

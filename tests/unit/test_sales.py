@@ -50,7 +50,8 @@ def refusal_of(**attributes: object) -> list[str]:
 def test_every_type_has_an_alias_that_means_the_same(kind):
     by_type, by_alias = EVENT_TYPES[f"io.sspp.{kind}"], EVENT_TYPES[kind.replace(".", "_")]
     assert by_type is by_alias
-    assert sales_data(event(type=by_type.alias), KNOWN, any_type=False)[0] is by_type
+    data = {"accountId": "acme", "contactId": "jo@acme.io", "attributes": {}}
+    assert sales_data(event(type=by_type.alias, data=data), KNOWN, any_type=False)[0] is by_type
 
 
 def test_an_accepted_event_is_read_in_our_own_terms():
@@ -75,6 +76,51 @@ def test_data_in_bytes_is_read_and_kept_in_bytes():
     found = sales_event(event(data=None, data_base64=encoded), KNOWN)
     assert (found.data, found.sent["data_base64"]) == ({"accountId": "acme", "seats": 3}, encoded)
     assert "data_base64" not in found.attributes
+
+
+SAYS = {"owner": "sam", "fit": 0.8}
+ROLE = {"role": "champion", "title": None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "of_account", "of_contact"),
+    [
+        ("account_updated", {"attributes": SAYS}, SAYS, {}),
+        ("account_updated", {"attributes": SAYS, "contactId": "jo", "contact": ROLE}, SAYS, ROLE),
+        ("contact_updated", {"attributes": ROLE, "contactId": "jo"}, {}, ROLE),
+        (
+            "contact_updated",
+            {"attributes": {"a": 1}, "contactId": "jo", "contact": {"a": 2, "b": 3}},
+            {},
+            {"a": 1, "b": 3},
+        ),
+        ("page_viewed", {"contactId": "jo", "contact": ROLE}, {}, ROLE),
+        ("page_viewed", {"contact": ROLE}, {}, {}),
+        ("page_viewed", {"contactId": "jo", "contact": "Jo"}, {}, {}),
+        ("page_viewed", {"contactId": "jo", "attributes": [1]}, {}, {}),
+    ],
+)
+def test_an_event_says_what_attributes_its_account_and_its_contact_have(kind, data, of_account, of_contact):
+    found = sales_event(event(type=kind, data={"accountId": "acme", **data}), KNOWN)
+    assert (found.account_says, found.contact_says) == (of_account, of_contact)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "pointers"),
+    [
+        ("account_updated", {}, ["/data/attributes"]),
+        ("account_updated", {"attributes": []}, ["/data/attributes"]),
+        ("account_updated", {"attributes": {"fit": 2}}, ["/data/attributes/fit"]),
+        ("contact_updated", {"attributes": {"fit": 2}}, ["/data/contactId", "/data/attributes/fit"]),
+        ("page_viewed", {"contactId": "jo", "contact": {"role": "boss"}}, ["/data/contact/role"]),
+        ("nonsense", {"contact": {"role": "boss"}}, ["/type", "/data/contact/role"]),
+    ],
+)
+def test_bad_attributes_are_refused_and_taken_as_data_where_everything_is(kind, data, pointers):
+    data = {"accountId": "acme", **data}
+    assert refusal_of(type=kind, data=data) == pointers
+    found = sales_event(event(type=kind, data=data, **{ANY_TYPE: "1"}), KNOWN)
+    assert (found.account_says, found.contact_says, found.data) == ({}, {}, data)
 
 
 def test_contact_user_and_metadata_may_be_left_out():

@@ -18,7 +18,7 @@ from functions.domain.score import LANDMARK, Slot, Sum, band, contribution, kept
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SIDES: tuple[Side, Side] = ("buyer", "rep")
 
-KINDS = st.sampled_from([EVENT_TYPES[name] for name in sorted(EVENT_TYPES)])
+KINDS = st.sampled_from([EVENT_TYPES[name] for name in sorted(EVENT_TYPES) if EVENT_TYPES[name].points])
 MOMENTS = st.timedeltas(timedelta(days=-3650), timedelta(days=12_800)).map(LANDMARK.__add__)
 #: What happened to one account: what and when.
 HISTORIES = st.lists(st.tuples(KINDS, MOMENTS), max_size=30)
