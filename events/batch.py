@@ -80,7 +80,7 @@ def _split_array(body: bytes, limit: int) -> Iterator[bytes]:
             if at == len(text) - 1:
                 return
             if text[at] != ",":
-                raise ValueError("expected a comma")  # noqa: TRY301 - told like every other fault below
+                raise ValueError("expected a comma")  # noqa: TRY301 - reported like every other fault below
             at = _skip_space(text, at + 1)
     except (ValueError, IndexError, RecursionError) as exc:
         raise Refused("Malformed batch", faults=(Fault("", "is not valid JSON"),)) from exc

@@ -128,7 +128,7 @@ class Message:
 
 def event_id(tenant: str, source: str, id_: str) -> str:
     """Return the UUID that identifies an event: the same for every retry, another one in every tenant."""
-    # What str(uuid5(...)) gives, without its detours: this is on every event's way.
+    # Equal to str(uuid5(...)), without its detours: it runs for every event.
     name = f"{tenant}\n{source}\n{id_}".encode()
     text = sha1(_IDENTITY + name, usedforsecurity=False).hexdigest()
     variant = "89ab"[int(text[16], 16) & 3]
@@ -172,8 +172,8 @@ def stamped(raw: bytes, end: bytes) -> bytes:
 def tenant_of(raw: bytes) -> str:
     """Return the tenant that is stamped on an event; empty when there is none.
 
-    Reads no JSON: within a JSON string the quotes of the marker would be escaped. Data may have a member of that
-    name, so whoever writes an event, of the platform's own too, writes its stamps behind the data.
+    The JSON is not parsed: within a JSON string the quotes of the marker would be escaped. Data may have a member of
+    that name, so the stamps of every event, the platform's own too, are written behind the data.
     """
     start = raw.rfind(_TENANT_MARK)
     if start < 0:

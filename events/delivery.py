@@ -102,7 +102,7 @@ class Target:
 
 
 class _Socket(socket.socket):
-    """Receives until a moment: a timeout alone begins anew with every byte that comes."""
+    """A socket with an absolute deadline for receiving. A plain timeout starts anew with every byte."""
 
     until_s = math.inf
 
@@ -115,7 +115,7 @@ class _Socket(socket.socket):
 
 
 class _Connection(HTTPConnection):
-    """One that bounds the whole answer by the timeout: headers, body and whatever comes before them."""
+    """A connection whose timeout bounds the whole answer: interim responses, headers and body."""
 
     def _new_conn(self) -> socket.socket:
         plain = super()._new_conn()
@@ -135,16 +135,16 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 
 def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
-    """Read the body, as much of it as is ever looked at; what is left goes with its connection."""
+    """Read as much of the body as is ever used. If more is left, the connection is closed."""
     try:
         return answer.read(ANSWER_BYTES + 1)
     finally:
-        answer.close()  # changes nothing where all was read, and the connection is back in the pool
+        answer.close()  # no effect where all was read: the connection is back in the pool by then
         answer.release_conn()
 
 
 def _reason(error: Exception) -> str:
-    """Return why nobody was reached: the system's words where it has some, as "Connection refused"."""
+    """Return why the target was not reached: the system's message if there is one, as "Connection refused"."""
     cause = error.__cause__ or error.__context__
     return (cause.strerror if isinstance(cause, OSError) else None) or type(error).__name__
 

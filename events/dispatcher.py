@@ -31,7 +31,7 @@ SWEEP_S = 1.0
 WITHHELD_S = 30.0
 
 #: The verdict on an entry that was delivered alone and got none.
-_NEVER_ANSWERED = Verdict(NO_ANSWER, f"handed out {requests.SUSPECT} times, and whoever took it never came back")
+_NEVER_ANSWERED = Verdict(NO_ANSWER, f"handed out {requests.SUSPECT} times, and no dispatcher that took it came back")
 
 
 class Deliver(Protocol):

@@ -59,7 +59,7 @@ def check(pings: Mapping[str, Ping]) -> tuple[int, dict[str, Any]]:
 
 
 def brief(status: int) -> dict[str, Any]:
-    """Return what anybody may know of a report: up or down, and when."""
+    """Return the public part of a report: up or down, and when."""
     return {
         "status": "ok" if status == 200 else "unavailable",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -67,9 +67,9 @@ def brief(status: int) -> dict[str, Any]:
 
 
 def answer(path: str, pings: Mapping[str, Ping]) -> tuple[int, str, bytes] | None:
-    """Answer what anybody may ask, as status, content type and body; None for other paths.
+    """Answer the public routes, as status, content type and body; None for other paths.
 
-    ``/live`` says that the process works, whatever is away; ``/health`` and ``/ready`` whether all of it answers.
+    ``/live`` is 200 while the process works. ``/health`` and ``/ready`` are 503 while a dependency does not answer.
     """
     if path == "/live":
         return 200, "application/json", json.dumps(brief(200)).encode()
@@ -80,10 +80,10 @@ def answer(path: str, pings: Mapping[str, Ping]) -> tuple[int, str, bytes] | Non
 
 
 def details(path: str, pings: Mapping[str, Ping], measure: Ping | None = None) -> tuple[int, str, bytes] | None:
-    """Answer what operators may ask, on a port of their own: the same with each dependency, and ``/metrics``.
+    """Answer the routes of the operators' port: the public ones with each dependency, and ``/metrics``.
 
     Args:
-        measure: called before ``/metrics`` is answered; where it fails, the metrics are those of before.
+        measure: updates metrics before ``/metrics`` is answered; if it fails, they keep their last values.
     """
     if path in {"/health", "/ready"}:
         status, body = check(pings)

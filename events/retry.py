@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
 
     Args:
         status: HTTP status, or :data:`NO_ANSWER`.
-        detail: the beginning of the answer's body, for whoever reads the dead letter.
+        detail: the beginning of the answer's body, for the operator who reads the dead letter.
         retry_after_s: what the function asked for, in seconds.
         again_s: above 0, when the function wants the event again, whose schedule it keeps itself.
     """

@@ -52,18 +52,18 @@ def _run(subscription: Subscription, settings: DispatcherSettings, stopping: thr
         health.served(settings.host, settings.port, pings),
         ThreadPoolExecutor(len(lanes)) as threads,
     ):
-        gc.freeze()  # what is there by now stays; the collector need not walk through it while batches come and go
+        gc.freeze()  # objects of the start-up stay: the collector need not walk through them
         log.Log("dispatcher").info("started", channel=subscription.channel, port=settings.port)
         running = [threads.submit(lane.run, stopping) for lane in lanes]
         wait(running, return_when=FIRST_EXCEPTION)
-        stopping.set()  # one that fails takes the process with it: what runs it starts it again
+        stopping.set()  # a lane that fails ends the process, which Kubernetes starts again
         for lane_run in running:
             lane_run.result()
     client.close()
 
 
 def _dispatchers(subscription: Subscription, settings: DispatcherSettings, client: redis.Redis) -> list[Dispatcher]:
-    """One for each thread: every partition's share of the requests in flight, and one for its overflow lane."""
+    """Return a dispatcher for each thread: each partition's share of the requests, and one for its overflow lane."""
     consumer = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(1 << 32):08x}"
     share = max(1, subscription.concurrency // settings.partitions)
     connections = settings.partitions * (share + 1)
@@ -103,7 +103,7 @@ def _dispatchers(subscription: Subscription, settings: DispatcherSettings, clien
 
 
 def _watch(letters: DeadLetters, name: str, partition: int, throttle: Throttle) -> None:
-    """Publish how many dead letters wait; say so while they are many, or nobody has looked for long."""
+    """Publish how many dead letters wait; log an error while there are too many, or the oldest is too old."""
     waiting = letters.watch(name, partition, time.time_ns() // 1_000_000)
     if waiting.need_somebody and throttle.admit() is not None:
         hours = waiting.oldest_ms // 3_600_000

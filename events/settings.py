@@ -167,7 +167,7 @@ class MailboxSettings(ServerSettings, MailServerSettings, HomeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLineSettings(StoreSettings, SearchSettings, HomeSettings, BodySettings):
-    """The settings of ``sspp``, which finds out from ``make run`` what it is not given."""
+    """The settings of ``sspp``, which reads those that are missing from the ready.json of ``make run``."""
 
 
 #: Function -> its settings.
@@ -199,7 +199,7 @@ class LocalSettings(
     TickSettings,
     MailboxSettings,
 ):
-    """The settings of ``make run``: those of all parts. It makes up itself what a part requires and nobody gave."""
+    """The settings of ``make run``: those of all parts. It generates the required ones that are missing."""
 
     required: ClassVar[tuple[str, ...]] = ()
 
@@ -208,7 +208,7 @@ class LocalSettings(
 
     @property
     def copied(self) -> bool:
-        """See :class:`EngineSettings`. Here the address says it all."""
+        """See :class:`EngineSettings`. Here it follows from the address alone."""
         return bool(self.elasticsearch_url)
 
 

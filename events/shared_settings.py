@@ -21,7 +21,7 @@ class LogSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(LogSettings):
-    """Where a process that runs until it is stopped answers, and at which places a test kills it."""
+    """Where a long-running process listens, and the failpoints at which a test kills it."""
 
     host: str = setting("HOST", "127.0.0.1")
     port: int = setting("PORT", 8080, checks.port)
@@ -69,25 +69,25 @@ class SearchSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings(Settings):
-    """What searches: PostgreSQL in the signals themselves, or Elasticsearch in its copy of them."""
+    """The search engine: PostgreSQL in the signals themselves, or Elasticsearch in its copy of them."""
 
     search: str = setting("SSPP_SEARCH", "postgres", checks.one_of("postgres", "elasticsearch"))
 
     @property
     def copied(self) -> bool:
-        """Whether there is a copy that has to be told of new signals."""
+        """Whether new signals must be copied to where they are searched."""
         return self.search != "postgres"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings(Settings):
-    """What dispatchers show to functions; two values while it is rotated."""
+    """The token that dispatchers send to functions; two values while it is rotated."""
 
     delivery_token: str = setting("SSPP_DELIVERY_TOKEN", "", checks.secret, secret=True)
 
     @property
     def delivery_tokens(self) -> tuple[str, ...]:
-        """The values that functions accept; dispatchers show the first."""
+        """The values that functions accept; dispatchers send the first."""
         return checks.values_of(self.delivery_token)
 
 
@@ -119,7 +119,7 @@ class DeadlineSettings(Settings):
     function_timeout_s: float = setting("SSPP_FUNCTION_TIMEOUT_SECONDS", 20.0)
 
     def contradictions(self) -> Iterator[str]:
-        """An entry may only be claimed from a consumer that has certainly given up on it."""
+        """An entry may be claimed only after its consumer has certainly stopped working on it."""
         yield from super().contradictions()
         if not self.claim_idle_s - SETTLED_IN_S >= self.delivery_timeout_s > self.function_timeout_s > 0:
             yield (

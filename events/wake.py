@@ -1,4 +1,4 @@
-"""Wake what sleeps behind a URL: a function at zero is started by the first request, whatever that asks for."""
+"""Wake a function that is scaled to zero: the first request starts it, whatever the request asks for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-#: The longest a start is waited for. It goes on without us; what is asked here is all that says it is wanted.
+#: Seconds to wait for the answer. While a function starts, this request is the only sign that it is needed.
 TIMEOUT_S = 30.0
 #: A function that had a request this short a time ago is awake: Knative's window is 30 s (knative/base/functions).
 PAUSE_S = 20.0
 
 
 def wake(url: str) -> threading.Thread:
-    """Ask the function at ``url`` whether it lives, in a thread of its own; what it says does not matter."""
+    """Request ``/live`` of the function at ``url`` in a thread of its own; the answer does not matter."""
     thread = threading.Thread(target=_ask, args=(url,), daemon=True, name="wake")
     thread.start()
     return thread
@@ -33,12 +33,12 @@ def _ask(url: str) -> None:
 
 
 class Waker:
-    """Wakes functions when something comes for them after a pause, before it has reached them.
+    """Wake functions when an event is accepted after a pause, before it has reached them.
 
     Args:
         urls: of the functions; empty for none.
         clock: seconds, monotonic.
-        wake: :func:`wake`, or what stands for it.
+        wake: :func:`wake`, or a test's substitute.
     """
 
     def __init__(self, urls: Sequence[str], clock: Callable[[], float], wake: Callable[[str], object] = wake) -> None:
@@ -48,7 +48,7 @@ class Waker:
         self._last = -math.inf
 
     def notice(self) -> None:
-        """Take note that something came; it takes no time."""
+        """Note that an event was accepted. Returns at once."""
         now = self._clock()
         if self._urls and now - self._last > PAUSE_S:
             for url in self._urls:

@@ -1,8 +1,8 @@
 """``python -m functions.server <function>``: a function's target under uvicorn with settings of ours.
 
 The Functions Framework's own server has no limit on bodies, no deadline for headers and no drain; this one
-serves the same targets, all of them from an event loop, so that nobody who is slow holds up anybody else. What
-each setting is for stands beside it.
+serves the same targets, all of them from an event loop, so that a slow sender delays nobody else. A comment beside
+each setting says what it is for.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ THREADS = 4
 PROBES = frozenset({"/health", "/ready", "/live"})
 #: Reads of one tenant that wait for their turn, beside those that have half of the threads; one more is 429.
 READS_WAITING = 50
-#: Bytes of a body that are taken in whoever sends it: of anybody, and where only the dispatcher gets through, whose
-#: requests are asked about once then and not twice.
+#: Request-body bytes buffered before the function runs: 64 KiB for public functions; 1 MiB where only the dispatcher
+#: can call, so that a normal delivery is handled in one call.
 EARLY_BYTES, EARLY_DELIVERY_BYTES = 65_536, 1_048_576
 #: Bytes of a delivery: more than events/dispatcher.py puts into a request, unless one event alone is longer...
 DELIVERY_BYTES = 10_485_760
 #: ...which may be so many times its sender's body: what is no JSON travels as a JSON text, a NUL as six characters.
 ENVELOPE = 7
-#: Connections that may wait to be taken in: a burst of senders, above the system's own default.
+#: Connections that may wait to be accepted: a burst of senders, above the system's default.
 BACKLOG = 2048
 #: Seconds that a drain may take.
 DRAIN_S = 30
-#: Containers made and not yet let go of, before Python looks for cycles among them. Its own 700 is less than what
-#: thirty requests hold at once, so that it searched all the time, for an eighth of what a request costs.
+#: Live containers allocated before Python's cycle collector runs. Thirty requests at once have more than its default
+#: of 700, so that it ran all the time and took an eighth of a request's time.
 GARBAGE_THRESHOLD = 10_000
 
 

@@ -1,8 +1,9 @@
-"""``python -m functions.tick [--every SECONDS]``: the clock. Once an hour one CloudEvent tells process that time has
-passed; it goes the way of all events, so that what it leads to is retried and settled like theirs. Each time, a
-Redis that came back without its data is filled again from PostgreSQL, index and notify are told of what was left out
-while too much waited for them, signals of an earlier version become searchable, and who comes near a monthly limit is
-told.
+"""``python -m functions.tick [--every SECONDS]``: the clock.
+
+Once an hour it publishes a CloudEvent that tells process the time, so that its consequences are retried and settled
+like those of other events. Each time, it fills a Redis that came back without its data from PostgreSQL, publishes the
+ids that were left out of full channels, makes signals of an earlier version searchable, and notifies tenants that come
+near a monthly limit.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def look(settings: TickSettings, now: datetime) -> None:
     if restore.heal(settings, now):
         _LOG.warning("redis_filled", reason="Redis had come back without its data; what waited in it is lost")
     if restore.follow_up(settings, now):
-        _LOG.info("behind", reason="what was recorded last, before Redis lost its data, is told again")
+        _LOG.info("behind", reason="ids of what was recorded last, before Redis lost its data, are published again")
     _tick(settings, scheduled(now))
     with closing(channel.connect(settings.redis_url)) as client:
         if partitions.forget_bytes(client, settings.partitions):
@@ -83,7 +84,7 @@ def look(settings: TickSettings, now: datetime) -> None:
                 "bytes_forgotten", reason="bytes were counted where nothing waits: entries were deleted by hand"
             )
     if entries := catch_up.catch_up(settings, now, time.monotonic):
-        _LOG.info("caught_up", entries=entries, reason="what index and notify were not told of while too much waited")
+        _LOG.info("caught_up", entries=entries, reason="ids left out for index and notify while too many waited")
     if signals := searchable.fill(settings, time.monotonic):
         _LOG.info("searchable", signals=signals, reason="they were recorded without the words they are found by")
     if new := quota.tell(settings, now):
@@ -95,19 +96,19 @@ def _tick(settings: TickSettings, when: datetime) -> None:
     with closing(channel.connect(settings.redis_url)) as client, translated():
         if client.get(TICKED_KEY) == when.isoformat().encode():
             return
-        # Published before it is noted: dying in between ticks twice, which the event's identity makes harmless.
+        # Published before it is noted: a process that dies in between publishes twice, which the id makes harmless.
         Channel(client, "events", 0, "tick").publish(event(when))
         client.set(TICKED_KEY, when.isoformat(), ex=TICKED_KEPT_S)
     _LOG.info("ticked", at=when.isoformat())
 
 
 def scheduled(now: datetime) -> datetime:
-    """The last full hour, UTC: a look that is late ticks for the moment it was due."""
+    """Return the last full hour, UTC: a late run publishes the tick of the moment it was due."""
     return now.replace(minute=0, second=0, microsecond=0)
 
 
 def event(when: datetime) -> bytes:
-    """The tick of ``when`` as structured JSON, the same bytes each time."""
+    """Return the tick of ``when`` as structured JSON, the same bytes each time."""
     at = instant(when)
     return to_json(
         {

@@ -22,7 +22,7 @@ Cursor = Annotated[Text | None, Field(description="The `next_cursor` of the page
 NextCursor = Annotated[str | None, Field(description="Where the next page begins; null on the last one.")]
 Position = TypeVar("Position")
 
-#: What a question says of a page and of what comes with it; all else says which list it is.
+#: Parameters that choose a page or its extras; all others choose the list.
 _OF_A_PAGE = frozenset({"cursor", "facets", "limit", "page"})
 
 
@@ -101,7 +101,7 @@ def write_cursor(asked: BaseModel, tenant: str | None, position: object) -> str:
 def read_cursor(cursor: str, asked: BaseModel, tenant: str | None, position: type[Position]) -> Position:
     """Read what :func:`write_cursor` wrote for the same list.
 
-    It is not signed: whoever makes one up gets another part of a list that is theirs.
+    It is not signed: a made-up one only shows another part of the caller's own list.
 
     Raises:
         Refused: 400, it is of another list, or not from here.

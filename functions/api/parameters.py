@@ -92,7 +92,7 @@ def _checked(read: Callable[[], Model]) -> Model:
 
 
 def missing(thing: str) -> Refused:
-    """Return the refusal for a thing that this tenant does not have, whoever else may have it."""
+    """Return the 404 for a thing that this tenant does not have, even if another tenant has it."""
     return Refused("Not found", status=404, detail=f"there is no such {thing}")
 
 

@@ -12,11 +12,11 @@ NAMESPACE = UUID("0d3a3c4e-54c7-5d55-8a5e-0c9d5f3f8f11")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Who is to be told what, because of which event, as of when.
+    """A message to one recipient, with the rule, the event and the account that caused it.
 
     Args:
         engagement: the account's score when the rule fired, 0-100.
-        quiet: the sender marked the event so: it is on record, and nobody is told.
+        quiet: the sender marked the event so: the notice is recorded and not sent.
     """
 
     id: UUID
@@ -34,5 +34,5 @@ class Notice:
 
 
 def rule_notice_id(tenant_id: str, rule_id: str, version: int, account_id: str, episode: int) -> UUID:
-    """The identity of a rule's notice: one an episode."""
+    """Return the id of a rule's notice: one for each episode."""
     return uuid5(NAMESPACE, f"{tenant_id}\n{rule_id}\n{version}\n{account_id}\n{episode}")

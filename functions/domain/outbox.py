@@ -1,6 +1,7 @@
 """The outbox: which due notices are sent now, which wait, and which are summed up in a digest. Pure decisions.
 
-Notices are a transactional outbox: written with what they are about, and sent afterwards by whoever claims them.
+Notices are a transactional outbox: written in the transaction of the signal, and sent later by the worker that
+claims them.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What an addressee gets.
+    """The mails that an addressee has got, and is about to get.
 
     Args:
         mails: notices sent within the last :data:`WINDOW`, and those on their way.

@@ -1,4 +1,4 @@
-"""A tenant's month: the shares of its limit at which its contact is told, once each."""
+"""A tenant's month: the shares of its limit at which its contact is notified, once each."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uuid import UUID, uuid5
 from functions.domain.notice import NAMESPACE
 from functions.domain.plan import Monthly
 
-#: Shares of the month's limit, in per cent, at which a tenant is told.
+#: Shares of the month's limit, in per cent, at which a tenant is notified.
 THRESHOLDS = (80, 100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaNotice:
-    """What a tenant is told of its month. No single event is the reason.
+    """A notice about a tenant's month. It has no single event as its reason.
 
     Args:
-        recipient: None where nobody has said whom to tell: it is on record all the same.
+        recipient: None if the tenant has no contact: the notice is recorded all the same.
     """
 
     tenant_id: str

@@ -1,4 +1,4 @@
-"""The text that a signal is found by, made from the signal and its event: what is recorded gives it again."""
+"""The text that a signal is found by, made from the signal and its event. A recorded signal has the same text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functions.domain import original
 from functions.domain.signal import Signal
 from functions.domain.words import MAX_TEXT, hashes, terms, words
 
-#: The parts of a row that people look for first; a text that is too long is cut behind them.
+#: The columns that people search first: a text that is too long is cut behind them.
 _NAMES = ("account_id", "contact_id", "user_id", "event_type", "signal_type")
 #: Members of ``data`` whose values the row has.
 _IN_ROW = frozenset({"accountId", "contactId", "userId", "metadata"})

@@ -142,7 +142,8 @@ class FrontDoor:
             else:
                 await self._read_in_turn(sender, headers, opened, messages)
         except Refused as refusal:
-            if refusal.status != 429:  # it was not read, and must be let in when it comes again as it was told
+            # A 429 costs nothing: the request was not read, and must be admitted when it is repeated as asked.
+            if refusal.status != 429:
                 self.budget.charge(sender, cost(len(messages) + 1, len(body)), self.clock())
             raise
         trace = traceparent(headers.get("traceparent"))
@@ -253,7 +254,7 @@ class FrontDoor:
             log.info("refused", status=given.status, left_out=left_out)
 
 
-#: What a sender is told of its events when Redis was away.
+#: What the answer says of a request's events when Redis was away.
 _NOT_STORED = "nothing was stored"
 _IN_DOUBT = "it is not known whether anything was stored, and sending it again doubles nothing"
 

@@ -50,6 +50,6 @@ class IngestApp:
             sent |= door.cors_headers(headers.get("origin"))
         await self._brake.hold(given.status)
         if not await body.may_be_followed(given.status):
-            # The server closes the connection after an incomplete body, and a client that is not told would reuse it.
+            # The server closes the connection after an incomplete body, and a client must know not to reuse it.
             sent["connection"] = "close"
         await send_answer(send, given.status, sent.items(), given.body, head_only=scope["method"] == "HEAD")

@@ -26,7 +26,7 @@ class CloudEvent(cloudevent.CloudEvent):
     """A CloudEvent 1.0 in JSON, about an account.
 
     Other attributes are extensions: lower-case letters and digits, `sspp...` reserved. `quiet`: true scores and
-    records the event, and nobody is told of it.
+    records the event and sends no notice.
     """
 
     model_config = ConfigDict(

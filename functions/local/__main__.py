@@ -17,7 +17,7 @@ from functions.local.supervisor import Supervisor
 
 
 def main() -> int:
-    """Run until told to stop; give the exit code."""
+    """Run until stopped; return the exit code."""
     try:
         settings = LocalSettings.read(os.environ)
         home = Home(Path(settings.home))

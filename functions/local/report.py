@@ -66,7 +66,7 @@ def accounts(
 
     Args:
         ranking: every account, the most engaged first.
-        account: gives one of them with its reasons.
+        account: returns one of them with its reasons.
     """
     stories = {each.id: each for each in story.ACCOUNTS}
     console.print(f"     {'account':<20}{'engagement':<22}{'trend':<10} effort  story", style="dim")

@@ -105,7 +105,7 @@ class Supervisor:
         return 0
 
     async def start(self, *parts: Part) -> None:
-        """Start ``parts`` side by side; give back control when all are ready.
+        """Start ``parts`` side by side; return when all are ready.
 
         Raises:
             StartError: one did not become ready in time.

@@ -1,8 +1,8 @@
-"""What index and notify were not told of while too many ids waited for them, told from PostgreSQL once there is room.
+"""Publishes the ids that were left out of ``signals`` and ``notices`` while too many waited there.
 
-A search or a mail server that is away for a day must not fill Redis: lua/settle.lua leaves out what PostgreSQL has,
-and notes since when. Telling twice is harmless: documents and notices have fixed ids, and a notice is claimed before
-it is sent.
+A search or a mail server that is away for a day must not fill Redis: lua/settle.lua leaves out ids, which PostgreSQL
+has as well, and notes since when. Once there is room, they are read from PostgreSQL and published. Publishing twice is
+harmless: documents and notices have fixed ids, and a notice is claimed before it is sent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST_S = 40.0
 
 
 def catch_up(settings: TickSettings, now: datetime, now_s: Callable[[], float]) -> int:
-    """Announce what was left out to index and notify, as far as there is room for it.
+    """Publish the ids that were left out, as far as there is room for them.
 
     Args:
         now_s: a clock that only goes forward, in seconds.
@@ -40,16 +40,16 @@ def catch_up(settings: TickSettings, now: datetime, now_s: Callable[[], float]) 
     published = 0
     with closing(channel.connect(settings.redis_url)) as client:
         channels = [
-            (tell, partition, BehindChannel(client, name, partition))
+            (publish, partition, BehindChannel(client, name, partition))
             for partition in range(settings.partitions)
-            for name, tell in (("signals", _signals), ("notices", _notices))
+            for name, publish in (("signals", _signals), ("notices", _notices))
             if settings.copied or name != "signals"
         ]
         late = [(*each, stretch) for each in channels if (stretch := each[2].stretch())]
-        for tell, partition, behind, stretch in late:
+        for publish, partition, behind, stretch in late:
             look = _Look(settings, partition, now, now_s, LONGEST_S / len(late))
             with closing(Database(settings.database_url)) as database:
-                published += tell(database, behind, stretch, look)
+                published += publish(database, behind, stretch, look)
     return published
 
 

@@ -1,4 +1,4 @@
-"""Notices that a tenant's monthly limit comes near, by the very count in Redis that the limit goes by."""
+"""Notices that a tenant comes near its monthly limit, from the counter in Redis that the limit uses too."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from functions.adapters.redis import usage
 from functions.domain.platform_events import due
 from functions.domain.quota import reached
 
-#: For so long after a month's end it is still looked at: its last events came after the look before.
+#: A month is still checked for so long after its end: its last events came after the check before.
 LOOK_BACK = timedelta(hours=1)
 
 
 def tell(settings: StoreSettings, now: datetime) -> int:
-    """Record a notice for each threshold that a tenant has reached, once a month, and tell notify of the new ones.
+    """Record a notice for each threshold that a tenant has reached, once a month, and publish the new ones.
 
     If Redis goes away between the two, an hourly tick finds the notice (UNSENT_FOR in domain/platform_events.py).
 

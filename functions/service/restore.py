@@ -1,7 +1,8 @@
 """What Redis must hold before events are taken, written from PostgreSQL: consumer groups, counts, key directory.
 
 A Redis that came back without its data has also lost the entries that tell index and notify of what was recorded just
-before. Once every request from before the loss has ended, the two are noted as behind, and the clock tells them again.
+before. Once every request from before the loss has ended, both channels are noted as behind, and the clock publishes
+those ids again.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from functions.adapters.redis.behind import BehindChannel
 from functions.adapters.redis.keys import RedisKeyDirectory
 from functions.service import register
 
-#: How far back the last recorded signals are looked for: nothing is recorded while Redis is away. The nearest stretch
-#: that has some is taken, so that a short outage costs a short look.
+#: How far back to search for the last recorded signals: nothing is recorded while Redis is away. The shortest stretch
+#: that has some is taken, so that a short outage costs a short query.
 REACH = tuple(timedelta(minutes=minutes) for minutes in (10, 60, 24 * 60, 7 * 24 * 60))
 #: Entries of signals that were recorded so long before the last one may still have waited.
 WAITED = timedelta(minutes=5)
@@ -68,7 +69,7 @@ def follow_up(settings: TickSettings, now: datetime) -> bool:
     """Note that index and notify are behind since shortly before Redis lost its data, if it did and it is time.
 
     Returns:
-        Whether it was noted; service/catch_up.py tells them.
+        Whether it was noted; service/catch_up.py publishes the ids then.
     Raises:
         Unavailable: PostgreSQL or Redis could not be reached; the next call does it.
     """

@@ -1,4 +1,4 @@
-"""The copy of the signals that Elasticsearch searches: made anew from PostgreSQL, and compared with it."""
+"""The copy of the signals that Elasticsearch searches: rebuilt from PostgreSQL, and compared with it."""
 
 from __future__ import annotations
 

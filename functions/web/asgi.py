@@ -14,7 +14,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 #: A body must have come in whole by then.
 BODY_TIMEOUT_S = 20.0
-#: The same for a body that is not looked at, as its request is refused by its head.
+#: The same for a body that is dropped, because its request was refused by its head.
 UNWANTED_TIMEOUT_S = 2.0
 #: Seconds that a 429 is held back. A connection that asks again at once gets five of them a second and not a thousand,
 #: each of which costs as much as an answer that somebody needs.
@@ -24,7 +24,7 @@ UNHELD_PER_S = 20
 #: 429s held at a time. Further ones are answered at once: they keep a place among the requests that Knative lets into
 #: a pod of ingest, 100 at a time, and the rest must find theirs.
 MOST_HELD = 80
-#: What says that more of the body is the last thing wanted.
+#: Statuses after which the rest of the body is not read.
 _UNWANTED = frozenset({408, 413})
 
 
@@ -85,7 +85,7 @@ class Body:
         return b"".join(self._chunks)
 
     async def wait(self, most: int, within_s: float) -> None:
-        """Take it in as far as it comes unasked, ``most`` bytes of it, for so many seconds."""
+        """Buffer a body of up to ``most`` bytes for up to ``within_s`` seconds, unless it waits for a 100 Continue."""
         late = asyncio.get_running_loop().time() + within_s
         if self._awaited or self._declared > most:
             return
@@ -93,12 +93,12 @@ class Body:
             while not self.whole and self._size <= most:
                 self._take(await self._receive_by(late))
         except (TimeoutError, Refused):
-            pass  # whoever reads it will hear of it
+            pass  # reading the body raises it again
 
     async def may_be_followed(self, status: int) -> bool:
         """Return whether the connection can carry another request after this one is answered with ``status``.
 
-        Not yet read, it is let by, nothing of it kept; unless that is too much, or takes too long.
+        A body that was not read yet is read and dropped. If it is too long or too slow, the answer is False.
         """
         if self.whole:
             return True
@@ -128,7 +128,7 @@ class Body:
     async def _receive_by(self, late: float) -> MutableMapping[str, Any]:
         """Receive one message before ``late``, the loop's time.
 
-        The clock is asked as well: a deadline that has passed ends nothing where the next message is there already.
+        The clock is checked too: asyncio.timeout_at does not end a wait for a message that is there already.
 
         Raises:
             TimeoutError: none came.
@@ -142,7 +142,7 @@ class Body:
 
 
 class Brake:
-    """Slows down senders that ask again at once after a 429: their answers are held back.
+    """Slow down senders that repeat a request at once after a 429: hold their answers back.
 
     Args:
         clock: seconds, monotonic.

@@ -29,7 +29,7 @@ class BatchFunction:
 
     Args:
         name: of the function, for logs and metrics.
-        handle: takes the events that could be read, gives one result each, in order.
+        handle: takes the events that could be read, returns one result each, in order.
         pings: what it depends on.
         tokens: the dispatchers' credentials, any of which will do; see functions/web/credentials.py.
     """

@@ -23,7 +23,7 @@ from functions.adapters.postgres.statements import statements
 Row = dict[str, Any]
 
 
-#: The connection cannot be made or is gone, whichever layer noticed.
+#: Errors of a connection that cannot be made or is gone, from every layer.
 _BROKEN = (InterfaceError, OSError, EOFError)
 
 #: Takes a statement's rows and gives them as one JSON text.

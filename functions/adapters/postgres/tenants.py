@@ -34,7 +34,7 @@ class PostgresTenants:
             yield
 
     def put(self, tenant_id: str, name: str, *, contact: str | None = None) -> None:
-        """Create a tenant, or rename it; ``contact`` is the e-mail address told of quotas, kept when None."""
+        """Create a tenant, or rename it; ``contact`` is the e-mail address for quota warnings, kept when None."""
         with self._database.transaction() as tx:
             tx.rows("put_tenant", tenant_id=tenant_id, name=name, contact=contact)
 

@@ -1,4 +1,4 @@
-"""How far channels of ids are behind: what settle left out while too many waited, and what is made up for."""
+"""How far channels of ids are behind: from when on settle left ids out, and up to when they were published since."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from events.channel import Channel, run_script, translated
 from events.keyspace import SLOW, behind_key, bytes_key
 from functions.adapters.redis import LUA
 
-#: Bytes that an id takes while it waits, a little more than it does.
+#: Upper bound in bytes of what a waiting id takes.
 ID_BYTES = 512
 #: How far the clocks of ingest, Redis and PostgreSQL may be apart.
 MARGIN = timedelta(minutes=5)
-#: So far back is looked where it is not known since when a channel is behind.
+#: How far back to search where it is not known since when a channel is behind.
 FARTHEST = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What was left out was recorded in this stretch of time.
+    """The stretch of time in which the ids that were left out were recorded.
 
     Args:
-        left_out: how many entries were; tells whether more were since.
+        left_out: how many entries were left out; a later count that differs means more were.
     """
 
     since: datetime
@@ -45,11 +45,11 @@ class BehindChannel:
         self._bytes_field = f":{channel}"
         self._bytes_key = bytes_key(partition)
         self._key = behind_key(channel, partition)
-        # The overflow lane: what is new must not wait for what is made up for.
+        # The overflow lane: new entries must not wait for late ones.
         self._lane = Channel(client, channel, partition, "clock", SLOW)
 
     def stretch(self) -> Stretch | None:
-        """Return what is to be looked through; None where nothing was left out."""
+        """Return the stretch to search; None if nothing was left out."""
         with translated():
             since, last, left_out = self._redis.hmget(self._key, "since", "last", "left_out")
         if left_out is None:

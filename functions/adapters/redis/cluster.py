@@ -71,13 +71,13 @@ class ClusterPipe:
         return self._nodes[address]
 
     def _forget(self, pipe: RedisPipe) -> None:
-        """Forget which tags a node has, and ask it last: its slots may be at another node by now."""
+        """Forget which tags a node has, and try it last: another node may have its slots by now."""
         self._homes = {tag: home for tag, home in self._homes.items() if home is not pipe}
         self._nodes = dict(sorted(self._nodes.items(), key=lambda node: node[1] is pipe))
         self._looked_around = False
 
     async def _look_around(self, pipe: RedisPipe) -> None:
-        """Ask a node that is well who else there is, once after each change, for when it is not well any more."""
+        """Learn the other nodes from one that answers, once after each change, in case it stops answering."""
         self._looked_around = True
         try:
             slots = await pipe.execute("CLUSTER", "SLOTS")

@@ -1,4 +1,4 @@
-"""The writer of the key directory, for migrate and whoever changes keys or tenants."""
+"""The writer of the key directory in Redis, for migrate and for changes of keys and tenants."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RedisKeyDirectory:
                 self._redis.mset({name: values[name] for name in names})
 
     def remove(self, digests: Sequence[str]) -> None:
-        """Forget keys; the front door does too, within two seconds.
+        """Remove keys from the directory; the front door refuses them within two seconds.
 
         Raises:
             Unavailable: Redis could not be reached; the keys may still work.
@@ -68,12 +68,12 @@ class RedisKeyDirectory:
                 self._redis.delete(*map(key_of, some))
 
     def filled(self) -> None:
-        """Mark that all that Redis has from PostgreSQL is there."""
+        """Mark Redis as filled from PostgreSQL."""
         with translated():
             self._redis.set(FILLED, "1")
 
     def is_filled(self) -> bool:
-        """Return whether Redis has what it has from PostgreSQL.
+        """Return whether Redis is filled from PostgreSQL.
 
         Raises:
             Unavailable: Redis could not be reached.
@@ -82,7 +82,7 @@ class RedisKeyDirectory:
             return self._redis.exists(FILLED, COMPLETE) == 2
 
     def put_follow_up(self, filled_at: datetime | None) -> None:
-        """Note that Redis was filled at that time, so that what was recorded last is told again; None when it was."""
+        """Note when Redis was filled, so that the ids recorded last are published again; None once they were."""
         with translated():
             if filled_at is None:
                 self._redis.delete(FOLLOW_UP)
@@ -90,7 +90,7 @@ class RedisKeyDirectory:
                 self._redis.set(FOLLOW_UP, filled_at.isoformat())
 
     def follow_up(self) -> datetime | None:
-        """Return when Redis was filled; None once what was recorded last has been told again.
+        """Return when Redis was filled; None once the ids recorded last were published again.
 
         Raises:
             Unavailable: Redis could not be reached.

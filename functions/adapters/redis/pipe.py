@@ -112,7 +112,7 @@ class RedisPipe:
         return connection
 
     async def _inspected(self, connection: _Connection, inspect: Inspect) -> None:
-        """Find out whether the server is fit for use. Meanwhile others go by what was found last."""
+        """Find out whether the server is fit for use. Meanwhile other callers use the last finding."""
         now = asyncio.get_running_loop().time()
         connection.inspect_at = now + INSPECT_S
         connection.unfit = await inspect(connection.send)
@@ -120,7 +120,7 @@ class RedisPipe:
             connection.inspect_at = now + INSPECT_UNFIT_S
 
     async def _connected(self) -> _Connection:
-        """Connect, once for all who ask meanwhile."""
+        """Connect; callers that come meanwhile share the attempt."""
         loop = asyncio.get_running_loop()
         if self._connecting is None:
             if loop.time() < self._retry_at:
@@ -225,7 +225,7 @@ class _Connection(asyncio.Protocol):
         return future
 
     def copied(self, replicas: int) -> asyncio.Future[Reply]:
-        """Ask how many replicas have all that was written on this connection; one question for all who ask at once.
+        """Return how many replicas have all that was written on this connection; calls of one loop turn share a WAIT.
 
         Redis answers when ``replicas`` have it, or after :data:`COPIED_MS`.
         """
@@ -234,7 +234,7 @@ class _Connection(asyncio.Protocol):
         return self._unsent_wait
 
     def abort(self) -> None:
-        """Give up: close, and fail what is pending."""
+        """Close the connection, and fail the pending commands."""
         if self._transport is not None:
             self._transport.abort()
         self.connection_lost(None)
@@ -269,7 +269,7 @@ class _Connection(asyncio.Protocol):
         self._unsent_wait = None
 
     def _check(self) -> None:
-        """Give up when commands wait and none was answered for too long."""
+        """Abort if commands wait and none was answered for :data:`REPLY_TIMEOUT_S`."""
         self._watch = None
         if not self._pending:
             return

@@ -91,7 +91,7 @@ class SmtpSender:
         """A mail server that has greeted us and knows who we are, until ``until_s`` of the monotonic clock.
 
         Raises:
-            Unavailable: there is none. No message is to blame for that: nobody is told anything until there is one.
+            Unavailable: there is none. That is no message's fault: nothing is sent until there is one.
         """
         left_s = max(LEAST_S, until_s - time.monotonic())
         smtp = self._client(min(STEP_S, left_s))

@@ -37,7 +37,7 @@ BEGIN
       ('sspp_notify', 'account_days', 'SELECT'),
       ('sspp_notify', 'notices', 'SELECT, INSERT, UPDATE'), -- a digest is a notice, too
       ('sspp_notify', 'deliveries', 'SELECT, INSERT'),
-      -- A Redis that came back empty is filled from these, and what was recorded last is told again.
+      -- A Redis that came back empty is filled from these, and the ids recorded last are published again.
       ('sspp_tick', 'tenants', 'SELECT'),
       ('sspp_tick', 'api_keys', 'SELECT'),
       ('sspp_tick', 'event_types', 'SELECT'),
