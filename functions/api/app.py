@@ -14,7 +14,7 @@ from events import health
 from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
-from functions.api import accounts, dead_letters, docs, events, notifications, search, signals
+from functions.api import accounts, dead_letters, docs, events, model, notifications, search, signals
 from functions.api.backends import Backends
 from functions.api.front_door import FrontDoorBridge
 from functions.api.gate import ReadGate
@@ -36,6 +36,7 @@ RESOURCES = (
     signals.resource,
     search.resource,
     accounts.resource,
+    model.resource,
     events.resource,
     notifications.resource,
     dead_letters.resource,

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from events.deadletter import DeadLetters
+from functions.adapters.postgres.models import PostgresModels
 from functions.adapters.postgres.reader import Reader
 from functions.ports import SearchIndex
 
@@ -19,6 +20,7 @@ class Backends:
     Args:
         reader: signals, accounts and notices.
         search: full text.
+        models: scoring models.
         accepted_at: returns when an event was accepted that may not be processed yet, by tenant and id.
         letters: the dead letters.
         nonce: draws a text that has never been drawn.
@@ -28,6 +30,7 @@ class Backends:
 
     reader: Reader
     search: SearchIndex
+    models: PostgresModels
     accepted_at: Callable[[str, UUID], datetime | None]
     letters: DeadLetters
     nonce: Callable[[], str]

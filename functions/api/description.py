@@ -56,8 +56,8 @@ _SOME: Mapping[int, Reply] = {
     **problem("NotFound", "The key's tenant has no such thing.", missing("account")),
     **problem("Changed", "It cannot be read, or was changed at the same moment.", changed()),
     **problem(
-        "Unchangeable",
-        "What cannot be changed would be, or what would be made of it is no event.",
+        "Refused",
+        "What the body says cannot be: what it would change, or what it would make. `errors` says where.",
         Refused("Unacceptable event", status=422, faults=(Fault("/event/source", "cannot be changed"),)),
     ),
 }
@@ -113,7 +113,12 @@ def _ids(route: Route) -> Iterator[Parameter]:
 
 
 def _problems(route: Route) -> dict[int, Reply]:
-    some = {*route.refuses, *(described.BODY if "body" in route.takes else ()), *([404] if "{" in route.path else [])}
+    some = {
+        *route.refuses,
+        *({route.wrong} - {400}),
+        *(described.BODY if "body" in route.takes else ()),
+        *([404] if "{" in route.path else []),
+    }
     return {**_ALWAYS, **{status: _SOME[status] for status in some}}
 
 

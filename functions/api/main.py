@@ -14,6 +14,7 @@ from events import channel, log
 from events.deadletter import DeadLetters
 from events.settings import ApiSettings
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.models import PostgresModels
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.seen import SeenEvents
@@ -39,6 +40,7 @@ def _function() -> Api:
         backends=Backends(
             reader=reader,
             search=search,
+            models=PostgresModels(database, confined=True),
             accepted_at=seen.accepted_at,
             letters=DeadLetters(client, settings.partitions),
             nonce=lambda: secrets.token_hex(16),

@@ -75,20 +75,26 @@ def parsed(model: type[Model], arguments: Mapping[str, str]) -> Model:
     return _checked(lambda: model.model_validate(dict(arguments)))
 
 
-def document(model: type[Model], body: bytes) -> Model:
+def document(model: type[Model], body: bytes, wrong: int = 400) -> Model:
     """Read a JSON body. Its types are what they are: ``false`` is no number, and ``"422"`` is text.
 
+    Args:
+        wrong: the status where a member is unknown or wrong.
+
     Raises:
-        Refused: 400 with a pointer to each member that is unknown or wrong.
+        Refused: with a pointer to each member that is unknown or wrong; 400, it is no JSON.
     """
-    return _checked(lambda: model.model_validate_json(body, strict=True))
+    return _checked(lambda: model.model_validate_json(body, strict=True), wrong)
 
 
-def _checked(read: Callable[[], Model]) -> Model:
+def _checked(read: Callable[[], Model], wrong: int = 400) -> Model:
     try:
         return read()
     except ValidationError as exc:
-        raise Refused("Bad request", faults=cloudevent.faults(exc)) from exc
+        faults = cloudevent.faults(exc)
+        if wrong == 400 or exc.errors()[0]["type"] == "json_invalid":
+            raise Refused("Bad request", faults=faults) from exc
+        raise Refused("Unacceptable", status=wrong, faults=faults) from exc
 
 
 def missing(thing: str) -> Refused:

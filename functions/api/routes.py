@@ -46,6 +46,7 @@ class Route:
         scope: what a key must have.
         operator: whether the operator's key may call it as well. The operator has no tenant.
         refuses: the statuses of problems that not every operation answers.
+        wrong: the status of a body that is JSON, and not what the operation takes.
         example: what the document shows.
     """
 
@@ -55,6 +56,7 @@ class Route:
     scope: str
     operator: bool
     refuses: Collection[int]
+    wrong: int
     example: Example
 
     @cached_property
@@ -82,7 +84,7 @@ class Route:
         for name, text in ids.items():
             found[name] = identifier(text, self.thing) if self.takes[name] is UUID else text
         if "body" in self.takes:
-            found["body"] = document(self.takes["body"], body())
+            found["body"] = document(self.takes["body"], body(), wrong=self.wrong)
         return found
 
 
@@ -104,7 +106,14 @@ class Resource:
     routes: list[Route] = field(default_factory=list)
 
     def route(
-        self, method: str, path: str, *, example: Example, scope: str = "", refuses: Collection[int] = ()
+        self,
+        method: str,
+        path: str,
+        *,
+        example: Example,
+        scope: str = "",
+        refuses: Collection[int] = (),
+        wrong: int = 400,
     ) -> Callable[[Operation], Operation]:
         """Declare the decorated function as the operation at ``path``; see :class:`Route`."""
 
@@ -116,6 +125,7 @@ class Resource:
                 scope=scope or self.scope,
                 operator=self.operator,
                 refuses=refuses,
+                wrong=wrong,
                 example=example,
             )
             self.routes.append(route)

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("keys", "Issue, list, rotate and revoke API keys."),
     "types": ("types", "Add and list a tenant's own event types."),
     "rules": ("rules", "Add, change and list a tenant's rules."),
+    "model": ("model", "Show and change a tenant's scoring model, and compare its versions."),
     "send": ("send", "Send one event and write the id it was accepted under."),
     "index": ("index", "Rebuild and check the copy of the signals in Elasticsearch."),
     "dead-letters": ("dead_letters", "List, show, edit, redrive and purge dead letters."),

@@ -40,6 +40,7 @@ class Scope(StrEnum):
     READ_DEAD_LETTERS = "dead-letters:read"
     WRITE_DEAD_LETTERS = "dead-letters:write"
     WRITE_EVENTS = "events:write"
+    WRITE_MODEL = "model:write"
     READ = "read"
 
 

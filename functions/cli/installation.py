@@ -15,6 +15,7 @@ from events.settings import CommandLineSettings
 
 if TYPE_CHECKING:
     from events.deadletter import DeadLetters
+    from functions.adapters.postgres.models import PostgresModels
     from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
     from functions.service.register import Register
 
@@ -69,6 +70,19 @@ class Installation:
 
         with closing(Database(self._stores()[0])) as database:
             yield PostgresRecordedSignals(database)
+
+    @contextmanager
+    def models(self) -> Iterator[PostgresModels]:
+        """Connect to PostgreSQL for the length of the block.
+
+        Raises:
+            ConfigError: neither the environment nor a ready.json names it.
+        """
+        from functions.adapters.postgres.database import Database
+        from functions.adapters.postgres.models import PostgresModels
+
+        with closing(Database(self._stores()[0])) as database:
+            yield PostgresModels(database, confined=False)
 
     @property
     def elasticsearch_url(self) -> str:

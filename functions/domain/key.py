@@ -24,7 +24,8 @@ WRITE_EVENTS = "events:write"
 READ = "read"
 READ_DEAD_LETTERS = "dead-letters:read"
 WRITE_DEAD_LETTERS = "dead-letters:write"
-EVERY_SCOPE = frozenset({WRITE_EVENTS, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS})
+WRITE_MODEL = "model:write"
+EVERY_SCOPE = frozenset({WRITE_EVENTS, READ, READ_DEAD_LETTERS, WRITE_DEAD_LETTERS, WRITE_MODEL})
 #: Tenants, their keys, event types and rules. No key can have it: they are the operator's.
 MANAGE = "manage"
 

@@ -6,12 +6,23 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from events.errors import Unavailable
 from functions.domain.catalog import EVENT_TYPES, EventType, full_type
 from functions.domain.thresholds import Insights
 
@@ -228,6 +239,15 @@ class ScoringModel(BaseModel):
     machines: Machines = Machines()
     insights: Insights = Insights()
 
+    @classmethod
+    def as_saved(cls, text: str) -> ScoringModel:
+        """Read a model that was saved. The same text again gives the same object.
+
+        Raises:
+            Unavailable: a later release saved it.
+        """
+        return _as_saved(text)
+
     def shown(self, raw_points: float) -> float:
         """Return the 0-100 score people see, one decimal; raw points below zero show as 0."""
         return round(100.0 * -math.expm1(-max(raw_points, 0.0) / self.k), 1)
@@ -256,18 +276,30 @@ class ScoringModel(BaseModel):
         }
 
 
+@lru_cache(maxsize=1024)
+def _as_saved(text: str) -> ScoringModel:
+    try:
+        return ScoringModel.model_validate_json(text)
+    except ValidationError as exc:
+        raise Unavailable("scoring model", reason="it was saved by a later release") from exc
+
+
 #: The model of a tenant that has none of its own.
 DEFAULT = ScoringModel()
-#: The number of the first version, which is :data:`DEFAULT` for a tenant that has none of its own.
-FIRST_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """A tenant's scoring model with the number of its version."""
+    """A version of a tenant's scoring model.
 
-    version: int = FIRST_VERSION
+    Args:
+        created_by: the operator, or the first characters of a key's digest; None, with the moment, of the default.
+    """
+
+    version: int = 1
     model: ScoringModel = DEFAULT
+    created_at: datetime | None = None
+    created_by: str | None = None
 
 
 #: What a tenant without a model of its own has.

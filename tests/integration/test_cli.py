@@ -23,6 +23,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from events import keyspace
@@ -44,6 +45,7 @@ from functions.domain.key import (
     permitted,
     well_formed,
 )
+from functions.domain.model import ScoringModel
 from functions.domain.plan import OwnEventType, Plan, Terms
 from functions.domain.rule import RuleDefinition
 from functions.local.demo_tenant import DEMO_RULE
@@ -393,6 +395,35 @@ def test_rules_are_listed_shown_switched_off_and_on_and_deleted(acme: Shell) -> 
     acme.good("rules", "delete", "acme", rule_id)
     assert acme.listed("rules", "list", "acme") == []
     assert acme("rules", "show", "acme", rule_id).code == 1
+
+
+def test_a_model_is_put_shown_compared_and_has_a_history(acme: Shell, tmp_path: Path) -> None:
+    first = json.loads(acme.good("model", "show", "acme"))
+    Draft202012Validator(json.loads(acme.good("model", "schema"))).validate(first)
+    assert "version 2" in acme("model", "put", "acme", "-", stdin=json.dumps({"bands": {"hot": 70}})).err
+    assert "version 2" in acme("model", "put", "acme", "-", stdin=json.dumps({"bands": {"hot": 70}})).err
+    shown = acme.good("model", "show", "acme")
+    assert json.loads(shown) == {**first, "bands": {**first["bands"], "hot": 70}}
+    assert json.loads(acme.good("model", "show", "acme", "--version", "1")) == first
+    assert acme.good("model", "diff", "acme", "1") == "bands.hot: 60 -> 70"
+    assert acme.good("model", "diff", "acme", "2", "1") == "bands.hot: 70 -> 60"
+    file = tmp_path / "new.json"
+    file.write_text(json.dumps({"k": 50}), "utf-8")
+    assert acme.good("model", "diff", "acme", "2", str(file)).splitlines() == ["k: 60 -> 50", "bands.hot: 70 -> 60"]
+    assert acme("model", "diff", "acme", "-", stdin=shown) == Done(0, "", "they are the same\n")
+    newer, older = acme.listed("model", "history", "acme")
+    assert (newer["version"], newer["created_by"], newer["changes"]) == (2, "operator", ["bands.hot: 60 -> 70"])
+    assert (older["version"], older["changes"]) == (1, [])
+    assert "bands.hot: 60 -> 70" in acme.good("model", "history", "acme")
+
+
+def test_a_model_that_makes_no_sense_is_refused_a_line_each(acme: Shell) -> None:
+    refused = acme("model", "put", "acme", "-", stdin='{"k": 0, "types": {"webinar": {}}}')
+    assert refused.code == 1
+    assert [line.split(": ")[1] for line in refused.err.splitlines()] == ["/k", "/types/webinar"]
+    assert [each["version"] for each in acme.listed("model", "history", "acme")] == [1]
+    assert acme("model", "show", "acme", "--version", "2").code == 1
+    assert acme("model", "show", "nobody").err == "sspp: there is no tenant nobody\n"
 
 
 @pytest.mark.parametrize(
@@ -858,6 +889,7 @@ def test_actions_write_json_and_nothing_beside_it(acme: Shell) -> None:
     assert well_formed(rotated["key"])
     assert done("keys", "revoke", rotated["digest"])["revoked"] is True
     assert done("types", "put", "acme", "-", stdin=json.dumps(WEBINAR))["type"] == WEBINAR["type"]
+    assert done("model", "put", "acme", "-", stdin='{"k": 50}') == {"tenant": "acme", "version": 2}
     rule = done("rules", "put", "acme", "-", stdin=json.dumps(RULE))
     named = {"id": rule["id"], "name": "hot"}
     assert done("rules", "disable", "acme", rule["id"]) == {**named, "enabled": False}
@@ -866,7 +898,9 @@ def test_actions_write_json_and_nothing_beside_it(acme: Shell) -> None:
     assert done("rules", "delete", "acme", rule["id"]) == {**named, "deleted": True}
 
 
-@pytest.mark.parametrize(("noun", "model"), [("types put", OwnEventType), ("rules put", RuleDefinition)])
+@pytest.mark.parametrize(
+    ("noun", "model"), [("types put", OwnEventType), ("rules put", RuleDefinition), ("model put", ScoringModel)]
+)
 def test_the_document_that_help_shows_is_one_that_is_taken(noun: str, model: type[BaseModel], sspp: Shell) -> None:
     shown = re.search(r"^    \{\n.*^    \}", sspp.good(*noun.split(), "--help"), re.MULTILINE | re.DOTALL)
     assert shown

@@ -86,6 +86,8 @@ def test_each_login_has_the_rights_it_uses_and_no_others(database_url: str) -> N
         assert privilege in {"INSERT", "UPDATE"}, (role, table, privilege)
         writes.setdefault(role, set()).add(table)
     assert writes == {
+        "sspp_api": {"models"},  # as sspp_reader: new rows of its tenant
+        "sspp_reader": {"models"},
         "sspp_process": {"rule_states", "signals", "accounts", "account_days", "contact_sums", "usage", "notices"},
         "sspp_notify": {"notices", "deliveries"},
         "sspp_tick": {"notices"},
@@ -111,12 +113,15 @@ REFUSED = [
     ("api", "INSERT INTO api_keys (tenant_id, digest, label, scopes) VALUES ('mine', 'd', 'l', '{}')"),
     ("api", "UPDATE tenants SET plan = '{}'"),
     ("api", "DELETE FROM signals"),
+    ("api", "UPDATE models SET created_by = 'somebody'"),
+    ("api", "DELETE FROM models"),
     ("api", "INSERT INTO rules (tenant_id, rule_id, version, definition) VALUES ('mine', gen_random_uuid(), 1, '{}')"),
     ("process", "SELECT count(*) FROM api_keys"),
     ("process", "SELECT find_key('digest-theirs')"),
     ("process", "UPDATE tenants SET suspended_at = NULL"),
     ("process", "DELETE FROM signals"),
     ("process", "UPDATE signals SET points = 100"),
+    ("process", "INSERT INTO models (tenant_id, version, definition, created_by) VALUES ('mine', 2, '{}', 'x')"),
     ("index", "SELECT count(*) FROM tenants"),
     ("index", "SELECT count(*) FROM notices"),
     ("index", "UPDATE signals SET words = '{}'"),

@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.model import ScoringModel
 from functions.domain.score import BANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,13 @@ def test_the_scoring_page_lists_every_event_type_as_it_is() -> None:
         assert row in page
     for name, least in BANDS:
         assert re.search(rf"^\| {name} \| {least:.0f}\b", page, re.MULTILINE)
+
+
+def test_the_model_that_the_page_shows_is_one_that_is_taken() -> None:
+    page = (DOCS / "model.md").read_text("utf-8")
+    shown = [ScoringModel.model_validate_json(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert [len(model.types) for model in shown] == [1]
+    assert [name for name in ScoringModel.model_fields if f"| `{name}` |" not in page] == []
 
 
 def test_every_direct_dependency_has_its_reason() -> None:

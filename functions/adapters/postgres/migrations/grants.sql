@@ -22,6 +22,7 @@ BEGIN
   FOR given IN
     SELECT * FROM (VALUES
       ('sspp_process', 'event_types', 'SELECT'),
+      ('sspp_process', 'models', 'SELECT'),
       ('sspp_process', 'rules', 'SELECT'),
       ('sspp_process', 'rule_states', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'signals', 'SELECT, INSERT'),

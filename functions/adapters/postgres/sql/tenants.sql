@@ -169,3 +169,25 @@ WHERE tenant_id = :tenant_id AND rule_id = CAST(:rule_id AS uuid) AND deleted_at
 ON CONFLICT (tenant_id, rule_id) DO UPDATE
 SET disabled_at = excluded.disabled_at, disabled_because = excluded.disabled_because, deleted_at = excluded.deleted_at
 RETURNING rule_id;
+
+-- newest_model --
+-- A tenant's newest scoring model, without a version where it has none of its own; a row when there is such a tenant.
+SELECT version, CAST(definition AS text) AS definition, models.created_at, created_by
+FROM tenants
+LEFT JOIN models ON models.tenant_id = tenants.tenant_id
+WHERE tenants.tenant_id = :tenant_id
+ORDER BY version DESC
+LIMIT 1;
+
+-- list_models --
+-- The versions of a tenant's scoring model before one, the newest first.
+SELECT version, CAST(definition AS text) AS definition, created_at, created_by
+FROM models
+WHERE tenant_id = :tenant_id AND version < CAST(:before AS integer)
+ORDER BY version DESC
+LIMIT :most;
+
+-- put_model --
+-- A version of a tenant's scoring model.
+INSERT INTO models (tenant_id, version, definition, created_by)
+VALUES (:tenant_id, :version, CAST(:definition AS json), :created_by);

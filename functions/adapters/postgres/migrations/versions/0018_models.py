@@ -1,0 +1,11 @@
+"""Scoring models: sql/0018_models.sql."""
+
+from functions.adapters.postgres.migrate import run_sql
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    """Run sql/0018_models.sql."""
+    run_sql("0018_models")
