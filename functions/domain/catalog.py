@@ -58,6 +58,7 @@ _ALL = (
     EventType("call.made", "outreach", 50, 15, 14, "rep"),
     EventType("call.connected", "high_engagement", 60, 15, 30),
     EventType("meeting.booked", "intent", 80, 40, 45),
+    EventType("meeting.rescheduled", "engagement", 40, 0, 30),
     EventType("meeting.no_show", "disengagement", 10, -20, 30),
     EventType("demo.requested", "high_intent", 85, 45, 45),
     EventType("demo.completed", "high_intent", 90, 60, 60),
