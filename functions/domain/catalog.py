@@ -67,6 +67,8 @@ _ALL = (
     EventType("form.submitted", "intent", 65, 20, 30),
     EventType("trial.started", "high_intent", 85, 50, 45),
     EventType("proposal.viewed", "intent", 75, 30, 30),
+    EventType("deal.won", "outcome", 100, 0, 1),
+    EventType("deal.lost", "outcome", 0, 0, 1),
     EventType("account.updated", ATTRIBUTES, 0, 0, 1),
     EventType("contact.updated", ATTRIBUTES, 0, 0, 1),
 )
