@@ -186,7 +186,7 @@ def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> A
 def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) -> Account:
     """Return both scores of an account, now or as they were, with their reasons."""
     at = query.at or backends.now()
-    id_, explained = _found(id_, lambda spelt: backends.reader.explained(tenant, spelt, at))
+    id_, explained = found(id_, lambda spelt: backends.reader.explained(tenant, spelt, at))
     buyer, rep = explained["buyer"], explained["rep"]
     return Account(
         account_id=id_,
@@ -209,7 +209,7 @@ def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -
     """List an account's contacts by engagement now, the highest first."""
     whose = f"{tenant} {id_}"
     page = query.rows(whose, Standing)
-    _, listed = _found(id_, lambda spelt: backends.reader.contacts(tenant, spelt, backends.now(), page))
+    _, listed = found(id_, lambda spelt: backends.reader.contacts(tenant, spelt, backends.now(), page))
     return ContactPage(
         data=[Contact(**row) for row in listed.rows],
         **query.standing(whose, page, listed),
@@ -221,11 +221,11 @@ def get_timeline(backends: Backends, tenant: str, *, query: TimelineDays, id_: s
     """Return what happened to an account on each day in UTC, and the scores that each day ended with."""
     now = backends.now()
     first, last = query.days(now)
-    spelt, days = _found(id_, lambda spelt: backends.reader.timeline(tenant, spelt, first, last, now))
+    spelt, days = found(id_, lambda spelt: backends.reader.timeline(tenant, spelt, first, last, now))
     return Timeline(account_id=spelt, data=[_day(each) for each in days])
 
 
-def _found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
+def found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
     """Find an account as it is spelt in the path, else in the one spelling that names have now."""
     for spelt in dict.fromkeys((id_, tidy(id_))):
         if (found := read(spelt)) is not None:

@@ -14,9 +14,9 @@ from events import health
 from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
-from functions.api import accounts, dead_letters, docs, events, model, notifications, search, signals
+from functions.api import accounts, customers, dead_letters, docs, events, model, notifications, search, signals
 from functions.api.backends import Backends
-from functions.api.front_door import FrontDoorBridge
+from functions.api.front_door import FrontDoorBridge, NotPublished
 from functions.api.gate import ReadGate
 from functions.api.keys import RememberedKeys
 from functions.api.routes import Route, Router
@@ -36,6 +36,7 @@ RESOURCES = (
     signals.resource,
     search.resource,
     accounts.resource,
+    customers.resource,
     model.resource,
     events.resource,
     notifications.resource,
@@ -75,6 +76,8 @@ class Api:
             answer = self._respond(request)
         except Refused as refusal:
             answer = problem.refused(refusal)
+        except NotPublished as exc:
+            answer = exc.answer
         except Unavailable as exc:
             log.often("unavailable", backend=exc.what, reason=exc.reason)
             answer = problem.unavailable(exc)
@@ -92,7 +95,12 @@ class Api:
         route, ids = _ROUTER.find(request.method, _raw_path(request))
         by = self._principal(request, route)
         arguments = route.arguments(ids, request.args, lambda: self._body(request))
-        return Answer(200, route.operation(self.backends, **route.caller(by), **arguments).model_dump_json().encode())
+        if route.publishes:
+            arguments["publish"] = lambda type_, data: self.front_door.publish(
+                request, self.backends.nonce(), type_, data
+            )
+        answer = route.operation(self.backends, **route.caller(by), **arguments)
+        return Answer(202 if route.publishes else 200, answer.model_dump_json().encode())
 
     def _page(self, path: str) -> Answer:
         if found := health.answer(path, self.pings):

@@ -95,8 +95,14 @@ def _operation(resource: Resource, route: Route) -> Operation:
         scope=route.scope,
         parameters=[*_ids(route), *asked],
         body=body,
-        answers={200: Reply(description="Done.", headers=RATE, content={JSON: answer}), **_problems(route)},
+        answers={**_success(route, answer), **_problems(route)},
     )
+
+
+def _success(route: Route, answer: Content) -> dict[int, Reply]:
+    if route.publishes:
+        return {202: Reply(description="Stored, and done soon.", headers=RATE, content={JSON: answer})}
+    return {200: Reply(description="Done.", headers=RATE, content={JSON: answer})}
 
 
 def _ids(route: Route) -> Iterator[Parameter]:
@@ -105,10 +111,10 @@ def _ids(route: Route) -> Iterator[Parameter]:
         yield Parameter(
             name=name,
             where="path",
-            description=f"Of the {route.thing}, percent-encoded.",
+            description=f"Of the {route.thing if name == 'id' else name}, percent-encoded.",
             required=True,
             schema={"type": "string", **kind},
-            example=route.example.id,
+            example=route.example.ids.get(name, route.example.id),
         )
 
 

@@ -141,6 +141,19 @@ TIMELINE = Example(
     },
 )
 
+_STORED: dict[str, Any] = {"status": "accepted", "id": "f0b6a9a4-6c39-5bd0-8f0e-52d0b4e3f9a1", "duplicate": False}
+UPDATE_ACCOUNT = Example(
+    id="acme",
+    body={"attributes": {"name": "Acme Inc.", "owner": "sam", "domain": "acme.example", "fit": 0.9}},
+    answer=_STORED,
+)
+UPDATE_CONTACT = Example(
+    id="acme",
+    ids={"contact": "jane@acme.example"},
+    body={"attributes": {"name": "Jane Doe", "role": "champion"}},
+    answer=_STORED,
+)
+
 _NOTICE: dict[str, Any] = {
     "id": "7c0f3f1e-2f0b-5a44-8a3e-5d1f0a1b2c3d",
     "kind": "rule",

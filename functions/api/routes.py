@@ -25,6 +25,7 @@ class Example(NamedTuple):
 
     Args:
         id: of the path.
+        ids: other ids of the path.
         query: parameter -> value.
     """
 
@@ -32,6 +33,7 @@ class Example(NamedTuple):
     id: str = ""
     query: Mapping[str, Any] = {}
     body: Any = None
+    ids: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +44,7 @@ class Route:
         path: as OpenAPI writes it. ``{id}`` is the parameter ``id_`` of ``operation``.
         operation: takes the backends and, by name, the caller (``by``) or the caller's tenant (``tenant``), and what
             the request holds: ``query`` and ``body``, read as the models they are annotated with, and the ids of the
-            path. Its docstring describes it.
+            path. One that changes something takes ``publish`` and publishes an event. Its docstring describes it.
         scope: what a key must have.
         operator: whether the operator's key may call it as well. The operator has no tenant.
         refuses: the statuses of problems that not every operation answers.
@@ -67,6 +69,11 @@ class Route:
     def caller(self, by: Principal) -> dict[str, Principal | str]:
         """Return what the operation takes of the caller, by name."""
         return {"by": by} if "by" in self.takes else {"tenant": by.tenant}
+
+    @property
+    def publishes(self) -> bool:
+        """Whether the operation publishes an event: it answers 202 before that has led to anything."""
+        return "publish" in self.takes
 
     @property
     def thing(self) -> str:

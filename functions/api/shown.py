@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,3 +20,11 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 #: A UUID in lower case.
 Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Json = dict[str, Any]
+
+
+class Stored(Shown):
+    """An event that says what is to change is stored durably, and will be processed."""
+
+    status: Literal["accepted"]
+    id: Id
+    duplicate: bool

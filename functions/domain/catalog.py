@@ -48,6 +48,9 @@ class EventType:
         return self.name.replace(".", "_")
 
 
+ACCOUNT_UPDATED = EventType("account.updated", ATTRIBUTES, 0, 0, 1)
+CONTACT_UPDATED = EventType("contact.updated", ATTRIBUTES, 0, 0, 1)
+
 _ALL = (
     EventType("email.sent", "outreach", 10, 5, 7, "rep"),
     EventType("email.opened", "engagement", 30, 1, 7),
@@ -69,8 +72,8 @@ _ALL = (
     EventType("proposal.viewed", "intent", 75, 30, 30),
     EventType("deal.won", "outcome", 100, 0, 1),
     EventType("deal.lost", "outcome", 0, 0, 1),
-    EventType("account.updated", ATTRIBUTES, 0, 0, 1),
-    EventType("contact.updated", ATTRIBUTES, 0, 0, 1),
+    ACCOUNT_UPDATED,
+    CONTACT_UPDATED,
 )
 
 #: CloudEvent type or alias -> what it means.

@@ -15,7 +15,7 @@ from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
 from functions.domain import attributes
 from functions.domain.attributes import Scalar
-from functions.domain.catalog import ATTRIBUTES, EVENT_TYPES, EventType
+from functions.domain.catalog import ACCOUNT_UPDATED, ATTRIBUTES, CONTACT_UPDATED, EventType
 from functions.domain.name import DOTS, MAX_NAME, Contact, Name, tidy
 
 #: Extension attributes the front door stamps on an accepted event.
@@ -36,8 +36,6 @@ _DATA = frozenset({"data", "data_base64"})
 #: The signal type of an event of a type nobody knows.
 UNSCORED = "unscored"
 
-#: What ``data.attributes`` of these are about.
-_ACCOUNT_UPDATED, _CONTACT_UPDATED = EVENT_TYPES["account_updated"], EVENT_TYPES["contact_updated"]
 #: Most events say nothing of the kind.
 _NOTHING: dict[str, Scalar] = {}
 _CONTACT_SCHEMA = WithJsonSchema(dict(attributes.SCHEMA))
@@ -202,9 +200,9 @@ def _attribute_faults(kind: EventType | None, data: SalesData) -> Iterator[Fault
     """Yield what is wrong with the attributes that an event gives."""
     if isinstance(data.contact, dict):
         yield from attributes.faults(data.contact, ("data", "contact"))
-    if kind not in (_ACCOUNT_UPDATED, _CONTACT_UPDATED):
+    if kind not in (ACCOUNT_UPDATED, CONTACT_UPDATED):
         return
-    if kind == _CONTACT_UPDATED and data.contactId is None:
+    if kind == CONTACT_UPDATED and data.contactId is None:
         yield Fault("/data/contactId", "is required")
     if isinstance(data.attributes, dict):
         yield from attributes.faults(data.attributes, ("data", "attributes"))
@@ -217,9 +215,9 @@ def _says(kind: EventType, account: str, data: SalesData) -> dict[str, Mapping[s
     if not _says_something(kind, data) or account == UNASSIGNED or any(_attribute_faults(kind, data)):
         return {}
     of_contact = data.contact if data.contactId is not None and isinstance(data.contact, dict) else _NOTHING
-    if kind == _CONTACT_UPDATED:
+    if kind == CONTACT_UPDATED:
         of_contact = of_contact | data.attributes
-    return {"account_says": data.attributes if kind == _ACCOUNT_UPDATED else _NOTHING, "contact_says": of_contact}
+    return {"account_says": data.attributes if kind == ACCOUNT_UPDATED else _NOTHING, "contact_says": of_contact}
 
 
 def _unscored(name: str) -> EventType:

@@ -80,7 +80,9 @@ def test_a_route_is_described_by_the_models_that_read_its_requests_and_write_its
             named = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
             fields = route.takes["query"].model_fields if "query" in route.takes else {}
             assert named == {field.alias or name for name, field in fields.items()}
-            schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            schema = operation["responses"]["202" if route.publishes else "200"]["content"]["application/json"][
+                "schema"
+            ]
             assert schema == {"$ref": f"#/components/schemas/{route.takes['return'].__name__}"}
             assert ("requestBody" in operation) == ("body" in route.takes)
             assert operation["security"] == [{"apiKey": [route.scope]}, {"bearer": [route.scope]}]

@@ -51,6 +51,12 @@ class Reader:
             row = tx.row("get_signal", tenant_id=tenant_id, id=str(id_))
         return _signal(row) if row else None
 
+    def account_id(self, tenant_id: str, name: str) -> str | None:
+        """Return the account of a name, or None for an unknown one."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            row = tx.row("account_id", tenant_id=tenant_id, account_id=name)
+        return None if row is None else str(row["account_id"])
+
     def accounts(self, tenant_id: str, now: datetime, page: Page, choice: Choice = EVERYTHING) -> Listed:
         """Return one page of accounts, those with the most points first."""
         with self._database.transaction(tenant=tenant_id) as tx:

@@ -153,6 +153,10 @@ SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_scor
 FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
+-- account_id --
+-- The account of a name.
+SELECT account_id FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
 -- accounts_fit --
 -- Whether an account fits the filters that need no score; one that is null does not filter.
 (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
