@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,29 @@ def run(events: Iterable[Happening], until: int, limits: Insights = LIMITS) -> t
         log.events.append(event)
         changes += course.happened(event)
     return changes + course.advance(until), course.watch
+
+
+@dataclass
+class Live:
+    """An account that takes events as they come: in order they step its course, a late one runs all of it again."""
+
+    log: Log = field(default_factory=Log)
+    watch: Watch = field(default_factory=Watch)
+    changes: list[Change] = field(default_factory=list)
+
+    def take(self, event: Happening) -> None:
+        if self.watch.late(event.at, event.id):
+            self.log.events = in_order([*self.log.events, event])
+            self.changes, self.watch = run(self.log.events, self.watch.fired)
+            return
+        course = Course(self.watch, self.log, LIMITS)
+        self.changes += course.advance(event.at)
+        self.log.events = in_order([*self.log.events, event])
+        self.changes += course.happened(self.log.events[-1])
+        self.watch = Watch.read(json.loads(json.dumps(self.watch.stored())))
+
+    def tick(self, now: int) -> None:
+        self.changes += Course(self.watch, self.log, LIMITS).advance(now)
 
 
 def spans(changes: Sequence[Change]) -> list[Span]:

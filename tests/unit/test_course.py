@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.course import Change, Course, Opened, episodes
+from functions.domain.course import Opened, episodes
 from functions.domain.insights import KINDS
 from functions.domain.score import DAY_US
 from functions.domain.watch import Happening, Watch
-from tests.unit.course_log import HOUR_US, LIMITS, MINUTE_US, Log, happening, in_order, run, spans
+from tests.unit.course_log import HOUR_US, LIMITS, MINUTE_US, Live, Log, happening, in_order, run, spans
 
 DAYS = 160
 END = DAYS * DAY_US
@@ -38,29 +38,6 @@ def events(unit: int, most: int = 40) -> st.SearchStrategy[list[Happening]]:
     return st.lists(drawn, max_size=most, unique_by=lambda each: each[3]).map(
         lambda rows: [happening(at, f"{n:03}", alias, who, ROLES[who] if who else None) for at, alias, who, n in rows]
     )
-
-
-@dataclass
-class Live:
-    """An account that takes events as they come: in order they step its course, a late one runs all of it again."""
-
-    log: Log = field(default_factory=Log)
-    watch: Watch = field(default_factory=Watch)
-    changes: list[Change] = field(default_factory=list)
-
-    def take(self, event: Happening) -> None:
-        if self.watch.late(event.at, event.id):
-            self.log.events = in_order([*self.log.events, event])
-            self.changes, self.watch = run(self.log.events, self.watch.fired)
-            return
-        course = Course(self.watch, self.log, LIMITS)
-        self.changes += course.advance(event.at)
-        self.log.events = in_order([*self.log.events, event])
-        self.changes += course.happened(self.log.events[-1])
-        self.watch = Watch.read(json.loads(json.dumps(self.watch.stored())))
-
-    def tick(self, now: int) -> None:
-        self.changes += Course(self.watch, self.log, LIMITS).advance(now)
 
 
 @settings(max_examples=100)
