@@ -64,11 +64,16 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One account's score of one side at a moment, and a week before, with what it is made of."""
+    """One account's score of one side at a moment, and a week before, with what it is made of.
+
+    Args:
+        by_people: how contacts make up an engagement, in words.
+    """
 
     score: float
     score_week_ago: float
     contributions: Sequence[Contribution]
+    by_people: Sequence[str]
 
 
 def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
@@ -104,6 +109,7 @@ def explained(known: Known, week_ago: Known, side: Side, at: datetime) -> Explan
         score=known.shown(side, at),
         score_week_ago=week_ago.shown(side, at - TREND_SPAN),
         contributions=contributions(known.sums, side, at),
+        by_people=by_people(known.rolled_up(at), known.weights) if side == "buyer" else [],
     )
 
 

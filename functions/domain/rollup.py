@@ -1,7 +1,7 @@
-"""Engagement over contacts: the highest one and the mean of the others, so that a committee is worth more than one person.
+"""Engagement over contacts: the highest one and the mean of the others, so that one busy person is no committee.
 
-The contacts' points are one total of the account (exact sums, in any order). So of single contacts only the highest one
-has to be known, whichever that is at a moment.
+The contacts' points are one total of the account, exact in any order. So of single contacts only the highest one has
+to be known, whichever that is at a moment.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Contact:
 
     @classmethod
     def of(cls, sums: dict[Slot, Sum]) -> Contact:
-        """Return a contact with ``sums``, ranked."""
-        contact = cls(score.kept(sums))
+        """Return a contact with ``sums``, ranked. All of them stay: the faded ones say that it is a contact."""
+        contact = cls(sums)
         contact.rank, _, contact.slow = ranking.ranks(contact.sums)
         return contact
 
@@ -161,7 +161,7 @@ def of_contacts(by_contact: Mapping[str, Sums]) -> tuple[dict[Slot, Sum], People
 
 
 def _highest(contacts: Mapping[str, Contact], at: datetime) -> tuple[float, str]:
-    """Return the most points of ``contacts`` at ``at``. One whose rank allows less than another has is not added up."""
+    """Return the most points of ``contacts`` at ``at``; those whose ranks allow less are not added up."""
     best = (float("-inf"), "")
     for most, contact_id, contact in sorted(_bounded(contacts.items(), at), key=lambda each: each[:2]):
         if -most < best[0]:

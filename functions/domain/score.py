@@ -38,8 +38,8 @@ _MOST_GROWTH = 900
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
 
 
-#: Which of an account's sums: event type, side, half-life in days, era, and whether its events name a contact. A type of
-#: a tenant's own may have changed its side or its half-life.
+#: Which of an account's sums: event type, side, half-life in days, era, and whether its events name a contact. A type
+#: of a tenant's own may have changed its side or its half-life.
 Slot = tuple[str, Side, int, int, bool]
 
 #: What the events of one slot add up to: a total, whole, in 2^-20 points as of the era's beginning; how many events
@@ -72,7 +72,7 @@ def add(sums: dict[Slot, Sum], slot: Slot, added: Sum) -> None:
 
 
 def without(sums: Sums, slot: Slot, added: Sum) -> dict[Slot, Sum]:
-    """Return ``sums`` without what some events added to one of them; its latest moment stays, unless nothing is left."""
+    """Return ``sums`` without what events added to one of them. Its latest moment stays, unless nothing is left."""
     total, events, latest = sums[slot]
     left = (total - added[0], events - added[1], latest)
     others = {each: value for each, value in sums.items() if each != slot}

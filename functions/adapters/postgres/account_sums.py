@@ -12,7 +12,7 @@ from functions.domain import score
 from functions.domain.explain import TREND_SPAN, Known
 from functions.domain.ranking import FIRST
 from functions.domain.rollup import Contact, People, of_contacts
-from functions.domain.score import Sums
+from functions.domain.score import Slot, Sum, Sums
 from functions.domain.timeline import ONE_DAY, ByContact, midnight
 
 #: Contacts of an account that are read with it. The highest one at a moment is nearly always among so many.
@@ -54,35 +54,43 @@ def contact_of(slots: Any, rank: int, *, slow: bool) -> Contact:
 
 
 def known_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Known | None:
-    """Return what was known of an account at a moment, of events that had occurred by then; None for an unknown one."""
+    """Return what is known of an account by the events that had occurred by ``at``, or None for an unknown one."""
     now = known_now(tx, tenant_id, account_id)
     if now is None or score.newest(now.sums) <= score.since_landmark(at):
         return now
     return Known(*of_contacts(sums_then(tx, tenant_id, account_id, at)))
 
 
-def known_week_before(tx: Transaction, tenant_id: str, account_id: str, known: Known, at: datetime) -> Known:
-    """Return what had been known of an account a week before ``at``.
-
-    Args:
-        known: of the account at ``at``, all events that have occurred since are later than ``at``.
-    """
+def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> tuple[Known, Known] | None:
+    """Return what is known of an account by the events until ``at``, and by those until a week before."""
+    now = known_now(tx, tenant_id, account_id)
+    if now is None:
+        return None
     before = at - TREND_SPAN
-    if score.newest(known.sums) <= score.since_landmark(before):
-        return known
-    sums = dict(known.sums)
-    since = _by_contact(tx.many_rows("account_since", tenant_id=tenant_id, account_id=account_id, at=before))
-    if not since.keys() - {""} <= known.people.known.keys():
-        known.people.read_all()
-    earlier = {}
-    for contact_id, added in since.items():
-        contact = known.people.known[contact_id].sums if contact_id else {}
-        for slot, each in added.items():
-            sums = score.without(sums, slot, each)
-            contact = score.without(contact, slot, each) if contact_id else contact
-        if contact_id:
-            earlier[contact_id] = contact
-    return Known(sums, known.people.earlier(earlier))
+    if score.newest(now.sums) <= score.since_landmark(before):
+        return now, now
+    if score.newest(now.sums) <= score.since_landmark(at):
+        return now, _without_since(tx, tenant_id, account_id, now, before)
+    then = (Known(*of_contacts(sums_then(tx, tenant_id, account_id, each))) for each in (at, before))
+    return next(then), next(then)
+
+
+def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known, at: datetime) -> Known:
+    """Return what was known at ``at``: what is known now without the events since, which are few."""
+    since = _by_contact(tx.many_rows("account_since", tenant_id=tenant_id, account_id=account_id, at=at))
+    if not since.keys() - {""} <= now.people.known.keys():
+        now.people.read_all()
+    earlier = {name: _without(now.people.known[name].sums, added) for name, added in since.items() if name}
+    whole = now.sums
+    for added in since.values():
+        whole = _without(whole, added)
+    return Known(whole, now.people.earlier(earlier))
+
+
+def _without(sums: Sums, taken: Sums) -> dict[Slot, Sum]:
+    for slot, each in taken.items():
+        sums = score.without(sums, slot, each)
+    return dict(sums)
 
 
 def sums_then(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> ByContact:

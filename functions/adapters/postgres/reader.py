@@ -10,7 +10,7 @@ from uuid import UUID
 
 from functions.adapters.postgres import account_lists, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
-from functions.adapters.postgres.account_sums import known_at, known_now, known_week_before, sums_by_day, sums_then
+from functions.adapters.postgres.account_sums import known_now, known_with_trend, sums_by_day, sums_then
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
@@ -81,10 +81,10 @@ class Reader:
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            known = known_at(tx, tenant_id, account_id, at)
-            if known is None:
+            found = known_with_trend(tx, tenant_id, account_id, at)
+            if found is None:
                 return None
-            week_ago = known_week_before(tx, tenant_id, account_id, known, at)
+            known, week_ago = found
             return {side: explained(known, week_ago, side, at) for side in SIDES}
 
     def notices(self, tenant_id: str, page: Page) -> Listed:

@@ -17,7 +17,8 @@ from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, contact_of, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
-from functions.domain import history, original, ranking, score, searchable
+from functions.adapters.postgres.signal_rows import signal_rows
+from functions.domain import history, ranking, score
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.evaluation import RuleKey, Trouble
@@ -149,7 +150,7 @@ class _Batch:
 
     def _insert(self, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
         """Insert signals. Returns: those that were not there yet, in the order they came."""
-        rows, meanings = _signal_rows(signals.values(), searched=self._searched)
+        rows, meanings = signal_rows(signals.values(), searched=self._searched)
         [found] = self._tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
         if found["ids"] is None:
             return signals
@@ -262,52 +263,6 @@ def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:
         "unanswered": trouble.unanswered,
         "why": why,
         "stopped": trouble.stopped,
-    }
-
-
-def _signal_rows(signals: Iterable[Signal], *, searched: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The signals as record_signals takes them, and the meanings that they have in common."""
-    numbers: dict[tuple[object, ...], int] = {}
-    rows: list[dict[str, Any]] = []
-    meanings: list[dict[str, Any]] = []
-    for signal in signals:
-        event, kind = signal.event, signal.event.kind
-        meaning = (event.tenant_id, event.source, kind, signal.hundredths, signal.reasons)
-        number = numbers.setdefault(meaning, len(numbers))
-        if number == len(meanings):
-            meanings.append(_meaning_row(number, signal))
-        rows.append(
-            {
-                "meaning": number,
-                "id": event.id,
-                "source_id": event.source_id,
-                "account_id": event.account_id,
-                "contact_id": event.contact_id,
-                "user_id": event.user_id,
-                "timestamp": event.occurred_at,
-                "received_at": event.received_at,
-                "event": original.stored(event),
-                # How PostgreSQL reads bytes from text.
-                "content": f"\\x{event.content.hex()}",
-                "words": searchable.hashed(signal) if searched else [],
-            }
-        )
-    return rows, meanings
-
-
-def _meaning_row(number: int, signal: Signal) -> dict[str, Any]:
-    event, kind = signal.event, signal.event.kind
-    return {
-        "meaning": number,
-        "tenant_id": event.tenant_id,
-        "source": event.source,
-        "event_type": kind.type,
-        "signal_type": kind.signal,
-        "signal_score": signal.score,
-        "side": kind.side,
-        "points": kind.points,
-        "half_life_days": kind.half_life_days,
-        "reasons": signal.reasons,
     }
 
 
