@@ -110,6 +110,7 @@ def test_sums_by_half_life_become_sums_by_event_type_to_the_last_integer(postgre
     empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
     with cloned(empty) as url, closing(connect(url)) as connection:
         schema.upgrade(url, "0013")
+        connection.run("INSERT INTO tenants (tenant_id, name) VALUES ('acme-inc', 'Acme'), ('silent', 'Silent')")
         for some in (rows[start : start + 5_000] for start in range(0, len(rows), 5_000)):
             connection.run(
                 "INSERT INTO signals (tenant_id, id, source, source_id, event_type, account_id, contact_id,"
@@ -127,7 +128,9 @@ def test_sums_by_half_life_become_sums_by_event_type_to_the_last_integer(postgre
             sums=to_json(sums).decode(),
         )
         schema.upgrade(url)
+        models = connection.run("SELECT tenant_id, version, definition FROM models")
         found = connection.run("SELECT account_id, slots, engagement_rank, effort_rank, slow FROM accounts")
+    assert models == [["acme-inc", 1, {"rollup": None}]]
     assert len(found) == len(expected)
     for account, slots, *ranks in found:
         got = score.from_rows(slots)

@@ -129,3 +129,10 @@ ALTER TABLE contact_days ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON contact_days TO sspp_reader USING (tenant_id = current_setting('sspp.tenant', true));
 GRANT SELECT ON contact_days TO sspp_reader;
 UPDATE accounts SET days_until = DATE '0001-01-01' WHERE days_until > DATE '0001-01-01';
+
+-- A tenant that has signals goes on with the plain sum of all events, so that no score changes by itself.
+INSERT INTO models (tenant_id, version, definition, created_by)
+SELECT tenant_id, 1, '{"rollup": null}', 'operator'
+FROM tenants
+WHERE EXISTS (SELECT FROM signals WHERE signals.tenant_id = tenants.tenant_id)
+  AND NOT EXISTS (SELECT FROM models WHERE models.tenant_id = tenants.tenant_id);
