@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-#: Which sum an event adds to. ``buyer`` and ``rep`` are scores; what adds to another one counts for none.
-Side = Literal["buyer", "rep", "capped", "unverified", "retracted"]
-#: The sides that are scores: engagement and effort.
+Side = Literal["buyer", "rep"]
 SIDES: tuple[Side, Side] = ("buyer", "rep")
 
 #: Every platform type begins so; without it and with underscores it is the type's alias.
 PREFIX = "io.sspp."
 #: The signal type of an event that says what an account's or a contact's attributes are, and nothing else.
 ATTRIBUTES = "attributes"
+#: The signal type of an event that takes another one back.
+CORRECTION = "correction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class EventType:
 
 ACCOUNT_UPDATED = EventType("account.updated", ATTRIBUTES, 0, 0, 1)
 CONTACT_UPDATED = EventType("contact.updated", ATTRIBUTES, 0, 0, 1)
+EVENT_RETRACTED = EventType("event.retracted", CORRECTION, 0, 0, 1)
 
 _ALL = (
     EventType("email.sent", "outreach", 10, 5, 7, "rep"),
@@ -76,6 +77,7 @@ _ALL = (
     EventType("deal.lost", "outcome", 0, 0, 1),
     ACCOUNT_UPDATED,
     CONTACT_UPDATED,
+    EVENT_RETRACTED,
 )
 
 #: CloudEvent type or alias -> what it means.

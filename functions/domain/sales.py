@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 from events import cloudevent, content
 from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
-from functions.domain import attributes
+from functions.domain import attributes, retraction
 from functions.domain.attributes import Scalar
-from functions.domain.catalog import ACCOUNT_UPDATED, ATTRIBUTES, CONTACT_UPDATED, EventType
+from functions.domain.catalog import ACCOUNT_UPDATED, ATTRIBUTES, CONTACT_UPDATED, EVENT_RETRACTED, EventType
 from functions.domain.name import DOTS, MAX_NAME, Contact, Name, tidy
+from functions.domain.retraction import Retraction
 
 #: Extension attributes the front door stamps on an accepted event.
 TENANT = cloudevent.TENANT
@@ -74,6 +75,7 @@ class SalesEvent(NamedTuple):
         occurred_at: by the sender's clock, but never after it was received: a clock that runs ahead must not
             make points that grow.
         account_says, contact_says: the attributes that it gives its account and its contact; mostly none.
+        retracts: the event that it takes back; None of all but retractions.
     """
 
     id: str
@@ -91,6 +93,7 @@ class SalesEvent(NamedTuple):
     content: bytes
     account_says: Mapping[str, Scalar] = _NOTHING
     contact_says: Mapping[str, Scalar] = _NOTHING
+    retracts: Retraction | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -131,6 +134,9 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
     except Refused as exc:
         raise Refused("Unacceptable event", status=422, faults=(*found, *exc.faults)) from exc
     account = data.accountId or _account_in_subject(event.subject)
+    if kind == EVENT_RETRACTED and not any_type:
+        found += retraction.faults(cloudevent.json_data(event) or {})
+        account = account or UNASSIGNED
     if account is None and any_type:
         return replace(kind or _unscored(event.type), points=0), UNASSIGNED, data
     if account is None:
@@ -153,6 +159,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     tenant, received_at = _stamps(event)
     kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
     occurred_at, sent = event.occurred_at(), content.sent(event)
+    said = cloudevent.json_data(event) or {}
     return SalesEvent(
         id=cloudevent.event_id(tenant, event.source, event.id),
         tenant_id=tenant,
@@ -165,8 +172,9 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         occurred_at=min(occurred_at.astimezone(UTC), received_at) if occurred_at else received_at,
         received_at=received_at,
         sent=sent,
-        data=cloudevent.json_data(event) or {},
+        data=said,
         content=content.hash_of(dict(sent), event.model_extra or ()),
+        retracts=retraction.retraction(tenant, event.source, said) if kind.type == EVENT_RETRACTED.type else None,
         **_says(kind, account, data),
     )
 

@@ -1,0 +1,255 @@
+"""Which recorded events a batch's events are compared with, in bounded questions, and how each of them stands."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from functions.domain import score
+from functions.domain.evidence import CLICKED, SENT, marks
+from functions.domain.policy import Fact, Policy
+from functions.domain.signal import Signal
+from functions.domain.standing import CAMPAIGN, RETRACTED
+from functions.domain.verification import Group
+
+#: (tenant, account, contact or None)
+GroupKey = tuple[str, str, str | None]
+#: (tenant, event)
+Identity = tuple[str, str]
+
+#: Clicks and e-mails of one contact that are read within the seconds of a window: more than a person has, and then
+#: some. Of more, the first ones are compared.
+MOST_AT_ONCE = 1_000
+#: Sums of events that are so much older than the newest one may be gone: nothing is concluded from their absence.
+_FORGOTTEN_US = score.ERA_HALF_LIVES * score.DAY_US
+
+
+class Stretch(NamedTuple):
+    """A question: the oldest events of a group, of one type, in a stretch of time.
+
+    Args:
+        since, until: microseconds since the landmark, the end excluded; None: of all times.
+        campaign: only those with this mark.
+        verified: only verified ones; else all that say nothing against themselves.
+        most: how many at most.
+    """
+
+    tenant_id: str
+    account_id: str
+    contact_id: str | None
+    type: str
+    since: int | None
+    until: int | None
+    campaign: int | None
+    verified: bool
+    most: int
+
+
+class Recorded(NamedTuple):
+    """A recorded event as far as others are compared with it."""
+
+    group: GroupKey
+    fact: Fact
+
+
+class Change(NamedTuple):
+    """An event that stands in another way than before.
+
+    Args:
+        before: its ``left_out`` until then.
+    """
+
+    group: GroupKey
+    fact: Fact
+    before: int
+
+    @property
+    def identity(self) -> Identity:
+        """Whose event it is, and which."""
+        return self.group[0], self.fact.id
+
+
+class Verdict(NamedTuple):
+    """What a new event says: why it is left out itself, and which others stand in another way from then on."""
+
+    left_out: int = 0
+    changes: Sequence[Change] = ()
+
+
+#: (group, event type) -> when the newest recorded event of the type occurred, None where there is none, and the newest
+#: of all, in microseconds since the landmark.
+Newest = Callable[[GroupKey, str], tuple[int | None, int]]
+
+
+class Neighbours:
+    """The new events of a batch beside those on record.
+
+    Args:
+        policies: tenant -> policy.
+        signals: the new ones, each once.
+        retracted: those of them that were retracted before they came.
+        targets: recorded events that some of the new ones retract.
+    """
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        signals: Iterable[Signal],
+        retracted: Collection[Identity] = (),
+        targets: Iterable[Recorded] = (),
+    ) -> None:
+        self._policies = policies
+        self._retracted = set(retracted)
+        self._groups: dict[GroupKey, Group] = {}
+        self._new: dict[Identity, Recorded] = {}
+        self._judged: set[Identity] = set()
+        self._compared: list[Recorded] = []
+        #: How many of the batch's own events are on record by now, and how many are taken out of it.
+        self._own: Counter[tuple[GroupKey, str]] = Counter()
+        self._targets = {(each.group[0], each.fact.id): each for each in targets}
+        for signal in signals:
+            self._expect(signal)
+        for each in self._targets.values():
+            self._own[each.group, each.fact.type] += 1
+            if self._is_compared(each):
+                self._group(each.group).learn([each.fact])
+
+    def questions(self, newest: Newest) -> Iterator[list[Stretch]]:
+        """Yield what has to be read: what comes of each is given to :meth:`learn` before the next is asked for.
+
+        First the events at the same time, then, where that may change which ones are verified, the oldest of their
+        days and campaigns. Nothing is asked where the newest recorded event says that there is nothing.
+        """
+        targets = [each for each in self._targets.values() if self._is_compared(each)]
+        found = {stretch for each in self._compared for stretch in self._at_once(each, newest)}
+        found |= {stretch for each in targets for stretch in self._at_once(each, None)}
+        if found:
+            yield list(found)
+        known = [Recorded(key, fact) for key, group in self._groups.items() for fact in group.facts]
+        events = Counter((each.group, each.fact.type) for each in (*known, *self._compared))
+        found = {
+            stretch
+            for asked, each in (*((newest, each) for each in self._compared), *((None, each) for each in known))
+            for stretch in self._oldest(each, asked, events[each.group, each.fact.type])
+        }
+        if found:
+            yield list(found)
+
+    def learn(self, recorded: Iterable[Recorded]) -> None:
+        """Note what was read. The batch's own events may be among it, and are left out."""
+        found: dict[GroupKey, list[Fact]] = defaultdict(list)
+        for each in recorded:
+            if (each.group[0], each.fact.id) not in self._new:
+                found[each.group].append(each.fact)
+        for key, facts in found.items():
+            self._group(key).learn(facts)
+
+    def judge(self, signal: Signal) -> Verdict:
+        """Judge the next of the new events. All of them come once, in their order."""
+        event = signal.event
+        if event.retracts is not None:
+            return Verdict(changes=self._retract((event.tenant_id, event.retracts.event_id)))
+        identity = (event.tenant_id, event.id)
+        self._judged.add(identity)
+        each = self._new[identity]
+        if identity in self._retracted:
+            each.fact.left_out = RETRACTED
+        elif self._is_compared(each) and not each.fact.left_out:
+            changed = self._group(each.group).add(each.fact)
+            return Verdict(each.fact.left_out, [Change(each.group, fact, before) for fact, before in changed])
+        return Verdict(each.fact.left_out)
+
+    def _expect(self, signal: Signal) -> None:
+        event, kind = signal.event, signal.event.kind
+        key = (event.tenant_id, event.account_id, event.contact_id)
+        metadata = event.metadata
+        fact = Fact(
+            event.id,
+            kind.type,
+            score.since_landmark(event.occurred_at),
+            kind.side,
+            kind.points,
+            kind.half_life_days,
+            marks(kind.type, metadata),
+        )
+        policy = self._policies[event.tenant_id]
+        if metadata and fact.judged:
+            fact.left_out = policy.by_itself(metadata)
+        self._new[event.tenant_id, event.id] = each = Recorded(key, fact)
+        self._own[key, kind.type] += 1
+        if kind.type in policy.compared and kind.points and not fact.left_out:
+            self._compared.append(each)
+
+    def _retract(self, identity: Identity) -> list[Change]:
+        """Retract an event on record or of earlier in the batch. One that is still to come is when it comes."""
+        each = self._targets.get(identity) or (self._new[identity] if identity in self._judged else None)
+        self._retracted.add(identity)
+        if each is None or each.fact.left_out & RETRACTED:
+            return []
+        group, before = self._groups.get(each.group), each.fact.left_out
+        known = group is not None and group.known(each.fact.id)
+        changed = group.retract(each.fact) if group is not None and known else []
+        each.fact.left_out = RETRACTED
+        return [Change(each.group, each.fact, before), *(Change(each.group, fact, was) for fact, was in changed)]
+
+    def _at_once(self, each: Recorded, newest: Newest | None) -> Iterator[Stretch]:
+        """Yield the stretches around an event that decide whether it is verified, and others because of it.
+
+        Args:
+            newest: None asks for all of them.
+        """
+        key, fact = each
+        policy = self._policies[key[0]]
+        for window in policy.windows(fact):
+            yield from self._stretch(each, newest, window.type, window.since, window.until, window.most)
+        if fact.type == CLICKED:
+            yield from self._stretch(each, newest, SENT, fact.at - policy.fast_us + 1, fact.at + 1, MOST_AT_ONCE)
+        elif fact.type == SENT:
+            until = fact.at + policy.fast_us
+            yield from self._stretch(each, newest, CLICKED, fact.at, until, MOST_AT_ONCE)
+            if newest is None:  # it is taken back: what else the clicks could have come from
+                since = fact.at - policy.fast_us + 1
+                yield from self._stretch(each, newest, SENT, since, until, MOST_AT_ONCE)
+
+    def _oldest(self, each: Recorded, newest: Newest | None, others: int) -> Iterator[Stretch]:
+        """Yield the lists that an event is in, with as many more of each as may leave it: ``others``."""
+        for rank in self._policies[each.group[0]].ranks(each.fact):
+            if rank.bit == CAMPAIGN:
+                yield from self._stretch(each, newest, rank.type, None, None, rank.most + others, rank.of)
+            else:
+                since = rank.of * score.DAY_US
+                until = since + score.DAY_US
+                yield from self._stretch(each, newest, rank.type, since, until, rank.most + others, verified=True)
+
+    def _stretch(
+        self,
+        each: Recorded,
+        newest: Newest | None,
+        type_: str,
+        since: int | None,
+        until: int | None,
+        most: int,
+        campaign: int | None = None,
+        *,
+        verified: bool = False,
+    ) -> Iterator[Stretch]:
+        """Yield a stretch unless nothing can be on record there. The batch's own events must not use up its limit."""
+        if newest is not None:
+            last, newest_of_all = newest(each.group, type_)
+            old = since is None or newest_of_all - since >= _FORGOTTEN_US
+            if not old and (last is None or (since is not None and last < since)):
+                return
+            if since is None and last is None and newest_of_all - each.fact.at < _FORGOTTEN_US:
+                return
+        own = self._own[each.group, type_]
+        yield Stretch(*each.group, type_, since, until, campaign, verified or campaign is not None, most + own)
+
+    def _is_compared(self, each: Recorded) -> bool:
+        return each.fact.type in self._policies[each.group[0]].compared and each.fact.points != 0
+
+    def _group(self, key: GroupKey) -> Group:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(self._policies[key[0]], named=key[2] is not None)
+        return group
