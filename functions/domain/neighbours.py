@@ -202,7 +202,8 @@ class Neighbours:
         key, fact = each
         policy = self._policies[key[0]]
         for window in policy.windows(fact):
-            yield from self._stretch(each, newest, window.type, window.since, window.until, window.most)
+            most = MOST_AT_ONCE if window.by_link else window.most
+            yield from self._stretch(each, newest, window.type, window.since, window.until, most)
         if fact.type == CLICKED:
             yield from self._stretch(each, newest, SENT, fact.at - policy.fast_us + 1, fact.at + 1, MOST_AT_ONCE)
         elif fact.type == SENT:

@@ -50,7 +50,7 @@ def refusal_of(**attributes: object) -> list[str]:
 def test_every_type_has_an_alias_that_means_the_same(kind):
     by_type, by_alias = EVENT_TYPES[f"io.sspp.{kind}"], EVENT_TYPES[kind.replace(".", "_")]
     assert by_type is by_alias
-    data = {"accountId": "acme", "contactId": "jo@acme.io", "attributes": {}}
+    data = {"accountId": "acme", "contactId": "jo@acme.io", "attributes": {}, "source": "/crm", "id": "1"}
     assert sales_data(event(type=by_type.alias, data=data), KNOWN, any_type=False)[0] is by_type
 
 
@@ -253,3 +253,29 @@ def test_an_instant_is_the_same_in_every_zone(since, minutes):
     found = sales_event(event(time=(NOON + since).astimezone(zone).isoformat()), KNOWN)
     assert found.occurred_at == min(NOON + since, NOON)
     assert found.occurred_at.utcoffset() == timedelta(0)
+
+
+def test_a_retraction_names_an_event_by_source_and_id_or_by_the_id_it_was_given_and_needs_no_account():
+    by_source = {"source": "/web", "id": "7", "reason": "entered twice"}
+    found = sales_event(event(type="event_retracted", data=by_source), KNOWN)
+    assert found.retracts == (event_id("tenant", "/web", "7"), "/crm", "entered twice")
+    assert (found.account_id, found.nobodys) == (UNASSIGNED, True)
+    by_id = {"eventId": event_id("tenant", "/web", "7"), "by": "key 1a2b3c4d"}
+    found = sales_event(event(type="event_retracted", data=by_id), KNOWN)
+    assert found.retracts == (event_id("tenant", "/web", "7"), "key 1a2b3c4d", None)
+    assert sales_event(event(), KNOWN).retracts is None
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer"),
+    [
+        ({}, "/data"),
+        ({"source": "/web"}, "/data"),
+        ({"source": "/web", "id": "7", "eventId": event_id("tenant", "/web", "7")}, "/data"),
+        ({"eventId": "seven"}, "/data/eventId"),
+        ({"source": "/web", "id": 7}, "/data/id"),
+        ({"source": "/web", "id": "7", "reason": "r" * 301}, "/data/reason"),
+    ],
+)
+def test_a_retraction_that_names_no_event_is_refused(data, pointer):
+    assert refusal_of(type="event_retracted", data=data) == [pointer]
