@@ -113,7 +113,7 @@ class Contact(Shown):
     effort: Score
     band: str
     events: int
-    last_seen: Time
+    last_seen: Time | None
 
 
 class ContactPage(Shown):
@@ -195,7 +195,7 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
         band=score.band(buyer.score),
         trend=score.trend(buyer.score, buyer.score_week_ago),
         engagement_week_ago=buyer.score_week_ago,
-        reasons=[item.sentence(at) for item in buyer.contributions],
+        reasons=[*(item.sentence(at) for item in buyer.contributions), *buyer.by_people],
         effort_reasons=[item.sentence(at) for item in rep.contributions],
         contributions=_contributions(buyer.contributions),
         effort_contributions=_contributions(rep.contributions),

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Side = Literal["buyer", "rep"]
+#: Which sum an event adds to. ``buyer`` and ``rep`` are scores; what adds to another one counts for none.
+Side = Literal["buyer", "rep", "capped", "unverified", "retracted"]
+#: The sides that are scores: engagement and effort.
 SIDES: tuple[Side, Side] = ("buyer", "rep")
 
 #: Every platform type begins so; without it and with underscores it is the type's alias.

@@ -11,10 +11,12 @@ from functions.domain import score
 from functions.domain.catalog import Side
 from functions.domain.condition import Facts
 from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations, RuleKey, Trouble
+from functions.domain.explain import Known
 from functions.domain.notice import Notice, rule_notice_id
+from functions.domain.rollup import People
 from functions.domain.rule import NEVER, Episode, Rule
 from functions.domain.sales import SalesEvent
-from functions.domain.score import Slot, Sum, Sums
+from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
 
 #: (tenant, account)
@@ -29,6 +31,7 @@ class Account:
     """What is known of an account: its score sums, and its episode with each rule that ever had one, by id.
 
     Args:
+        people: its contacts; those that the batch's events name are among the known ones.
         as_of: when the newest event that changed the account was received. For any moment before it the sums tell no
             score: they already hold what happened later.
         days_until: what happened before this day is added up by day and by contact: :mod:`functions.domain.history`.
@@ -38,6 +41,26 @@ class Account:
     episodes: dict[str, Episode] = field(default_factory=dict)
     as_of: datetime = NEVER_MOVED
     days_until: date = date.min
+    people: People = field(default_factory=People)
+
+    @property
+    def known(self) -> Known:
+        """Its scores."""
+        return Known(self.sums, self.people)
+
+    def add(self, contact_id: str | None, slot: Slot, added: Sum) -> None:
+        """Add what an event adds, to the account's sums and to those of the contact that it names."""
+        score.add(self.sums, slot, added)
+        if contact_id:
+            contact = self.people.known.get(contact_id)
+            sums = dict(contact.sums) if contact else {}
+            score.add(sums, slot, added)
+            self.people.put(contact_id, sums)
+
+    def without(self, contact_id: str | None, slot: Slot, added: Sum) -> Known:
+        """Return its scores as they would be without an event that added so much."""
+        people = self.people.without(contact_id, slot, added) if contact_id else self.people
+        return Known(score.without(self.sums, slot, added), people)
 
 
 @dataclass(slots=True)
@@ -55,9 +78,14 @@ class State:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch led to: accounts that have changed, notices that are due, and rules that had trouble."""
+    """What a batch led to: accounts that have changed, notices that are due, and rules that had trouble.
+
+    Args:
+        contacts: those that have changed, of each account.
+    """
 
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
+    contacts: dict[AccountKey, set[str]] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     troubles: dict[RuleKey, Trouble] = field(default_factory=dict)
 
@@ -66,14 +94,13 @@ class Question(NamedTuple):
     """What rules are evaluated with: an event, and its account including that event.
 
     Args:
-        added: what the event added to the sums, and to which.
-        at: the moment that scores are computed for, never earlier than any event in ``sums``.
+        known: the account's scores, with the event or without.
+        at: the moment that scores are computed for, never earlier than any event of the account.
         late: the event was received before ``at``, so other events of its account overtook it.
     """
 
     signal: Signal
-    sums: Sums
-    added: tuple[Slot, Sum]
+    known: Known
     at: datetime
     late: bool
 
@@ -92,17 +119,18 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
         event = signal.event
         key = (event.tenant_id, event.account_id)
         account = Account() if event.nobodys else state.accounts.get(key) or state.accounts.setdefault(key, Account())
-        added = score.contribution(event.kind, event.occurred_at)
         at, late = event.received_at, False
         if at < account.as_of:
             at, late = account.as_of, True
         moved = bool(event.kind.points)
         if moved:
-            score.add(account.sums, *added)
+            account.add(event.contact_id, *_added(event))
+            if event.contact_id:
+                changes.contacts.setdefault(key, set()).add(event.contact_id)
         if event.tenant_id in asked:
-            question = Question(signal, account.sums, added, at, late)
+            question = Question(signal, account.known, at, late)
             facts = Facts(_facts(asked[event.tenant_id], question))
-            moved = _ask(question, facts, account.episodes, evaluations[event.tenant_id], changes.notices) or moved
+            moved = _ask(question, facts, account, evaluations[event.tenant_id], changes.notices) or moved
         if moved and not event.nobodys:
             account.as_of = at
             changes.accounts[key] = account
@@ -113,20 +141,23 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
     return changes
 
 
-def _ask(
-    question: Question, facts: Facts, episodes: dict[str, Episode], evaluations: Evaluations, notices: list[Notice]
-) -> bool:
-    """Evaluate a tenant's rules; update ``episodes`` and add the notices that are due.
+def _added(event: SalesEvent) -> tuple[Slot, Sum]:
+    """Return what an event adds to the sums, and to which."""
+    return score.contribution(event.kind, event.occurred_at, named=event.contact_id is not None)
+
+
+def _ask(question: Question, facts: Facts, account: Account, evaluations: Evaluations, notices: list[Notice]) -> bool:
+    """Evaluate a tenant's rules; update the account's episodes and add the notices that are due.
 
     Returns:
         Whether any episode began or ended.
     """
-    changed = False
+    changed, episodes = False, account.episodes
     for rule in evaluations.rules:
         before = episodes.get(rule.id, NEVER)
         if question.late and not _may_tell(rule, before):
             continue
-        after = _after(before, rule, question, facts, evaluations)
+        after = _after(before, rule, question, facts, account, evaluations)
         if after is not before and after != before:
             episodes[rule.id] = after
             changed = True
@@ -153,11 +184,11 @@ def _asked(rules: Iterable[Rule]) -> frozenset[str]:
 
 
 def _engagement(question: Question) -> float:
-    return score.shown(score.points(question.sums, "buyer", question.at))
+    return question.known.shown("buyer", question.at)
 
 
 def _effort(question: Question) -> float:
-    return score.shown(score.points(question.sums, "rep", question.at))
+    return question.known.shown("rep", question.at)
 
 
 #: What a rule may ask -> the answer.
@@ -175,7 +206,7 @@ _FACTS: Mapping[str, Callable[[Question], object]] = {
     "signal.score": lambda asked: asked.signal.score,
 }
 
-#: The fact that shows an account's sums of a side.
+#: The fact that shows an account's sums of a side; the others show in none.
 _SHOWN_AS: Mapping[Side, str] = {"buyer": "account.engagement", "rep": "account.effort"}
 
 
@@ -183,7 +214,9 @@ def _facts(names: Iterable[str], question: Question) -> dict[str, object]:
     return {name: _FACTS[name](question) for name in names}
 
 
-def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evaluations: Evaluations) -> Episode:
+def _after(
+    before: Episode, rule: Rule, question: Question, facts: Facts, account: Account, evaluations: Evaluations
+) -> Episode:
     """How a rule stands with an account after an event.
 
     An account cools down in silence, when no event comes. So an open episode is evaluated twice: with what this
@@ -193,10 +226,10 @@ def _after(before: Episode, rule: Rule, question: Question, facts: Facts, evalua
     if not holds and not before.open:
         return before
     if holds and before.open:
-        slot, (amount, _, _) = question.added
-        if not amount or _SHOWN_AS[slot[1]] not in rule.condition.asks:
+        event = question.signal.event
+        if not event.kind.points or _SHOWN_AS.get(event.kind.side) not in rule.condition.asks:
             return before  # no fact it reads has changed
-        earlier = question._replace(sums=score.without(question.sums, slot, amount))
+        earlier = question._replace(known=account.without(event.contact_id, *_added(event)))
         if evaluations.holds(rule, Facts(_facts(rule.condition.asks, earlier))):
             return before
     cooldown = timedelta(hours=rule.definition.cooldownHours)

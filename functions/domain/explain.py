@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, Side
+from functions.domain.rollup import WEIGHTS, People, Rollup, Weights, rolled_up
 from functions.domain.score import Slot, Sum, Sums
 
 #: What a score is compared with to tell its trend.
@@ -40,13 +42,38 @@ class Contribution:
         return f"{self.events} x {name}: {self.points_now:+.1f} points, the latest {ago(self.latest, at)}"
 
 
+class Known(NamedTuple):
+    """What is known of an account at a moment: the sums of its events until then, and its contacts."""
+
+    sums: Sums
+    people: People
+    weights: Weights | None = WEIGHTS
+
+    def rolled_up(self, at: datetime) -> Rollup:
+        """Return what its engagement is made of at ``at``."""
+        return rolled_up(self.sums, self.people, at, self.weights)
+
+    def points(self, side: Side, at: datetime) -> float:
+        """Return its raw points of one side at ``at``."""
+        return self.rolled_up(at).points if side == "buyer" else score.points(self.sums, side, at)
+
+    def shown(self, side: Side, at: datetime) -> float:
+        """Return its score of one side at ``at``, 0-100."""
+        return score.shown(self.points(side, at))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One account's score of one side at a moment, and a week before, with what it is made of."""
+    """One account's score of one side at a moment, and a week before, with what it is made of.
+
+    Args:
+        by_people: how contacts make up an engagement, in words.
+    """
 
     score: float
     score_week_ago: float
     contributions: Sequence[Contribution]
+    by_people: Sequence[str]
 
 
 def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
@@ -72,18 +99,33 @@ def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
     return sorted(left, key=lambda each: (-abs(each.points_now), each.event_type))
 
 
-def explained(sums: Sums, week_ago: Sums, side: Side, at: datetime) -> Explanation:
+def explained(known: Known, week_ago: Known, side: Side, at: datetime) -> Explanation:
     """Explain an account's score of ``side`` at ``at``.
 
     Args:
-        sums: of events until ``at``.
-        week_ago: of events until a week before.
+        week_ago: the account a week before.
     """
     return Explanation(
-        score=score.shown(score.points(sums, side, at)),
-        score_week_ago=score.shown(score.points(week_ago, side, at - TREND_SPAN)),
-        contributions=contributions(sums, side, at),
+        score=known.shown(side, at),
+        score_week_ago=week_ago.shown(side, at - TREND_SPAN),
+        contributions=contributions(known.sums, side, at),
+        by_people=by_people(known.rolled_up(at), known.weights) if side == "buyer" else [],
     )
+
+
+def by_people(rollup: Rollup, weights: Weights | None = WEIGHTS) -> list[str]:
+    """Return how an engagement comes from contacts, in words; nothing where one alone or nobody is named."""
+    if not rollup.others or weights is None:
+        return []
+    found = [
+        f"{rollup.leader} has the most, {rollup.highest:.1f} points: {weights.highest:.0%} of them count",
+        f"{_others(rollup.others)} {rollup.rest:.1f} on average: {weights.rest:.0%} of that count",
+    ]
+    return [*found, f"events that name no contact: {rollup.apart:+.1f} points"] if rollup.apart else found
+
+
+def _others(count: int) -> str:
+    return "1 other contact has" if count == 1 else f"{count} other contacts have"
 
 
 def ago(then: datetime, now: datetime) -> str:

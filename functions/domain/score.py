@@ -38,9 +38,9 @@ _MOST_GROWTH = 900
 BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
 
 
-#: Which of an account's sums: event type, side, half-life in days and era. A type of a tenant's own may have changed
-#: its side or its half-life.
-Slot = tuple[str, Side, int, int]
+#: Which of an account's sums: event type, side, half-life in days, era, and whether its events name a contact. A type
+#: of a tenant's own may have changed its side or its half-life.
+Slot = tuple[str, Side, int, int, bool]
 
 #: What the events of one slot add up to: a total, whole, in 2^-20 points as of the era's beginning; how many events
 #: there were; and when the last of them occurred, in microseconds since ``LANDMARK``.
@@ -50,13 +50,17 @@ Sum = tuple[int, int, int]
 Sums = Mapping[Slot, Sum]
 
 
-def contribution(kind: EventType, at: datetime) -> tuple[Slot, Sum]:
-    """Return what an event at ``at`` adds, and to which sum."""
+def contribution(kind: EventType, at: datetime, *, named: bool) -> tuple[Slot, Sum]:
+    """Return what an event at ``at`` adds, and to which sum.
+
+    Args:
+        named: whether the event names a contact.
+    """
     since = since_landmark(at)
     half_lives = since / (kind.half_life_days * DAY_US)
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
-    return (kind.type, kind.side, kind.half_life_days, era), (round(kind.points * growth), 1, since)
+    return (kind.type, kind.side, kind.half_life_days, era, named), (round(kind.points * growth), 1, since)
 
 
 def add(sums: dict[Slot, Sum], slot: Slot, added: Sum) -> None:
@@ -67,10 +71,12 @@ def add(sums: dict[Slot, Sum], slot: Slot, added: Sum) -> None:
     sums[slot] = added
 
 
-def without(sums: Sums, slot: Slot, amount: int) -> Sums:
-    """Return ``sums`` as they would be without an event that added ``amount`` to one of them, but for its count."""
+def without(sums: Sums, slot: Slot, added: Sum) -> dict[Slot, Sum]:
+    """Return ``sums`` without what events added to one of them. Its latest moment stays, unless nothing is left."""
     total, events, latest = sums[slot]
-    return {**sums, slot: (total - amount, events, latest)}
+    left = (total - added[0], events - added[1], latest)
+    others = {each: value for each, value in sums.items() if each != slot}
+    return others if left[:2] == (0, 0) else others | {slot: left}
 
 
 def newest(sums: Sums) -> int:
@@ -88,20 +94,24 @@ def kept(sums: dict[Slot, Sum]) -> dict[Slot, Sum]:
     return {slot: each for slot, each in sums.items() if slot not in gone} if gone else sums
 
 
-def from_rows(rows: Iterable[tuple[str, Side, int, int, int, int, int]]) -> dict[Slot, Sum]:
+def from_rows(rows: Iterable[tuple[str, Side, int, int, bool, int, int, int]]) -> dict[Slot, Sum]:
     """Return sums from their stored form, a slot and its sum in one list each."""
     return {
-        (name, side, half_life, era): (total, events, latest)
-        for name, side, half_life, era, total, events, latest in rows
+        (name, side, half_life, era, named): (total, events, latest)
+        for name, side, half_life, era, named, total, events, latest in rows
     }
 
 
-def points(sums: Sums, side: Side, at: datetime) -> float:
-    """Return the raw points of one side at ``at``, everything faded to then."""
+def points(sums: Sums, side: Side, at: datetime, *, named: bool | None = None) -> float:
+    """Return the raw points of one side at ``at``, everything faded to then.
+
+    Args:
+        named: only of events that name a contact, or only of those that do not.
+    """
     days = since_landmark(at) / DAY_US
     parts = []
-    for (_, of, half_life, era), (total, _, _) in sums.items():
-        if of == side:
+    for (_, of, half_life, era, names), (total, _, _) in sums.items():
+        if of == side and (named is None or names is named):
             growth = era * ERA_HALF_LIVES - FRACTION_BITS - days / half_life
             parts.append(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
     return math.fsum(parts)

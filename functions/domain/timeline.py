@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from functions.domain import score
-from functions.domain.explain import Contribution, contributions
+from functions.domain.explain import Contribution, Known, contributions
+from functions.domain.rollup import Contact, of_contacts
 from functions.domain.score import Slot, Sum, Sums
 
+#: Sums by contact; those of events that name none are the empty text's.
+ByContact = Mapping[str, Sums]
 ONE_DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 
 
@@ -33,23 +36,35 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def days(before: Sums, by_day: Mapping[date, Sums], first: date, last: date, now: datetime) -> Iterator[Day]:
+def days(before: ByContact, by_day: Mapping[date, ByContact], first: date, last: date, now: datetime) -> Iterator[Day]:
     """Yield the days from ``first`` to ``last``, those without events too.
 
     Args:
         before: the sums of what had happened before ``first``.
         by_day: the sums of what happened on each day.
     """
-    sums: dict[Slot, Sum] = dict(before)
+    known = Known(*of_contacts(before))
     for number in range((last - first).days + 1):
         day = first + number * ONE_DAY
-        added = by_day.get(day, {})
-        for slot, each in added.items():
-            score.add(sums, slot, each)
+        added: dict[Slot, Sum] = {}
+        for contact_id, sums in by_day.get(day, {}).items():
+            _add(added, sums)
+            if contact_id:
+                contact = known.people.known.get(contact_id, Contact())
+                known.people.put(contact_id, _add(dict(contact.sums), sums))
+        whole = _add(dict(known.sums), added)
+        known = known._replace(sums=whole)
         at = min(midnight(day + ONE_DAY), now)
         yield Day(
             day,
-            score.shown(score.points(sums, "buyer", at)),
-            score.shown(score.points(sums, "rep", at)),
+            known.shown("buyer", at),
+            known.shown("rep", at),
             [*contributions(added, "buyer", at), *contributions(added, "rep", at)],
         )
+
+
+def _add(sums: dict[Slot, Sum], added: Sums) -> dict[Slot, Sum]:
+    """Add ``added`` to ``sums``, and return them."""
+    for slot, each in added.items():
+        score.add(sums, slot, each)
+    return sums

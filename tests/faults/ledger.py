@@ -176,7 +176,7 @@ def _query(database_url: str, sql: str, tenants: Sequence[str]) -> list[dict[str
 
 
 def _signals(database_url: str, tenants: Sequence[str]) -> list[dict[str, Any]]:
-    sql = 'SELECT tenant_id, id, source_id, account_id, event_type, "timestamp" FROM signals'
+    sql = 'SELECT tenant_id, id, source_id, account_id, contact_id, event_type, "timestamp" FROM signals'
     return _query(database_url, sql + " WHERE tenant_id = ANY(CAST(:tenants AS text[]))", tenants)
 
 
@@ -198,11 +198,12 @@ def _compare_sums(
     """The sums are what the signals add up to: nothing was counted twice or left out."""
     expected: Counter[tuple[Any, ...]] = Counter()
     for row in stored:
-        slot, added = contribution(EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"]))
+        kind, at = EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"])
+        slot, added = contribution(kind, at, named=row["contact_id"] is not None)
         expected[row["tenant_id"], row["account_id"], *slot] += added[0]
-    sql = "SELECT tenant_id, account_id, score_sums FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
+    sql = "SELECT tenant_id, account_id, slots FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
     rows = _query(database_url, sql, tenants)
-    summed = {(row["tenant_id"], row["account_id"], *one[:4]): one[4] for row in rows for one in row["score_sums"]}
+    summed = {(row["tenant_id"], row["account_id"], *one[:5]): one[5] for row in rows for one in row["slots"]}
     found.add_doubled("score sums", sum(total > expected[key] for key, total in summed.items()))
     found.add_lost("parts of score sums", sum(total > summed.get(key, 0) for key, total in expected.items()))
 

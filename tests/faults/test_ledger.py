@@ -81,8 +81,9 @@ ONE = "source_id = 'event-0'"
 def added_to_sums(amount: int) -> str:
     """What adds so much to every sum of an account."""
     return (
-        "UPDATE accounts SET score_sums = (SELECT json_agg(json_build_array(one -> 0, one -> 1, one -> 2, one -> 3,"
-        f" CAST(one ->> 4 AS numeric) + {amount}, one -> 5, one -> 6)) FROM json_array_elements(score_sums) AS one)"
+        "UPDATE accounts SET slots = (SELECT json_agg(json_build_array(one -> 0, one -> 1, one -> 2, one -> 3,"
+        f" one -> 4, CAST(one ->> 5 AS numeric) + {amount}, one -> 6, one -> 7)) FROM"
+        " json_array_elements(slots) AS one)"
         " WHERE account_id = 'account-0'"
     )
 
@@ -96,7 +97,7 @@ def added_to_sums(amount: int) -> str:
         ("UPDATE usage SET events = events - 1", True, False),
         (added_to_sums(1), False, True),
         (added_to_sums(-1), True, False),
-        ("UPDATE accounts SET score_sums = '[]' WHERE account_id = 'account-0'", True, False),
+        ("UPDATE accounts SET slots = '[]' WHERE account_id = 'account-0'", True, False),
         ("DELETE FROM notices WHERE account_id = 'account-0'", True, False),
         ("UPDATE notices SET sent_at = NULL WHERE account_id = 'account-0'", True, False),
         ("UPDATE notices SET id = gen_random_uuid() WHERE account_id = 'account-0'", True, False),  # no mail of it

@@ -9,13 +9,16 @@ from datetime import date, timedelta
 
 import pytest
 
-from functions.adapters.postgres.account_sums import sums_at, sums_by_contact
+from functions.adapters.postgres.account_sums import all_contacts, known_at, known_with_trend
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.pages import Page
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.domain import history, score
-from functions.domain.catalog import EVENT_TYPES
+from functions.domain.catalog import EVENT_TYPES, SIDES
+from functions.domain.explain import TREND_SPAN as WEEK
+from functions.domain.explain import Known
+from functions.domain.rollup import Contact, of_contacts
 from functions.domain.score import Slot, Sum, Sums
 from functions.domain.signal import Signal, instant
 from tests.integration.test_signal_store import NOW, PAGE, signal
@@ -47,8 +50,18 @@ def happened(chance: random.Random, count: int, days: float) -> list[Signal]:
 def sums_of(signals: Iterable[Signal]) -> Sums:
     sums: dict[Slot, Sum] = {}
     for each in signals:
-        score.add(sums, *score.contribution(each.event.kind, each.event.occurred_at))
+        score.add(
+            sums, *score.contribution(each.event.kind, each.event.occurred_at, named=each.event.contact_id is not None)
+        )
     return sums
+
+
+def then(signals: Iterable[Signal]) -> Known:
+    """What is known of an account by these signals of its, added up the plain way."""
+    by_contact = defaultdict[str, list[Signal]](list)
+    for each in signals:
+        by_contact[each.event.contact_id or ""].append(each)
+    return Known(*of_contacts({name: sums_of(of) for name, of in by_contact.items()}))
 
 
 @pytest.fixture(params=[1, 20, 10_000], ids=lambda fewest: f"from {fewest} events on")
@@ -70,20 +83,47 @@ def test_an_account_was_at_any_moment_what_its_signals_until_then_add_up_to(data
         record(store, signals[max(0, start - 5) : start + size])  # comes again
         start += size
     with database.transaction() as tx:
-        folded = tx._connection.run("SELECT count(*) FROM account_days")[0][0]
+        folded = tx._connection.run("SELECT count(*) FROM contact_days")[0][0]
         assert (folded > 0) == (fewest < 1_000)
         for account in ("loud", "other", "quiet"):
             own = [each for each in signals if each.event.account_id == account]
-            assert sums_at(tx, TENANT, account, NOW) == sums_of(own)
+            assert known_at(tx, TENANT, account, NOW) == then(own)
             midnights = [NOW.replace(hour=0) - timedelta(days=days) for days in range(0, 150, 7)]
             for at in [*midnights, *(each.event.occurred_at for each in chance.sample(own, 20))]:
-                expected = sums_of(each for each in own if each.event.occurred_at <= at)
-                assert sums_at(tx, TENANT, account, at) == expected, at
-            contacts = defaultdict[str, list[Signal]](list)
-            for each in own:
-                if each.event.contact_id:
-                    contacts[each.event.contact_id].append(each)
-            assert sums_by_contact(tx, TENANT, account, 10) == {name: sums_of(of) for name, of in contacts.items()}
+                assert known_at(tx, TENANT, account, at) == then(
+                    each for each in own if each.event.occurred_at <= at
+                ), at
+            for at in (NOW, NOW + WEEK - timedelta(hours=2), midnights[1]):
+                found = known_with_trend(tx, TENANT, account, at)
+                assert found is not None
+                _, before = found
+                for side in SIDES:
+                    assert before.shown(side, at - WEEK) == then(
+                        each for each in own if each.event.occurred_at <= at - WEEK
+                    ).shown(side, at - WEEK)
+            contacts = {each.event.contact_id for each in own} - {None}
+            assert all_contacts(tx, TENANT, account) == {
+                name: Contact.of(dict(sums_of(each for each in own if each.event.contact_id == name)))
+                for name in contacts
+            }
+
+
+def test_the_highest_of_very_many_contacts_is_found_whenever_it_is_asked_for(database: Database) -> None:
+    """The first by rank have clicked just now, and soon have less than one who saw a demo long ago."""
+    kinds = [EVENT_TYPES["email_clicked"]] * 40 + [EVENT_TYPES["demo_completed"]]
+    ages = [timedelta(0)] * 40 + [timedelta(days=200)]
+    signals = [
+        signal(number, contact_id=f"contact-{number}", kind=kind, occurred_at=NOW - age)
+        for number, (kind, age) in enumerate(zip(kinds, ages, strict=True))
+    ]
+    record(PostgresSignalStore(database), signals)
+    for days, leader in ((0, "contact-9"), (90, "contact-40")):
+        at = NOW + timedelta(days=days)
+        with database.transaction() as tx:
+            known = known_at(tx, TENANT, "globex", at)
+            assert known is not None
+            assert known.rolled_up(at) == then(signals).rolled_up(at)
+            assert known.rolled_up(at).leader == leader
 
 
 def test_a_timeline_shows_what_happened_each_day_and_the_scores_it_ended_with(database: Database, fewest: int) -> None:

@@ -88,7 +88,7 @@ def test_each_login_has_the_rights_it_uses_and_no_others(database_url: str) -> N
     assert writes == {
         "sspp_api": {"models"},  # as sspp_reader: new rows of its tenant
         "sspp_reader": {"models"},
-        "sspp_process": {"rule_states", "signals", "accounts", "account_days", "contact_sums", "usage", "notices"},
+        "sspp_process": {"rule_states", "signals", "accounts", "contacts", "contact_days", "usage", "notices"},
         "sspp_notify": {"notices", "deliveries"},
         "sspp_tick": {"notices"},
     }
@@ -127,7 +127,7 @@ REFUSED = [
     ("index", "UPDATE signals SET words = '{}'"),
     ("notify", "SELECT count(*) FROM rules"),
     ("notify", "SELECT count(*) FROM api_keys"),
-    ("notify", "UPDATE accounts SET score_sums = '[]'"),
+    ("notify", "UPDATE accounts SET slots = '[]'"),
     ("tick", "UPDATE api_keys SET revoked_at = NULL"),
     ("tick", "UPDATE signals SET points = 100"),
     ("tick", "SELECT title FROM notices"),

@@ -87,27 +87,39 @@ def test_sums_by_half_life_become_sums_by_event_type_to_the_last_integer(postgre
     for number in range(100_000):
         kind, account = kinds[int(chance.random() ** 2 * len(kinds))], f"account-{int(chance.random() ** 2 * 2_000)}"
         at = NOW - timedelta(days=chance.random() ** 3 * 1500, microseconds=number)
-        slot, added = score.contribution(kind, at)
-        before[account][slot[1:]] += added[0]
+        contact = chance.choice([None, None, "jo", "kim"])
+        slot, added = score.contribution(kind, at, named=contact is not None)
+        before[account][slot[1:4]] += added[0]
         score.add(expected[account], slot, added)
         meant = {"side": kind.side, "points": kind.points, "half_life_days": kind.half_life_days}
-        rows.append({"number": number, "account_id": account, "event_type": kind.type, "at": at, **meant})
+        rows.append(
+            {
+                "number": number,
+                "account_id": account,
+                "contact_id": contact,
+                "event_type": kind.type,
+                "at": at,
+                **meant,
+            }
+        )
     before["account-0"]["buyer", 60, 0] += 5
-    expected["account-0"][("earlier", "buyer", 60, 0)] = (5, 0, 0)
+    expected["account-0"][("earlier", "buyer", 60, 0, False)] = (5, 0, 0)
     sums = [
         {"account_id": name, "sums": [[*of, total] for of, total in each.items()]} for name, each in before.items()
     ]
     empty = urlsplit(postgres_url)._replace(path="/template0").geturl()
     with cloned(empty) as url, closing(connect(url)) as connection:
         schema.upgrade(url, "0013")
+        connection.run("INSERT INTO tenants (tenant_id, name) VALUES ('acme-inc', 'Acme'), ('silent', 'Silent')")
         for some in (rows[start : start + 5_000] for start in range(0, len(rows), 5_000)):
             connection.run(
-                "INSERT INTO signals (tenant_id, id, source, source_id, event_type, account_id, signal_type,"
-                ' signal_score, side, points, half_life_days, "timestamp", received_at, reasons)'
-                " SELECT 'acme-inc', gen_random_uuid(), '/old', number, event_type, account_id, 'intent', 0.5,"
-                " side, points, half_life_days, at, at, '[]' FROM json_to_recordset(CAST(:rows AS json)) AS given("
-                " number text, event_type text, account_id text, side text, points integer, half_life_days integer,"
-                " at timestamptz)",
+                "INSERT INTO signals (tenant_id, id, source, source_id, event_type, account_id, contact_id,"
+                ' signal_type, signal_score, side, points, half_life_days, "timestamp", received_at, reasons)'
+                " SELECT 'acme-inc', gen_random_uuid(), '/old', number, event_type, account_id, contact_id,"
+                " 'intent', 0.5, side, points, half_life_days, at, at, '[]' FROM"
+                " json_to_recordset(CAST(:rows AS json)) AS given(number text, event_type text,"
+                " account_id text, contact_id text, side text, points integer,"
+                " half_life_days integer, at timestamptz)",
                 rows=to_json(some).decode(),
             )
         connection.run(
@@ -116,13 +128,15 @@ def test_sums_by_half_life_become_sums_by_event_type_to_the_last_integer(postgre
             sums=to_json(sums).decode(),
         )
         schema.upgrade(url)
-        found = connection.run("SELECT account_id, score_sums, engagement_rank, effort_rank, slow FROM accounts")
+        models = connection.run("SELECT tenant_id, version, definition FROM models")
+        found = connection.run("SELECT account_id, slots, engagement_rank, effort_rank, slow FROM accounts")
+    assert models == [["acme-inc", 1, {"rollup": None}]]
     assert len(found) == len(expected)
-    for account, score_sums, *ranks in found:
-        got = score.from_rows(score_sums)
+    for account, slots, *ranks in found:
+        got = score.from_rows(slots)
         if account == "account-0":
-            assert got[("earlier", "buyer", 60, 0)][0] == 5
-            got[("earlier", "buyer", 60, 0)] = (5, 0, 0)
+            assert got[("earlier", "buyer", 60, 0, False)][0] == 5
+            got[("earlier", "buyer", 60, 0, False)] = (5, 0, 0)
         assert got == expected[account]
         expected_ranks = ranking.ranks(got)
         assert ranks[-1] == expected_ranks.slow

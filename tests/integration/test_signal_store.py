@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from events.cloudevent import event_id
 from functions.adapters.postgres.account_lists import Choice
-from functions.adapters.postgres.account_sums import sums_at
+from functions.adapters.postgres.account_sums import known_at, sums_then
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.pages import Listed, Page
 from functions.adapters.postgres.reader import Reader
@@ -278,7 +278,8 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
             {
                 "tenant_id": "acme-inc",
                 "account_id": "globex",
-                "score_sums": [],
+                "slots": [],
+                "engaged": 0,
                 "episodes": {},
                 "engagement_rank": 0,
                 "effort_rank": 0,
@@ -291,7 +292,7 @@ def test_a_batch_that_waits_for_an_account_keeps_nobody_from_the_month(
 
     def put() -> None:
         with database.transaction() as tx:
-            tx.rows("put_changes", accounts=account, notices="[]", troubles="[]", counts=count)
+            tx.rows("put_changes", accounts=account, contacts="[]", notices="[]", troubles="[]", counts=count)
 
     with ThreadPoolExecutor(1) as threads, closing(connect(database_url)) as other:
         with database.transaction() as tx:
@@ -470,15 +471,14 @@ def test_postgresql_adds_up_signals_exactly_as_the_engine_does(store: PostgresSi
             expected: dict[Slot, Sum] = {}
             for each in signals:
                 if each.event.occurred_at <= at:
-                    score.add(expected, *score.contribution(each.event.kind, each.event.occurred_at))
-            assert sums_at(tx, "acme-inc", "globex", at) == expected
-        now = sums_at(tx, "acme-inc", "globex", NOW)
+                    score.add(expected, *score.contribution(each.event.kind, each.event.occurred_at, named=False))
+            known = known_at(tx, "acme-inc", "globex", at)
+            assert known is not None
+            assert known.sums == expected
+        now = known_at(tx, "acme-inc", "globex", NOW)
         assert now is not None
-        then = {
-            (row["event_type"], row["side"], row["half_life_days"], row["era"]): int(row["total"])
-            for row in tx.rows("account_sums_then", tenant_id="acme-inc", account_id="globex", at=NOW)
-        }
-        assert {slot: each[0] for slot, each in now.items()}.items() <= then.items()
+        then = sums_then(tx, "acme-inc", "globex", NOW)[""]
+        assert now.sums.items() <= then.items()
 
 
 @pytest.mark.parametrize(

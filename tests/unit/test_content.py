@@ -98,6 +98,15 @@ def test_how_an_event_travels_is_no_content(again):
     assert hash_of(again) == hash_of(EVENT)
 
 
+@pytest.mark.parametrize("none", [{"data": None}, {"data_base64": ""}, {"data_base64": in_base64("null")}])
+def test_no_data_is_one_content_however_it_is_said(none):
+    assert hash_of({**NO_DATA, **none}) == hash_of(NO_DATA)
+
+
+def test_a_hash_has_128_bits():
+    assert len(hash_of(EVENT)) == 16
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -411,8 +411,8 @@ def test_no_events_change_nothing():
 
 
 def test_a_batch_gives_what_an_account_has_now_with_all_it_had_before():
-    slot, (amount, _, latest) = score.contribution(EVENT_TYPES["demo_completed"], NOON)
-    other: tuple[Slot, Sum] = ("io.sspp.call.made", "rep", 14, 0), (5, 7, 1)
+    slot, (amount, _, latest) = score.contribution(EVENT_TYPES["demo_completed"], NOON, named=False)
+    other: tuple[Slot, Sum] = ("io.sspp.call.made", "rep", 14, 0, False), (5, 7, 1)
     before = dict([(slot, (1000, 3, latest - 1)), other])
     changes = engine.advance(State({("t1", "acme"): Account(before)}, {}), [signal(1), signal(2)])
     sums = dict([(slot, (1000 + 2 * amount, 5, latest)), other])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.explain import contributions, explained
+from functions.domain.explain import Known, contributions, explained
+from functions.domain.rollup import People
 from functions.domain.score import Slot, Sum
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -22,7 +23,7 @@ EVENTS = st.lists(st.tuples(KINDS, st.timedeltas(timedelta(0), timedelta(days=40
 def sums_of(events) -> dict[Slot, Sum]:
     sums: dict[Slot, Sum] = {}
     for kind, age in events:
-        score.add(sums, *score.contribution(kind, NOW - age))
+        score.add(sums, *score.contribution(kind, NOW - age, named=False))
     return sums
 
 
@@ -46,7 +47,7 @@ def test_what_has_faded_to_nothing_is_no_reason():
 def test_a_type_whose_points_or_half_life_changed_is_one_reason():
     now, before = EVENT_TYPES["demo_completed"], timedelta(days=0)
     sums = sums_of([(now, before)])
-    sums[(now.type, "buyer", 30, 0)] = (1, 2, 0)
+    sums[(now.type, "buyer", 30, 0, False)] = (1, 2, 0)
     [found] = contributions(sums, "buyer", NOW)
     assert (found.events, found.latest) == (3, NOW)
 
@@ -54,5 +55,6 @@ def test_a_type_whose_points_or_half_life_changed_is_one_reason():
 def test_a_score_is_compared_with_the_one_of_a_week_before():
     demo = EVENT_TYPES["demo_completed"]
     week_ago = sums_of([(demo, timedelta(days=7))])
-    found = explained(sums_of([(demo, timedelta(days=7)), (demo, timedelta(0))]), week_ago, "buyer", NOW)
+    now = sums_of([(demo, timedelta(days=7)), (demo, timedelta(0))])
+    found = explained(Known(now, People()), Known(week_ago, People()), "buyer", NOW)
     assert (found.score, found.score_week_ago) == (85.4, 63.2)

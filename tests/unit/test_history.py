@@ -18,7 +18,7 @@ TODAY = NOON.date()
 
 
 def account(days_until: date = date.min, events: int = 100) -> Account:
-    slot, (total, _, latest) = score.contribution(EVENT_TYPES["demo_completed"], NOON)
+    slot, (total, _, latest) = score.contribution(EVENT_TYPES["demo_completed"], NOON, named=False)
     return Account({slot: (total, events, latest)}, {}, NOON, days_until)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -28,19 +28,23 @@ SIDES = st.sampled_from(["buyer", "rep"])
 def sums_of(history: Sequence[tuple[EventType, datetime]]) -> Sums:
     sums: dict[Slot, Sum] = {}
     for kind, at in history:
-        score.add(sums, *score.contribution(kind, at))
+        score.add(sums, *score.contribution(kind, at, named=False))
     return sums
 
 
-def stored(account_id: str, sums: Sums, side: Side) -> Ranked:
+def stored(account_id: str, sums: Sums, side: Side) -> Ranked[Sums]:
     ranks = ranking.ranks(sums)
     return Ranked(account_id, ranks.engagement if side == "buyer" else ranks.effort, ranks.slow, sums)
 
 
-def walks(accounts: dict[str, Sums], side: Side) -> list[list[Ranked]]:
+def walks(accounts: dict[str, Sums], side: Side) -> list[list[Ranked[Sums]]]:
     """The accounts as an index has them."""
-    found = sorted((stored(*each, side) for each in accounts.items()), key=lambda each: (each.rank, each.account_id))
+    found = sorted((stored(*each, side) for each in accounts.items()), key=lambda each: (each.rank, each.id))
     return [[each for each in found if each.slow == slow] for slow in (False, True)]
+
+
+def points_of(side: Side, at: datetime) -> Callable[[Sums], float]:
+    return lambda sums: score.points(sums, side, at)
 
 
 @given(SUMS, SIDES, st.timedeltas(timedelta(0), timedelta(days=3000)))
@@ -64,7 +68,7 @@ def test_the_first_ones_are_those_of_a_sort_of_them_all(accounts, side, count, l
     at = NOW + later
     points = {name: max(score.points(sums, side, at), 0.0) for name, sums in accounts.items()}
     expected = sorted((-points[name], name) for name in accounts if points[name] >= least)[:count]
-    found = ranking.first(walks(accounts, side), side, at, count, lambda each: each.points >= least)
+    found = ranking.first(walks(accounts, side), points_of(side, at), at, count, lambda each: each.points >= least)
     assert [each.place for each in found] == expected
 
 
@@ -76,12 +80,13 @@ def test_few_accounts_are_read_for_the_first_ones():
     }
     read: list[str] = []
 
-    def reading(walk: list[Ranked]) -> Iterator[Ranked]:
+    def reading(walk: list[Ranked[Sums]]) -> Iterator[Ranked[Sums]]:
         for each in walk:
-            read.append(each.account_id)
+            read.append(each.id)
             yield each
 
-    found = ranking.first([reading(walk) for walk in walks(accounts, "buyer")], "buyer", NOW, 20, lambda _: True)
+    by = points_of("buyer", NOW)
+    found = ranking.first([reading(walk) for walk in walks(accounts, "buyer")], by, NOW, 20, lambda _: True)
     assert len(found) == 20
     assert len(read) < 250
 
@@ -90,7 +95,7 @@ def test_accounts_without_points_come_last_by_name_and_all_of_them_can_be_had():
     accounts: dict[str, Sums] = {name: {} for name in "cab"}
     accounts["bounced"] = sums_of([(EVENT_TYPES["email_bounced"], NOW)])
     accounts["opened"] = sums_of([(EVENT_TYPES["email_opened"], NOW - timedelta(days=300))])
-    found = ranking.first(walks(accounts, "buyer"), "buyer", NOW, 10, lambda _: True)
+    found = ranking.first(walks(accounts, "buyer"), points_of("buyer", NOW), NOW, 10, lambda _: True)
     assert [each.id for each in found] == ["opened", "a", "b", "bounced", "c"]
     assert [each.points for each in found][1:] == [0, 0, 0, 0]
 

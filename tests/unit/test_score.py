@@ -32,7 +32,7 @@ def fade(value: float, half_life_days: float, age: timedelta) -> float:
 def sums_of(history: Iterable[tuple[EventType, datetime]]) -> dict[Slot, Sum]:
     sums: dict[Slot, Sum] = {}
     for kind, at in history:
-        score.add(sums, *contribution(kind, at))
+        score.add(sums, *contribution(kind, at, named=False))
     return sums
 
 
@@ -76,7 +76,7 @@ def test_a_score_is_the_sum_of_its_faded_contributions(history, later):
 
 @given(KINDS, MOMENTS)
 def test_an_event_is_worth_its_points_at_once_and_half_of_them_a_half_life_later(kind, at):
-    slot, amount = contribution(kind, at)
+    slot, amount = contribution(kind, at, named=False)
     half_life = timedelta(days=kind.half_life_days)
     assert points({slot: amount}, kind.side, at) == pytest.approx(kind.points, abs=1e-6)
     assert points({slot: amount}, kind.side, at + half_life) == pytest.approx(kind.points / 2, abs=1e-6)
@@ -85,14 +85,14 @@ def test_an_event_is_worth_its_points_at_once_and_half_of_them_a_half_life_later
 
 @given(KINDS, MOMENTS)
 def test_an_event_counts_for_its_own_side_only(kind, at):
-    slot, amount = contribution(kind, at)
+    slot, amount = contribution(kind, at, named=False)
     other = SIDES[kind.side == "buyer"]
     assert points({slot: amount}, other, at) == 0
 
 
 @given(KINDS, st.datetimes(timezones=st.just(UTC)))
 def test_an_event_of_any_time_fits_in_an_era(kind, at):
-    slot, amount = contribution(kind, at)
+    slot, amount = contribution(kind, at, named=False)
     era = slot[3]
     span = timedelta(days=kind.half_life_days) * score.ERA_HALF_LIVES
     rounding = timedelta(milliseconds=1)
@@ -113,13 +113,13 @@ def test_scores_go_on_over_the_edge_of_an_era(alias):
 
 def test_what_was_before_the_first_era_has_eras_too():
     kind = EVENT_TYPES["email_opened"]
-    assert contribution(kind, LANDMARK)[0][3] == 0
-    assert contribution(kind, LANDMARK - timedelta(seconds=1))[0][3] == -1
+    assert contribution(kind, LANDMARK, named=False)[0][3] == 0
+    assert contribution(kind, LANDMARK - timedelta(seconds=1), named=False)[0][3] == -1
 
 
 @given(KINDS, st.integers(20, 2000))
 def test_what_is_long_past_counts_for_nothing(kind, years):
-    slot, amount = contribution(kind, datetime(1, 1, 1, tzinfo=UTC))
+    slot, amount = contribution(kind, datetime(1, 1, 1, tzinfo=UTC), named=False)
     assert abs(points({slot: amount}, kind.side, datetime(1 + years, 1, 1, tzinfo=UTC))) < 0.1
 
 
@@ -127,7 +127,7 @@ def test_what_is_long_past_counts_for_nothing(kind, years):
 def test_sums_that_have_faded_away_go_the_same_way_in_any_order(history, random):
     shuffled: dict[Slot, Sum] = {}
     for kind, at in random.sample(history, len(history)):
-        score.add(shuffled, *contribution(kind, at))
+        score.add(shuffled, *contribution(kind, at, named=False))
         shuffled = kept(shuffled)
     assert shuffled == kept(sums_of(history))
 
@@ -242,5 +242,5 @@ def test_five_points_in_a_week_are_a_trend(now, before, called):
 
 
 def test_a_moment_ages_before_an_event_asks_for_no_number_a_float_cannot_hold():
-    slot, total = contribution(EVENT_TYPES["email_opened"], datetime(2026, 1, 1, tzinfo=UTC))
+    slot, total = contribution(EVENT_TYPES["email_opened"], datetime(2026, 1, 1, tzinfo=UTC), named=False)
     assert math.isfinite(points({slot: total}, "buyer", datetime(1, 1, 1, tzinfo=UTC)))

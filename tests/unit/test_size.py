@@ -60,6 +60,45 @@ def test_the_body_of_binary_mode_is_the_data():
     assert [fault.pointer for fault in caught.value.faults] == ["/data/a"]
 
 
+@pytest.mark.parametrize(
+    ("name", "pointer"),
+    [(b"a~b/c", "/data/a~0b~1c"), (b"\xff", "/data/\N{REPLACEMENT CHARACTER}"), (b"", "/data")],
+)
+def test_the_pointer_names_the_member_whatever_it_is_called(name, pointer):
+    deep = b"[" * MOST_DEPTH + b"]" * MOST_DEPTH
+    with pytest.raises(Refused) as caught:
+        size.check(b'{"' + name + b'":' + deep + b"}", inside="/data")
+    assert [fault.pointer for fault in caught.value.faults] == [pointer]
+
+
+@pytest.mark.parametrize(("values", "fits"), [(MOST_VALUES, True), (MOST_VALUES + 1, False)])
+@pytest.mark.parametrize("text", ['""', '",,,"'])
+def test_as_many_values_as_are_allowed_fit(values, fits, text):
+    raw = f"[{text}{',0' * (values - 1)}]".encode()
+    if fits:
+        size.check(raw, inside="/data")
+    else:
+        with pytest.raises(Refused):
+            size.check(raw, inside="/data")
+
+
+def test_too_many_members_are_the_objects_fault_and_not_that_of_its_last_list():
+    many = {"list": [1], **{str(number): number for number in range(MOST_VALUES)}}
+    with pytest.raises(Refused) as caught:
+        size.check(json.dumps(many).encode(), inside="/data")
+    assert [fault.pointer for fault in caught.value.faults] == ["/data"]
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(1_000, True), (1_001, False)])
+def test_nesting_that_no_parser_takes_is_left_to_the_parser(depth, refused):
+    raw = b"[" * depth + b"]" * depth
+    if refused:
+        with pytest.raises(Refused):
+            size.check(raw, inside="/data")
+    else:
+        size.check(raw, inside="/data")
+
+
 def test_in_a_batch_it_is_the_event_that_is_refused():
     small, large = event({}), event(list(range(20_000)))
     items = parse_batch(b"[" + small + b"," + large + b"]", limit=10)

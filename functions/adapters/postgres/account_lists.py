@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from functions.adapters.postgres.account_sums import sums_by_contact
-from functions.adapters.postgres.database import Transaction
+from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
+from functions.adapters.postgres.database import Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
 from functions.domain import ranking, score
 from functions.domain.catalog import Side
-from functions.domain.ranking import LAST, Placed, Ranked
+from functions.domain.explain import Known
+from functions.domain.ranking import LAST, Item, Placed, Ranked
 from functions.domain.score import Sums
 from functions.domain.signal import instant
 
@@ -46,11 +48,11 @@ class Choice:
         """Whether accounts are chosen by their scores, which no index has."""
         return bool(self.band or self.active)
 
-    def has(self, sums: Sums, at: datetime) -> bool:
+    def has(self, known: Known, at: datetime) -> bool:
         """Return whether an account's scores at ``at`` are such as are asked for."""
-        if self.active and not score.shown(score.points(sums, self.active, at)):
+        if self.active and not known.shown(self.active, at):
             return False
-        return not self.band or self.band == score.band(score.shown(score.points(sums, "buyer", at)))
+        return not self.band or self.band == score.band(known.shown("buyer", at))
 
 
 EVERYTHING = Choice()
@@ -77,7 +79,9 @@ def _by_points(tx: Transaction, tenant_id: str, now: datetime, page: Page, choic
     skipped = page.parameters["offset"]
     asked = skipped + page.limit + 1
     walks = [_walk(tx, tenant_id, choice, by, slow=slow) for slow in (False, True)]
-    found = ranking.first(walks, by, at, asked, lambda account: choice.has(account.sums, at), after)
+    found = ranking.first(
+        walks, lambda known: known.points(by, at), at, asked, lambda placed: choice.has(placed.item, at), after
+    )
     total = _before(page) + len(found)
     return _listed(found[skipped:], page, at, total, exact=len(found) < asked, shown=_shown)
 
@@ -99,13 +103,14 @@ def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, ch
         before_id=after and str(after.id),
         looked_at=LOOKED_AT,
         most=most,
+        first=FIRST_CONTACTS + 1,
         **choice.filters,
     )
     places = [Place(datetime.fromisoformat(row["at"]), UUID(row["id"])) for row in met]
     found = [
-        (place, row["account_id"], sums)
+        (place, row["account_id"], known)
         for place, row in zip(places, met, strict=True)
-        if row["account_id"] is not None and choice.has(sums := score.from_rows(row["score_sums"]), now)
+        if row["account_id"] is not None and choice.has(known := known_of(tx, tenant_id, row["account_id"], row), now)
     ]
     following = None
     if len(found) >= asked:
@@ -113,7 +118,7 @@ def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, ch
     elif met and (met[-1]["account_id"] is None or len(met) == most):
         following = places[-1]
     return Listed(
-        rows=[_shown(account_id, sums, now) for _, account_id, sums in found[skipped : asked - 1]],
+        rows=[_shown(account_id, known, now) for _, account_id, known in found[skipped : asked - 1]],
         total=_before(page) + min(len(found), asked),
         exact=following is None,
         next=following,
@@ -128,11 +133,13 @@ def _before(page: Page) -> int:
 def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed:
     """Return one page of an account's contacts, those with the most engagement first."""
     at, after = _standing(page, now)
-    all_sums = sums_by_contact(tx, tenant_id, account_id, LOOKED_AT + 1)
-    placed = (ranking.placed(contact_id, sums, "buyer", at) for contact_id, sums in all_sums.items())
-    found = sorted((each for each in placed if each.place > after), key=lambda each: each.place)
-    total, exact = min(len(all_sums), LOOKED_AT), len(all_sums) <= LOOKED_AT
-    return _listed(found[page.parameters["offset"] :], page, at, total, exact=exact, shown=_contact)
+    skipped = page.parameters["offset"]
+    walks = [_contacts(tx, tenant_id, account_id, slow=slow) for slow in (False, True)]
+    asked = skipped + page.limit + 1
+    found = ranking.first(walks, lambda sums: score.points(sums, "buyer", at), at, asked, lambda _: True, after)
+    [counted] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
+    total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
+    return _listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
 
 
 def _standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
@@ -142,58 +149,80 @@ def _standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
 
 
 def _listed(
-    found: Sequence[Placed],
+    found: Sequence[Placed[Item]],
     page: Page,
     at: datetime,
     total: int,
     *,
     exact: bool,
-    shown: Callable[[str, Sums, datetime], dict[str, Any]],
+    shown: Callable[[str, Item, datetime], dict[str, Any]],
 ) -> Listed:
     """Return a page of a ranking.
 
     Args:
         found: its rows, and one more if there is a next page.
-        shown: what is shown of a row, by its id and sums.
+        shown: what is shown of a row, by its id and what is known of it.
     """
     last = found[page.limit - 1] if len(found) > page.limit else None
     return Listed(
-        rows=[shown(each.id, each.sums, at) for each in found[: page.limit]],
+        rows=[shown(each.id, each.item, at) for each in found[: page.limit]],
         total=total,
         exact=exact,
         next=Standing(last.points, last.id, at) if last else None,
     )
 
 
-def _walk(tx: Transaction, tenant_id: str, choice: Choice, by: Side, *, slow: bool) -> Iterator[Ranked]:
-    """Yield a tenant's accounts by their ranks, read in blocks: few are asked for, mostly."""
-    asked = {"tenant_id": tenant_id, "slow": slow, **choice.filters}
-    after_rank, after_id, limit = -LAST - 1, "", 100
+def _walk(tx: Transaction, tenant_id: str, choice: Choice, by: Side, *, slow: bool) -> Iterator[Ranked[Known]]:
+    """Yield a tenant's accounts by their ranks."""
+    asked = {"tenant_id": tenant_id, "slow": slow, "first": FIRST_CONTACTS + 1, **choice.filters}
+
+    def read(**place: Any) -> list[Row]:
+        if by == "buyer":
+            return tx.many_rows("accounts_by_engagement", **asked, **place)
+        return tx.many_rows("accounts_by_effort", **asked, **place)
+
+    for row in _blocks(read, "account_id"):
+        yield Ranked(row["account_id"], row["rank"], slow, known_of(tx, tenant_id, row["account_id"], row))
+
+
+def _contacts(tx: Transaction, tenant_id: str, account_id: str, *, slow: bool) -> Iterator[Ranked[Sums]]:
+    """Yield an account's contacts by their ranks."""
+    read = partial(tx.many_rows, "contacts_by_rank", tenant_id=tenant_id, account_id=account_id, slow=slow)
+    for row in _blocks(read, "contact_id"):
+        yield Ranked(row["contact_id"], row["rank"], slow, score.from_rows(row["slots"]))
+
+
+def _blocks(read: Callable[..., list[Row]], name: str) -> Iterator[Row]:
+    """Yield rows of a walk by rank, read in blocks: few are asked for, mostly."""
+    rank, id_, limit = -LAST - 1, "", 100
     while True:
-        asked |= {"after_rank": after_rank, "after_id": after_id, "limit": limit}
-        rows = (
-            tx.many_rows("accounts_by_engagement", **asked)
-            if by == "buyer"
-            else tx.many_rows("accounts_by_effort", **asked)
-        )
-        for row in rows:
-            yield Ranked(row["account_id"], row["rank"], slow, score.from_rows(row["score_sums"]))
+        rows = read(after_rank=rank, after_id=id_, limit=limit)
+        yield from rows
         if len(rows) < limit:
             return
-        after_rank, after_id, limit = rows[-1]["rank"], rows[-1]["account_id"], min(2 * limit, 5_000)
+        rank, id_, limit = rows[-1]["rank"], rows[-1][name], min(2 * limit, 5_000)
 
 
-def _shown(account_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
-    return {"account_id": account_id, **_scores(sums, at), "last_seen": _last_seen(sums) if sums else None}
+def _shown(account_id: str, known: Known, at: datetime) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        **_scores(known.shown("buyer", at), known.sums, at),
+        "last_seen": _last_seen(known.sums) if known.sums else None,
+    }
 
 
 def _contact(contact_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
     events = sum(events for _, events, _ in sums.values())
-    return {"contact_id": contact_id, **_scores(sums, at), "events": events, "last_seen": _last_seen(sums)}
-
-
-def _scores(sums: Sums, at: datetime) -> dict[str, Any]:
     engagement = score.shown(score.points(sums, "buyer", at))
+    return {
+        "contact_id": contact_id,
+        **_scores(engagement, sums, at),
+        "events": events,
+        "last_seen": _last_seen(sums) if sums else None,
+    }
+
+
+def _scores(engagement: float, sums: Sums, at: datetime) -> dict[str, Any]:
     return {
         "engagement": engagement,
         "effort": score.shown(score.points(sums, "rep", at)),

@@ -1,40 +1,105 @@
-"""The score sums of one account: now, at an earlier moment, by day and by contact."""
+"""What is known of one account: now, at an earlier moment, by day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from functools import partial
+from typing import Any
 
 from functions.adapters.postgres.database import Transaction
 from functions.domain import score
-from functions.domain.score import Sums
-from functions.domain.timeline import ONE_DAY, midnight
+from functions.domain.explain import TREND_SPAN, Known
+from functions.domain.ranking import FIRST
+from functions.domain.rollup import Contact, People, of_contacts
+from functions.domain.score import Slot, Sum, Sums
+from functions.domain.timeline import ONE_DAY, ByContact, midnight
+
+#: Contacts of an account that are read with it. The highest one at a moment is nearly always among so many.
+FIRST_CONTACTS = 16
 
 
-def sums_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Sums | None:
-    """Return the sums of what had happened to an account by ``at``, or None for an unknown account."""
-    found = sums_at_each(tx, tenant_id, account_id, [at])
-    return found[0] if found else None
+def known_now(tx: Transaction, tenant_id: str, account_id: str) -> Known | None:
+    """Return what is known of an account, of all its events, or None for an unknown one."""
+    row = tx.row("known_account", tenant_id=tenant_id, account_id=account_id, first=FIRST_CONTACTS + 1)
+    return known_of(tx, tenant_id, account_id, row) if row else None
 
 
-def sums_at_each(tx: Transaction, tenant_id: str, account_id: str, moments: Iterable[datetime]) -> list[Sums] | None:
-    """Return the same for several moments, in their order."""
-    row = tx.row("account_sums", tenant_id=tenant_id, account_id=account_id)
-    if row is None:
-        return None
-    sums = score.from_rows(row["score_sums"])
-    return [_sums_then(tx, tenant_id, account_id, sums, at) for at in moments]
+def known_of(tx: Transaction, tenant_id: str, account_id: str, row: Mapping[str, Any]) -> Known:
+    """Return what a row with its first contacts says of an account."""
+    contacts = [(id_, contact_of(slots, rank, slow=slow)) for id_, slots, rank, slow in row["contacts"] or ()]
+    others = partial(all_contacts, tx, tenant_id, account_id)
+    return Known(score.from_rows(row["slots"]), people_of(row["engaged"], contacts, others))
 
 
-def _sums_then(tx: Transaction, tenant_id: str, account_id: str, now: Sums, at: datetime) -> Sums:
-    if score.newest(now) <= score.since_landmark(at):
+def people_of(
+    engaged: int, contacts: Iterable[tuple[str, Contact]], others: Callable[[], Mapping[str, Contact]]
+) -> People:
+    """Return the people of an account.
+
+    Args:
+        contacts: the first ``FIRST_CONTACTS`` by rank, and one more if there are more.
+        others: reads all of them.
+    """
+    known = dict(contacts)
+    if len(known) <= FIRST_CONTACTS:
+        return People(engaged, known)
+    _, last = known.popitem()
+    return People(engaged, known, FIRST if last.slow else last.rank, others)
+
+
+def contact_of(slots: Any, rank: int, *, slow: bool) -> Contact:
+    """Return a contact as it is stored."""
+    return Contact(score.from_rows(slots), rank, slow)
+
+
+def known_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Known | None:
+    """Return what is known of an account by the events that had occurred by ``at``, or None for an unknown one."""
+    now = known_now(tx, tenant_id, account_id)
+    if now is None or score.newest(now.sums) <= score.since_landmark(at):
         return now
-    then = tx.many_rows("account_sums_then", tenant_id=tenant_id, account_id=account_id, at=at)
-    return score.from_rows(tuple(row.values()) for row in then)
+    return Known(*of_contacts(sums_then(tx, tenant_id, account_id, at)))
 
 
-def sums_by_day(tx: Transaction, tenant_id: str, account_id: str, first: date, last: date) -> dict[date, Sums]:
-    """Return the sums of what happened to an account on each day in UTC that had events, from one day to another."""
+def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> tuple[Known, Known] | None:
+    """Return what is known of an account by the events until ``at``, and by those until a week before."""
+    now = known_now(tx, tenant_id, account_id)
+    if now is None:
+        return None
+    before = at - TREND_SPAN
+    if score.newest(now.sums) <= score.since_landmark(before):
+        return now, now
+    if score.newest(now.sums) <= score.since_landmark(at):
+        return now, _without_since(tx, tenant_id, account_id, now, before)
+    then = (Known(*of_contacts(sums_then(tx, tenant_id, account_id, each))) for each in (at, before))
+    return next(then), next(then)
+
+
+def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known, at: datetime) -> Known:
+    """Return what was known at ``at``: what is known now without the events since, which are few."""
+    since = _by_contact(tx.many_rows("account_since", tenant_id=tenant_id, account_id=account_id, at=at))
+    if not since.keys() - {""} <= now.people.known.keys():
+        now.people.read_all()
+    earlier = {name: _without(now.people.known[name].sums, added) for name, added in since.items() if name}
+    whole = now.sums
+    for added in since.values():
+        whole = _without(whole, added)
+    return Known(whole, now.people.earlier(earlier))
+
+
+def _without(sums: Sums, taken: Sums) -> dict[Slot, Sum]:
+    for slot, each in taken.items():
+        sums = score.without(sums, slot, each)
+    return dict(sums)
+
+
+def sums_then(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> ByContact:
+    """Return the sums, by contact, of what had happened to an account by ``at``."""
+    return _by_contact(tx.many_rows("account_then", tenant_id=tenant_id, account_id=account_id, at=at))
+
+
+def sums_by_day(tx: Transaction, tenant_id: str, account_id: str, first: date, last: date) -> dict[date, ByContact]:
+    """Return the sums, by contact, of each day in UTC that had events, from one day to another."""
     rows = tx.many_rows(
         "account_timeline",
         tenant_id=tenant_id,
@@ -42,10 +107,17 @@ def sums_by_day(tx: Transaction, tenant_id: str, account_id: str, first: date, l
         since=midnight(first),
         until=midnight(last + ONE_DAY),
     )
-    return {date.fromisoformat(row["day"]): score.from_rows(row["score_sums"]) for row in rows}
+    found: dict[date, dict[str, Sums]] = {}
+    for row in rows:
+        found.setdefault(date.fromisoformat(row["day"]), {})[row["contact_id"]] = score.from_rows(row["slots"])
+    return dict(found)
 
 
-def sums_by_contact(tx: Transaction, tenant_id: str, account_id: str, most: int) -> dict[str, Sums]:
-    """Return the sums of an account's contacts, of the most recent ones."""
-    rows = tx.many_rows("account_contacts", tenant_id=tenant_id, account_id=account_id, most=most)
-    return {row["contact_id"]: score.from_rows(row["score_sums"]) for row in rows}
+def all_contacts(tx: Transaction, tenant_id: str, account_id: str) -> dict[str, Contact]:
+    """Return all contacts of an account."""
+    rows = tx.many_rows("all_contacts", tenant_id=tenant_id, account_id=account_id)
+    return {row["contact_id"]: contact_of(row["slots"], row["rank"], slow=row["slow"]) for row in rows}
+
+
+def _by_contact(rows: Iterable[Mapping[str, Any]]) -> ByContact:
+    return {row["contact_id"]: score.from_rows(row["slots"]) for row in rows}

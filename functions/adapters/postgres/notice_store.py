@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from functions.adapters.postgres.account_sums import sums_at
+from functions.adapters.postgres.account_sums import known_at
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain import outbox
 from functions.domain.explain import contributions
@@ -160,8 +160,8 @@ def _due(tx: Transaction, key: Key) -> DueNotice:
     if row["kind"] == "digest":
         summed_up = _summed_up(tx.rows("summed_up", most=DIGEST_LINES, **key._asdict()))
     elif row["account_id"] is not None:
-        sums = sums_at(tx, key.tenant_id, row["account_id"], row["created_at"]) or {}
-        made_of = contributions(sums, "buyer", row["created_at"])
+        known = known_at(tx, key.tenant_id, row["account_id"], row["created_at"])
+        made_of = contributions(known.sums, "buyer", row["created_at"]) if known else []
         account = AccountThen(row["account_id"], float(row["engagement"]), made_of)
     return DueNotice(
         id=row["id"],

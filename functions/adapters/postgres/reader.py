@@ -10,13 +10,13 @@ from uuid import UUID
 
 from functions.adapters.postgres import account_lists, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
-from functions.adapters.postgres.account_sums import sums_at, sums_at_each, sums_by_day
+from functions.adapters.postgres.account_sums import known_now, known_with_trend, sums_by_day, sums_then
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.domain import original
 from functions.domain.catalog import SIDES, Side
-from functions.domain.explain import TREND_SPAN, Explanation, explained
+from functions.domain.explain import Explanation, explained
 from functions.domain.signal import instant
 from functions.domain.timeline import MICROSECOND, Day, days, midnight
 
@@ -65,27 +65,27 @@ class Reader:
     def contacts(self, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed | None:
         """Return one page of an account's contacts, those with the most points first; None for an unknown account."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            if tx.row("account_sums", tenant_id=tenant_id, account_id=account_id) is None:
+            if known_now(tx, tenant_id, account_id) is None:
                 return None
             return account_lists.contacts(tx, tenant_id, account_id, now, page)
 
     def timeline(self, tenant_id: str, account_id: str, first: date, last: date, now: datetime) -> list[Day] | None:
         """Return the days of an account from one to another, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            before = sums_at(tx, tenant_id, account_id, midnight(first) - MICROSECOND)
-            if before is None:
+            if known_now(tx, tenant_id, account_id) is None:
                 return None
+            before = sums_then(tx, tenant_id, account_id, midnight(first) - MICROSECOND)
             by_day = sums_by_day(tx, tenant_id, account_id, first, last)
         return list(days(before, by_day, first, last, now))
 
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            found = sums_at_each(tx, tenant_id, account_id, (at, at - TREND_SPAN))
-        if found is None:
-            return None
-        sums, week_ago = found
-        return {side: explained(sums, week_ago, side, at) for side in SIDES}
+            found = known_with_trend(tx, tenant_id, account_id, at)
+            if found is None:
+                return None
+            known, week_ago = found
+            return {side: explained(known, week_ago, side, at) for side in SIDES}
 
     def notices(self, tenant_id: str, page: Page) -> Listed:
         """Return one page of notices, the newest first, with their deliveries."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,16 @@ from pydantic_core import to_json
 
 from events.errors import Refused
 from events.failpoint import reach
-from functions.adapters.postgres.database import Database, Transaction
-from functions.domain import history, original, ranking, score, searchable
+from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, contact_of, people_of
+from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres.signal_rows import signal_rows
+from functions.domain import history, ranking, score
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
+from functions.domain.rollup import Contact, People
 from functions.domain.rule import Episode, Rule, RuleDefinition
 from functions.domain.signal import Signal
 from functions.ports import Batch, Inserted, Recorded
@@ -95,9 +98,38 @@ class _Batch:
     def lock(self, signals: Sequence[Signal]) -> State:
         """See Batch."""
         rules, unusable = _rules(self._tx, signals)
-        known = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(signals)))
-        accounts = {(row["tenant_id"], row["account_id"]): _account(row) for row in known}
+        rows = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(signals)))
+        people = self._people(rows, signals)
+        accounts = {key: _account(row, people[key]) for row in rows if (key := (row["tenant_id"], row["account_id"]))}
         return State(accounts, rules, unusable)
+
+    def _people(self, accounts: Sequence[Row], signals: Sequence[Signal]) -> Mapping[AccountKey, People]:
+        """Read the contacts of locked accounts: those that the signals name, and the first by rank."""
+        events = [signal.event for signal in signals]
+        named = {(each.tenant_id, each.account_id, each.contact_id) for each in events if each.contact_id}
+        rows = self._tx.many_rows(
+            "load_contacts",
+            named=_json({"tenant_id": t, "account_id": a, "contact_id": c} for t, a, c in sorted(named)),
+            accounts=_json(
+                {name: row[name] for name in ("tenant_id", "account_id")} for row in accounts if row["engaged"]
+            ),
+            most=FIRST_CONTACTS + 1,
+        )
+        first: dict[AccountKey, list[tuple[str, Contact]]] = defaultdict(list)
+        others: dict[AccountKey, dict[str, Contact]] = defaultdict(dict)
+        for row in rows:
+            contact = contact_of(row["slots"], row["rank"], slow=row["slow"])
+            key = (row["tenant_id"], row["account_id"])
+            if row["first"]:
+                first[key].append((row["contact_id"], contact))
+            else:
+                others[key][row["contact_id"]] = contact
+        found = {}
+        for row in accounts:
+            key = (row["tenant_id"], row["account_id"])
+            found[key] = people_of(row["engaged"], first[key], partial(all_contacts, self._tx, *key))
+            found[key].known |= others[key]
+        return found
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
         """See Batch."""
@@ -109,6 +141,7 @@ class _Batch:
         rows = self._tx.rows(
             "put_changes",
             accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
+            contacts=_json(_contact_rows(changes)),
             notices=_json(map(_notice_row, changes.notices)),
             troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
             counts=_json({"tenant_id": tenant, "month": first, "events": n} for (tenant, first), n in counts.items()),
@@ -117,7 +150,7 @@ class _Batch:
 
     def _insert(self, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
         """Insert signals. Returns: those that were not there yet, in the order they came."""
-        rows, meanings = _signal_rows(signals.values(), searched=self._searched)
+        rows, meanings = signal_rows(signals.values(), searched=self._searched)
         [found] = self._tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
         if found["ids"] is None:
             return signals
@@ -136,16 +169,17 @@ class _Batch:
         return recorded
 
 
-def _account(row: Mapping[str, Any]) -> Account:
+def _account(row: Mapping[str, Any], people: People) -> Account:
     episodes = {
         rule: Episode(number, open_, datetime.fromisoformat(opened_at))
         for rule, (number, open_, opened_at) in row["episodes"].items()
     }
     return Account(
-        score.from_rows(row["score_sums"]),
+        score.from_rows(row["slots"]),
         episodes,
         datetime.fromisoformat(row["as_of"]),
         date.fromisoformat(row["days_until"]),
+        people,
     )
 
 
@@ -155,7 +189,8 @@ def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
     return {
         "tenant_id": tenant,
         "account_id": account_id,
-        "score_sums": [slot + each for slot, each in account.sums.items()],
+        "slots": [slot + each for slot, each in account.sums.items()],
+        "engaged": account.people.engaged,
         "episodes": account.episodes,
         "as_of": account.as_of,
         "engagement_rank": ranks.engagement,
@@ -163,6 +198,22 @@ def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
         "slow": ranks.slow,
         "days_until": account.days_until,
     }
+
+
+def _contact_rows(changes: Changes) -> Iterator[dict[str, Any]]:
+    """The contacts that have changed; each account is locked, so their order is free."""
+    for key, names in changes.contacts.items():
+        known = changes.accounts[key].people.known
+        for name in names:
+            contact = known[name]
+            yield {
+                "tenant_id": key[0],
+                "account_id": key[1],
+                "contact_id": name,
+                "slots": [slot + each for slot, each in contact.sums.items()],
+                "rank": contact.rank,
+                "slow": contact.slow,
+            }
 
 
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
@@ -212,52 +263,6 @@ def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:
         "unanswered": trouble.unanswered,
         "why": why,
         "stopped": trouble.stopped,
-    }
-
-
-def _signal_rows(signals: Iterable[Signal], *, searched: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The signals as record_signals takes them, and the meanings that they have in common."""
-    numbers: dict[tuple[object, ...], int] = {}
-    rows: list[dict[str, Any]] = []
-    meanings: list[dict[str, Any]] = []
-    for signal in signals:
-        event, kind = signal.event, signal.event.kind
-        meaning = (event.tenant_id, event.source, kind, signal.hundredths, signal.reasons)
-        number = numbers.setdefault(meaning, len(numbers))
-        if number == len(meanings):
-            meanings.append(_meaning_row(number, signal))
-        rows.append(
-            {
-                "meaning": number,
-                "id": event.id,
-                "source_id": event.source_id,
-                "account_id": event.account_id,
-                "contact_id": event.contact_id,
-                "user_id": event.user_id,
-                "timestamp": event.occurred_at,
-                "received_at": event.received_at,
-                "event": original.stored(event),
-                # How PostgreSQL reads bytes from text.
-                "content": f"\\x{event.content.hex()}",
-                "words": searchable.hashed(signal) if searched else [],
-            }
-        )
-    return rows, meanings
-
-
-def _meaning_row(number: int, signal: Signal) -> dict[str, Any]:
-    event, kind = signal.event, signal.event.kind
-    return {
-        "meaning": number,
-        "tenant_id": event.tenant_id,
-        "source": event.source,
-        "event_type": kind.type,
-        "signal_type": kind.signal,
-        "signal_score": signal.score,
-        "side": kind.side,
-        "points": kind.points,
-        "half_life_days": kind.half_life_days,
-        "reasons": signal.reasons,
     }
 
 

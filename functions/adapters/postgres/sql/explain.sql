@@ -1,77 +1,126 @@
--- account_sums --
--- The sums of an account, of all its signals.
-SELECT score_sums FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+-- first_contacts --
+-- An account's contacts, the first by rank. One that is not among them has a lower rank than all that are, unless these
+-- are slow.
+SELECT json_agg(json_build_array(contact_id, slots, rank, slow)) AS contacts
+FROM (
+  SELECT contact_id, slots, rank, slow
+  FROM contacts
+  WHERE contacts.tenant_id = accounts.tenant_id AND contacts.account_id = accounts.account_id
+  ORDER BY slow DESC, rank, contact_id COLLATE "C"
+  LIMIT :first
+) AS ranked
 
--- account_sums_then --
--- The sums of what had happened to an account by a moment: of whole days as they are added up, and of single signals
--- since. One statement, so that no signal is in both or in neither.
+-- known_account --
+-- What is known of an account, of all its signals, and its first contacts.
+SELECT slots, engaged, (
+  /* include first_contacts */
+) AS contacts
+FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- all_contacts --
+-- All contacts of an account.
+SELECT contact_id, slots, rank, slow FROM contacts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- account_then --
+-- The sums, by contact, of what had happened to an account by a moment: of whole days as they are added up, and of single
+-- signals since. One statement, so that no signal is in both or in neither.
 WITH known AS (
   SELECT least(days_until, CAST(CAST(:at AS timestamptz) AT TIME ZONE 'UTC' AS date)) AS until
   FROM accounts
   WHERE tenant_id = :tenant_id AND account_id = :account_id
 )
-SELECT event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events, max(latest) AS latest
-FROM (
-  SELECT event_type, side, half_life_days, era, total, events, latest
-  FROM account_days
-  WHERE tenant_id = :tenant_id AND account_id = :account_id AND day < (SELECT until FROM known)
-  UNION ALL
-  SELECT event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
-         score_amount(points, half_life_days, "timestamp"), 1, score_moment("timestamp")
-  FROM signals
-  WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
-    AND "timestamp" >= (SELECT CAST(until AS timestamp) AT TIME ZONE 'UTC' FROM known)
-    AND "timestamp" <= CAST(:at AS timestamptz)
-) AS parts
-GROUP BY event_type, side, half_life_days, era;
-
--- account_timeline --
--- The sums of an account by day, for the days between two moments, both midnights in UTC.
-WITH known AS (
-  SELECT days_until AS until FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id
-)
-SELECT day, json_agg(json_build_array(event_type, side, half_life_days, era, total, events, latest)) AS score_sums
-FROM (
-  SELECT day, event_type, side, half_life_days, era, total, events, latest
-  FROM account_days
-  WHERE tenant_id = :tenant_id AND account_id = :account_id AND day < (SELECT until FROM known)
-    AND day >= CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date)
-    AND day < CAST(CAST(:until AS timestamptz) AT TIME ZONE 'UTC' AS date)
-  UNION ALL
-  SELECT CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, event_type, side, half_life_days,
-         score_era(half_life_days, "timestamp"), sum(score_amount(points, half_life_days, "timestamp")), count(*),
-         max(score_moment("timestamp"))
-  FROM signals
-  WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
-    AND "timestamp" >= (SELECT greatest(CAST(until AS timestamp) AT TIME ZONE 'UTC', :since) FROM known)
-    AND "timestamp" < CAST(:until AS timestamptz)
-  GROUP BY 1, 2, 3, 4, 5
-) AS parts
-GROUP BY day
-ORDER BY day;
-
--- account_contacts --
--- The sums of an account by contact, of the most recent ones.
-WITH known AS (
-  SELECT days_until AS until FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id
-)
-SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, total, events, latest)) AS score_sums
+SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, latest))
+         AS slots
 FROM (
   SELECT contact_id, event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events,
          max(latest) AS latest
   FROM (
     SELECT contact_id, event_type, side, half_life_days, era, total, events, latest
-    FROM contact_sums
-    WHERE tenant_id = :tenant_id AND account_id = :account_id
+    FROM contact_days
+    WHERE tenant_id = :tenant_id AND account_id = :account_id AND day < (SELECT until FROM known)
     UNION ALL
-    SELECT contact_id, event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
            score_amount(points, half_life_days, "timestamp"), 1, score_moment("timestamp")
     FROM signals
-    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0 AND contact_id IS NOT NULL
+    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
       AND "timestamp" >= (SELECT CAST(until AS timestamp) AT TIME ZONE 'UTC' FROM known)
+      AND "timestamp" <= CAST(:at AS timestamptz)
   ) AS parts
   GROUP BY contact_id, event_type, side, half_life_days, era
 ) AS summed
-GROUP BY contact_id
-ORDER BY max(latest) DESC, contact_id COLLATE "C"
-LIMIT :most;
+GROUP BY contact_id;
+
+-- account_since --
+-- The sums, by contact, of what has happened to an account after a moment.
+WITH known AS (
+  SELECT days_until AS until, CAST(CAST(:at AS timestamptz) AT TIME ZONE 'UTC' AS date) + 1 AS first
+  FROM accounts
+  WHERE tenant_id = :tenant_id AND account_id = :account_id
+)
+SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, 0))
+         AS slots
+FROM (
+  SELECT contact_id, event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events
+  FROM (
+    SELECT contact_id, event_type, side, half_life_days, era, total, events
+    FROM contact_days
+    WHERE tenant_id = :tenant_id AND account_id = :account_id
+      AND day >= (SELECT first FROM known) AND day < (SELECT until FROM known)
+    UNION ALL
+    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+           score_amount(points, half_life_days, "timestamp"), 1
+    FROM signals
+    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
+      AND "timestamp" > CAST(:at AS timestamptz)
+      AND "timestamp" < (SELECT CAST(first AS timestamp) AT TIME ZONE 'UTC' FROM known)
+    UNION ALL
+    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+           score_amount(points, half_life_days, "timestamp"), 1
+    FROM signals
+    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
+      AND "timestamp" >= (SELECT CAST(greatest(until, first) AS timestamp) AT TIME ZONE 'UTC' FROM known)
+  ) AS parts
+  GROUP BY contact_id, event_type, side, half_life_days, era
+) AS summed
+GROUP BY contact_id;
+
+-- account_timeline --
+-- The sums of an account by day and by contact, for the days between two moments, both midnights in UTC.
+WITH known AS (
+  SELECT days_until AS until FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id
+)
+SELECT day, contact_id,
+       json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, latest)) AS slots
+FROM (
+  SELECT day, contact_id, event_type, side, half_life_days, era, total, events, latest
+  FROM contact_days
+  WHERE tenant_id = :tenant_id AND account_id = :account_id AND day < (SELECT until FROM known)
+    AND day >= CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date)
+    AND day < CAST(CAST(:until AS timestamptz) AT TIME ZONE 'UTC' AS date)
+  UNION ALL
+  SELECT CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, coalesce(contact_id, ''), event_type, side,
+         half_life_days, score_era(half_life_days, "timestamp"),
+         sum(score_amount(points, half_life_days, "timestamp")), count(*), max(score_moment("timestamp"))
+  FROM signals
+  WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
+    AND "timestamp" >= (SELECT greatest(CAST(until AS timestamp) AT TIME ZONE 'UTC', :since) FROM known)
+    AND "timestamp" < CAST(:until AS timestamptz)
+  GROUP BY 1, 2, 3, 4, 5, 6
+) AS parts
+GROUP BY day, contact_id
+ORDER BY day;
+
+-- contacts_by_rank --
+-- The next contacts of an account, from a place in its ranking on, the highest rank first.
+SELECT contact_id, rank, slots
+FROM contacts
+WHERE tenant_id = :tenant_id AND account_id = :account_id AND slow = CAST(:slow AS boolean)
+  AND (rank, contact_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
+ORDER BY rank, contact_id COLLATE "C"
+LIMIT :limit;
+
+-- count_contacts --
+-- How many contacts an account has, counted up to :most.
+SELECT count(*) AS total FROM (
+  SELECT FROM contacts WHERE tenant_id = :tenant_id AND account_id = :account_id LIMIT :most
+) AS counted;

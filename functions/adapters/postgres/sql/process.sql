@@ -104,7 +104,7 @@ ORDER BY notices.id;
 -- Lock the accounts of the batch until its end, and return what is known of them. One that another batch has locked
 -- comes as that batch leaves it. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals.
-SELECT tenant_id, account_id, score_sums, episodes, days_until, coalesce(as_of, (
+SELECT tenant_id, account_id, slots, engaged, episodes, days_until, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
        ), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS as_of
@@ -113,6 +113,24 @@ JOIN json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account
   USING (tenant_id, account_id)
 ORDER BY tenant_id, account_id
 FOR UPDATE OF accounts;
+
+-- load_contacts --
+-- Contacts of accounts that the batch holds: those that its events name, and of each account the first by rank. A
+-- statement of its own after the lock: before it, another batch may still have been writing them.
+SELECT tenant_id, account_id, contact_id, slots, rank, slow, false AS first
+FROM contacts
+JOIN json_to_recordset(CAST(:named AS json)) AS given(tenant_id text, account_id text, contact_id text)
+  USING (tenant_id, account_id, contact_id)
+UNION ALL
+SELECT given.tenant_id, given.account_id, contact_id, slots, rank, slow, true
+FROM json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
+CROSS JOIN LATERAL (
+  SELECT contact_id, slots, rank, slow
+  FROM contacts
+  WHERE contacts.tenant_id = given.tenant_id AND contacts.account_id = given.account_id
+  ORDER BY slow DESC, rank, contact_id COLLATE "C"
+  LIMIT :most
+) AS first_ones;
 
 -- load_rules --
 -- The newest version of every rule of the batch's tenants that is neither switched off nor deleted.
@@ -124,49 +142,33 @@ WHERE disabled_at IS NULL AND deleted_at IS NULL
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
 -- fold_signals --
--- Add signals to the sums by day and by contact: of whole days of accounts, and late ones of days that are in them. The
--- batch holds their accounts.
-WITH moved AS MATERIALIZED (
-  SELECT tenant_id, account_id, contact_id, event_type, side, half_life_days,
-         CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, score_era(half_life_days, "timestamp") AS era,
-         score_amount(points, half_life_days, "timestamp") AS total, score_moment("timestamp") AS latest
-  FROM (
-    SELECT signals.*
-    FROM json_to_recordset(CAST(:spans AS json)) AS span(tenant_id text, account_id text, since date, until date)
-    JOIN signals ON signals.tenant_id = span.tenant_id AND signals.account_id = span.account_id
-      AND "timestamp" >= CAST(since AS timestamp) AT TIME ZONE 'UTC'
-      AND "timestamp" < CAST(until AS timestamp) AT TIME ZONE 'UTC'
-    UNION ALL
-    SELECT signals.*
-    FROM signals
-    JOIN json_to_recordset(CAST(:late AS json)) AS late(tenant_id text, id uuid) USING (tenant_id, id)
-  ) AS found
-  WHERE points <> 0
-),
-by_contact AS (
-  INSERT INTO contact_sums AS known (
-    tenant_id, account_id, contact_id, event_type, side, half_life_days, era, total, events, latest
-  )
-  SELECT tenant_id, account_id, contact_id, event_type, side, half_life_days, era, sum(total), count(*), max(latest)
-  FROM moved
-  WHERE contact_id IS NOT NULL
-  GROUP BY tenant_id, account_id, contact_id, event_type, side, half_life_days, era
-  ON CONFLICT (tenant_id, account_id, contact_id, event_type, side, half_life_days, era) DO UPDATE
-  SET total = known.total + excluded.total, events = known.events + excluded.events,
-      latest = greatest(known.latest, excluded.latest)
+-- Add signals to the sums by day: of whole days of accounts, and late ones of days that are in them. The batch holds
+-- their accounts.
+INSERT INTO contact_days AS known (
+  tenant_id, account_id, contact_id, day, event_type, side, half_life_days, era, total, events, latest
 )
-INSERT INTO account_days AS known (
-  tenant_id, account_id, day, event_type, side, half_life_days, era, total, events, latest
-)
-SELECT tenant_id, account_id, day, event_type, side, half_life_days, era, sum(total), count(*), max(latest)
-FROM moved
-GROUP BY tenant_id, account_id, day, event_type, side, half_life_days, era
-ON CONFLICT (tenant_id, account_id, day, event_type, side, half_life_days) DO UPDATE
+SELECT tenant_id, account_id, coalesce(contact_id, ''), CAST("timestamp" AT TIME ZONE 'UTC' AS date) AS day, event_type,
+       side, half_life_days, score_era(half_life_days, "timestamp") AS era,
+       sum(score_amount(points, half_life_days, "timestamp")), count(*), max(score_moment("timestamp"))
+FROM (
+  SELECT signals.*
+  FROM json_to_recordset(CAST(:spans AS json)) AS span(tenant_id text, account_id text, since date, until date)
+  JOIN signals ON signals.tenant_id = span.tenant_id AND signals.account_id = span.account_id
+    AND "timestamp" >= CAST(since AS timestamp) AT TIME ZONE 'UTC'
+    AND "timestamp" < CAST(until AS timestamp) AT TIME ZONE 'UTC'
+  UNION ALL
+  SELECT signals.*
+  FROM signals
+  JOIN json_to_recordset(CAST(:late AS json)) AS late(tenant_id text, id uuid) USING (tenant_id, id)
+) AS found
+WHERE points <> 0
+GROUP BY tenant_id, account_id, coalesce(contact_id, ''), day, event_type, side, half_life_days, era
+ON CONFLICT (tenant_id, account_id, day, contact_id, event_type, side, half_life_days) DO UPDATE
 SET total = known.total + excluded.total, events = known.events + excluded.events,
     latest = greatest(known.latest, excluded.latest);
 
 -- put_changes --
--- What a batch led to: notices that are due; accounts that it holds and has changed; and its new events, counted
+-- What a batch led to: notices that are due; accounts that it holds and has changed, with contacts; and its new events, counted
 -- against their tenants' months. A row for each notice that is new: about events without an account there may be one
 -- already. One statement and the last of a batch, because batches that share an account have waited until its end. Those
 -- of the same tenant wait for its months, too: hence these come after the notices, which the result is read from, and
@@ -174,15 +176,24 @@ SET total = known.total + excluded.total, events = known.events + excluded.event
 -- order: few batches have any.
 WITH written AS (
   UPDATE accounts
-  SET score_sums = given.score_sums, episodes = given.episodes, as_of = given.as_of,
+  SET slots = given.slots, engaged = given.engaged, episodes = given.episodes, as_of = given.as_of,
       engagement_rank = given.engagement_rank, effort_rank = given.effort_rank, slow = given.slow,
       days_until = given.days_until
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
-    tenant_id text, account_id text, score_sums json, episodes json, as_of timestamptz,
+    tenant_id text, account_id text, slots json, engaged integer, episodes json, as_of timestamptz,
     engagement_rank smallint, effort_rank smallint, slow boolean, days_until date
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
   RETURNING accounts.account_id
+),
+met AS (
+  INSERT INTO contacts (tenant_id, account_id, contact_id, slots, rank, slow)
+  SELECT tenant_id, account_id, contact_id, slots, rank, slow
+  FROM json_to_recordset(CAST(:contacts AS json)) AS given(
+    tenant_id text, account_id text, contact_id text, slots json, rank smallint, slow boolean
+  )
+  ON CONFLICT (tenant_id, account_id, contact_id) DO UPDATE
+  SET slots = excluded.slots, rank = excluded.rank, slow = excluded.slow
 ),
 noticed AS (
   INSERT INTO notices (

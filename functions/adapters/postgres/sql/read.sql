@@ -164,7 +164,9 @@ AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since
 
 -- accounts_by_engagement --
 -- The next accounts of a ranking, from a place in it on, the highest rank first.
-SELECT account_id, engagement_rank AS rank, score_sums
+SELECT account_id, engagement_rank AS rank, slots, engaged, (
+  /* include first_contacts */
+) AS contacts
 FROM accounts
 WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
   AND (engagement_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
@@ -174,7 +176,9 @@ LIMIT :limit;
 
 -- accounts_by_effort --
 -- The same by effort.
-SELECT account_id, effort_rank AS rank, score_sums
+SELECT account_id, effort_rank AS rank, slots, engaged, (
+  /* include first_contacts */
+) AS contacts
 FROM accounts
 WHERE tenant_id = :tenant_id AND slow = CAST(:slow AS boolean)
   AND (effort_rank, account_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))
@@ -198,7 +202,9 @@ met AS (
   SELECT DISTINCT ON (account_id) account_id, "timestamp", id FROM walk ORDER BY account_id, "timestamp" DESC, id DESC
 ),
 standing AS (
-  SELECT account_id, "timestamp" AS at, id, score_sums
+  SELECT account_id, "timestamp" AS at, id, slots, engaged, (
+    /* include first_contacts */
+  ) AS contacts
   FROM met JOIN accounts USING (account_id)
   WHERE accounts.tenant_id = :tenant_id AND /* include accounts_fit */
     AND NOT EXISTS (
@@ -209,9 +215,9 @@ standing AS (
   ORDER BY at DESC, id DESC
   LIMIT :most
 )
-SELECT account_id, at, id, score_sums FROM standing
+SELECT account_id, at, id, slots, engaged, contacts FROM standing
 UNION ALL
-(SELECT NULL, "timestamp", id, NULL FROM walk
+(SELECT NULL, "timestamp", id, NULL, NULL, NULL FROM walk
  WHERE (SELECT count(*) FROM walk) = :looked_at AND (SELECT count(*) FROM standing) < :most
  ORDER BY "timestamp", id LIMIT 1)
 ORDER BY at DESC, id DESC, account_id NULLS LAST;

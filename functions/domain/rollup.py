@@ -1,0 +1,176 @@
+"""Engagement over contacts: the highest one and the mean of the others, so that one busy person is no committee.
+
+The contacts' points are one total of the account, exact in any order. So of single contacts only the highest one has
+to be known, whichever that is at a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from functions.domain import ranking, score
+from functions.domain.ranking import LAST
+from functions.domain.score import Slot, Sum, Sums
+
+
+class Weights(NamedTuple):
+    """How much the contact with the most points counts, and how much the mean of the others does."""
+
+    highest: float
+    rest: float
+
+
+#: Source: docs/scoring.md, "Contacts".
+WEIGHTS = Weights(0.6, 0.4)
+
+
+@dataclass(slots=True)
+class Contact:
+    """One person of an account: the sums of the events that name this contact, and its rank among the others.
+
+    Args:
+        rank, slow: as of an account, by engagement: :func:`functions.domain.ranking.ranks`.
+    """
+
+    sums: dict[Slot, Sum] = field(default_factory=dict)
+    rank: int = LAST
+    slow: bool = False
+
+    @classmethod
+    def of(cls, sums: dict[Slot, Sum]) -> Contact:
+        """Return a contact with ``sums``, ranked. All of them stay: the faded ones say that it is a contact."""
+        contact = cls(sums)
+        contact.rank, _, contact.slow = ranking.ranks(contact.sums)
+        return contact
+
+    @property
+    def engaged(self) -> bool:
+        """Whether the buyer's side has any event of this contact that counts."""
+        return any(slot[1] == "buyer" for slot in self.sums)
+
+
+@dataclass(slots=True)
+class People:
+    """The contacts of an account, as far as they had to be read.
+
+    Args:
+        engaged: how many contacts have events of the buyer's side that count.
+        known: contacts by id, the highest by rank among them.
+        beyond: the highest rank of those that were not read, none of which is slow; None where all were.
+        others: read all contacts that were not.
+    """
+
+    engaged: int = 0
+    known: dict[str, Contact] = field(default_factory=dict)
+    beyond: int | None = None
+    others: Callable[[], Mapping[str, Contact]] | None = None
+
+    def highest(self, at: datetime) -> tuple[float, str]:
+        """Return the most points of a contact at ``at``, and whose they are. There is a contact with events."""
+        best = _highest(self.known, at)
+        if self.beyond is not None and ranking.most_points(self.beyond, at, slow=False) >= best[0]:
+            self.read_all()
+            best = _highest(self.known, at)
+        return best
+
+    def read_all(self) -> None:
+        """Read the contacts that were not."""
+        if self.others:
+            self.known = {**self.others(), **self.known}
+        self.beyond, self.others = None, None
+
+    def put(self, contact_id: str, sums: dict[Slot, Sum]) -> Contact:
+        """Change what the events of a contact add up to; it is known, or has had none."""
+        before = self.known.get(contact_id)
+        contact = self.known[contact_id] = Contact.of(sums)
+        self.engaged += contact.engaged - (before is not None and before.engaged)
+        return contact
+
+    def without(self, contact_id: str, slot: Slot, added: Sum) -> People:
+        """Return them as they are without what an event of a contact added."""
+        people = replace(self, known=dict(self.known))
+        people.put(contact_id, score.without(self.known[contact_id].sums, slot, added))
+        return people
+
+    def earlier(self, sums: Mapping[str, dict[Slot, Sum]]) -> People:
+        """Return them as they were when some contacts had other ``sums``; the others, the same as now."""
+        people = replace(self, known=dict(self.known))
+        for contact_id, each in sums.items():
+            people.put(contact_id, each).rank = ranking.FIRST  # its newest event may be of later: no bound holds
+        return people
+
+
+class Rollup(NamedTuple):
+    """What an account's engagement is made of at a moment, in points.
+
+    Args:
+        apart: of events that name no contact.
+        highest: of the contact with the most, whose id is ``leader``; 0 and None where there are no contacts.
+        others: how many other contacts there are.
+        rest: their mean.
+        points: the engagement.
+    """
+
+    apart: float
+    leader: str | None
+    highest: float
+    others: int
+    rest: float
+    points: float
+
+
+def rolled_up(sums: Sums, people: People, at: datetime, weights: Weights | None = WEIGHTS) -> Rollup:
+    """Return an account's engagement at ``at``.
+
+    One contact alone counts whole: nobody is told apart from anybody.
+
+    Args:
+        sums: the account's.
+        weights: None adds all points up, whoever they are of.
+    """
+    apart, total = score.points(sums, "buyer", at, named=False), score.points(sums, "buyer", at, named=True)
+    if people.engaged == 0:
+        return Rollup(apart, None, 0.0, 0, 0.0, apart + total)
+    if people.engaged == 1 and len(people.known) == 1:
+        return Rollup(apart, next(iter(people.known)), total, 0, 0.0, apart + total)
+    highest, leader = people.highest(at)
+    others = people.engaged - 1
+    rest = (total - highest) / others if others else 0.0
+    if weights is None or not others:
+        return Rollup(apart, leader, highest, others, rest, apart + total)
+    return Rollup(apart, leader, highest, others, rest, apart + weights.highest * highest + weights.rest * rest)
+
+
+def of_contacts(by_contact: Mapping[str, Sums]) -> tuple[dict[Slot, Sum], People]:
+    """Return the sums of a whole account, and its people.
+
+    Args:
+        by_contact: sums; those of events that name no contact are the empty text's.
+    """
+    whole: dict[Slot, Sum] = {}
+    people = People()
+    for contact_id, each in by_contact.items():
+        for slot, part in each.items():
+            score.add(whole, slot, part)
+        if contact_id:
+            people.put(contact_id, dict(each))
+    return whole, people
+
+
+def _highest(contacts: Mapping[str, Contact], at: datetime) -> tuple[float, str]:
+    """Return the most points of ``contacts`` at ``at``; those whose ranks allow less are not added up."""
+    best = (float("-inf"), "")
+    for most, contact_id, contact in sorted(_bounded(contacts.items(), at), key=lambda each: each[:2]):
+        if -most < best[0]:
+            break
+        if contact.engaged:
+            best = max(best, (score.points(contact.sums, "buyer", at), contact_id))
+    return best
+
+
+def _bounded(contacts: Iterable[tuple[str, Contact]], at: datetime) -> Iterable[tuple[float, str, Contact]]:
+    for contact_id, contact in contacts:
+        yield -ranking.most_points(contact.rank, at, slow=contact.slow), contact_id, contact
