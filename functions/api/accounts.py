@@ -18,8 +18,9 @@ from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
-from functions.domain import explain, score, timeline
+from functions.domain import attributes, explain, score, timeline
 from functions.domain.catalog import Side
+from functions.domain.model import DEFAULT
 from functions.domain.name import Text, tidy
 from functions.domain.signal import instant
 
@@ -52,18 +53,31 @@ class AccountChoice(Paging):
 
     band: Literal["hot", "warm", "cool", "cold"] | None = None
     side: Annotated[Side | None, Field(description="Only accounts with points left of this side.")] = None
+    owner: Annotated[Annotated[Text, AfterValidator(tidy)] | None, Field(description="The attribute.")] = None
     q: Annotated[Text | None, Field(description="How the account's id begins, in any case.")] = None
     changedSince: Annotated[Moment | None, Field(description="Only accounts changed then or later.")] = None  # noqa: N815 - the wire's name
     sortBy: Literal["engagement", "effort", "lastSeen"] = "engagement"  # noqa: N815 - the wire's name
 
 
 Score = Annotated[float, Field(ge=0, le=100)]
+Attributes = Annotated[
+    dict[str, attributes.Scalar], Field(description="All that is said of it: see `PATCH` of the same path.")
+]
 
 
 class Ranked(Shown):
-    """An account with its scores."""
+    """An account with its scores, and what is said of it."""
 
     account_id: str
+    name: str | None
+    owner: Annotated[str | None, Field(description="Which of our representatives has it.")]
+    domain: str | None
+    tier: str | None
+    fit: Annotated[float | None, Field(ge=0, le=1, description="How well it fits what we look for.")]
+    grade: Annotated[
+        str,
+        Field(description="Fit as a letter, A to D, and engagement as a number, 1 to 4; without a fit no letter."),
+    ]
     engagement: Annotated[Score, Field(description="What the buyer did.")]
     effort: Annotated[Score, Field(description="What our representatives did.")]
     band: str
@@ -101,6 +115,7 @@ class Account(Ranked):
     effort_reasons: list[str]
     contributions: list[Contribution]
     effort_contributions: list[Contribution]
+    attributes: Attributes
     model_version: Any
     as_of: Annotated[Time, Field(description="The moment that all of this is true of.")]
 
@@ -109,11 +124,14 @@ class Contact(Shown):
     """A contact of an account, with what the events that name it add up to."""
 
     contact_id: str
+    name: str | None
+    role: Annotated[str | None, Field(json_schema_extra={"enum": [*attributes.ROLES, None]})]
     engagement: Score
     effort: Score
     band: str
     events: int
-    last_seen: Time | None
+    last_seen: Annotated[Time | None, Field(description="When the newest event with points occurred.")]
+    attributes: Attributes
 
 
 class ContactPage(Shown):
@@ -172,12 +190,13 @@ def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> A
         band=query.band,
         active=query.side,
         prefix=query.q,
+        owner=query.owner,
         changed_since=query.changedSince,
     )
     page = query.rows(tenant, Place if query.sortBy == "lastSeen" else Standing)
     listed = backends.reader.accounts(tenant, backends.now(), page, choice)
     return AccountPage(
-        data=[Listed(**row) for row in listed.rows],
+        data=[_listed(row) for row in listed.rows],
         **query.standing(tenant, page, listed),
     )
 
@@ -188,8 +207,11 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
     at = query.at or backends.now()
     id_, explained = found(id_, lambda spelt: backends.reader.explained(tenant, spelt, at))
     buyer, rep = explained["buyer"], explained["rep"]
+    said = attributes.values(buyer.attributes)
     return Account(
         account_id=id_,
+        **_graded(said, buyer.score),
+        attributes=said,
         engagement=buyer.score,
         effort=rep.score,
         band=score.band(buyer.score),
@@ -211,7 +233,7 @@ def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -
     page = query.rows(whose, Standing)
     _, listed = found(id_, lambda spelt: backends.reader.contacts(tenant, spelt, backends.now(), page))
     return ContactPage(
-        data=[Contact(**row) for row in listed.rows],
+        data=[Contact(**row, **_named(row["attributes"], "name", "role")) for row in listed.rows],
         **query.standing(whose, page, listed),
     )
 
@@ -231,6 +253,20 @@ def found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
         if (found := read(spelt)) is not None:
             return spelt, found
     raise missing("account")
+
+
+def _listed(row: dict[str, Any]) -> Listed:
+    return Listed(**_graded(row.pop("attributes"), row["engagement"]), **row)
+
+
+def _graded(said: Mapping[str, attributes.Scalar], engagement: float) -> dict[str, Any]:
+    """Return what is said of an account as far as it has a place of its own, and the grade."""
+    shown = _named(said, "name", "owner", "domain", "tier", "fit")
+    return {**shown, "grade": DEFAULT.grade(shown["fit"], engagement)}
+
+
+def _named(said: Mapping[str, attributes.Scalar], *names: str) -> dict[str, Any]:
+    return {name: said.get(name) for name in names}
 
 
 def _day(day: timeline.Day) -> Day:

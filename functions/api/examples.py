@@ -82,7 +82,19 @@ SEARCH = Example(
     },
 )
 
-_SCORES = {"account_id": "acme", "engagement": 63.2, "effort": 0.0, "band": "hot"}
+_SCORES = {
+    "account_id": "acme",
+    "name": "Acme Inc.",
+    "owner": "sam",
+    "domain": "acme.example",
+    "tier": None,
+    "fit": 0.9,
+    "grade": "A1",
+    "engagement": 63.2,
+    "effort": 0.0,
+    "band": "hot",
+}
+_SAID = {"domain": "acme.example", "fit": 0.9, "name": "Acme Inc.", "owner": "sam"}
 _DEMO = {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT}
 ACCOUNTS = Example(
     query={"limit": 20},
@@ -100,6 +112,7 @@ ACCOUNT = Example(
         "effort_reasons": ["1 x email_sent: +5.0 points, the latest just now"],
         "contributions": [_DEMO],
         "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
+        "attributes": _SAID,
         "model_version": "1",
         "as_of": _AT,
     },
@@ -111,11 +124,14 @@ CONTACTS = Example(
         "data": [
             {
                 "contact_id": "jane@acme.example",
+                "name": "Jane Doe",
+                "role": "champion",
                 "engagement": 63.2,
                 "effort": 0.0,
                 "band": "hot",
                 "events": 1,
                 "last_seen": _AT,
+                "attributes": {"name": "Jane Doe", "role": "champion"},
             },
         ],
         "pagination": _ONE_PAGE,
@@ -144,7 +160,7 @@ TIMELINE = Example(
 _STORED: dict[str, Any] = {"status": "accepted", "id": "f0b6a9a4-6c39-5bd0-8f0e-52d0b4e3f9a1", "duplicate": False}
 UPDATE_ACCOUNT = Example(
     id="acme",
-    body={"attributes": {"name": "Acme Inc.", "owner": "sam", "domain": "acme.example", "fit": 0.9}},
+    body={"attributes": _SAID},
     answer=_STORED,
 )
 UPDATE_CONTACT = Example(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from functions.domain import score
+from functions.domain import attributes, score
+from functions.domain.attributes import NONE, Attributes
 from functions.domain.catalog import Side
 from functions.domain.condition import Facts
 from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations, RuleKey, Trouble
@@ -82,12 +83,22 @@ class Changes:
 
     Args:
         contacts: those that have changed, of each account.
+        attributes: what the batch's events say of accounts and contacts. The empty contact is the account itself.
     """
 
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
     contacts: dict[AccountKey, set[str]] = field(default_factory=dict)
+    attributes: dict[tuple[str, str, str], Attributes] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     troubles: dict[RuleKey, Trouble] = field(default_factory=dict)
+
+    def note(self, event: SalesEvent) -> None:
+        """Keep what an event says of its account and of its contact."""
+        for said, contact in ((event.account_says, ""), (event.contact_says, event.contact_id or "")):
+            if said:
+                key = (event.tenant_id, event.account_id, contact)
+                written = attributes.written(said, score.since_landmark(event.occurred_at), event.id)
+                self.attributes[key] = attributes.merged(self.attributes.get(key, NONE), written)
 
 
 class Question(NamedTuple):
@@ -122,11 +133,7 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
         at, late = event.received_at, False
         if at < account.as_of:
             at, late = account.as_of, True
-        moved = bool(event.kind.points)
-        if moved:
-            account.add(event.contact_id, *_added(event))
-            if event.contact_id:
-                changes.contacts.setdefault(key, set()).add(event.contact_id)
+        moved = _apply(event, account, changes)
         if event.tenant_id in asked:
             question = Question(signal, account.known, at, late)
             facts = Facts(_facts(asked[event.tenant_id], question))
@@ -139,6 +146,23 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
     # Of events without an account several may lead to one notice: it is the first one's.
     changes.notices = list({notice.id: notice for notice in reversed(changes.notices)}.values())[::-1]
     return changes
+
+
+def _apply(event: SalesEvent, account: Account, changes: Changes) -> bool:
+    """Add what an event adds to its account and its contact, and note what it says of them.
+
+    Returns:
+        Whether it does either.
+    """
+    says = bool(event.account_says or event.contact_says)
+    if says:
+        changes.note(event)
+    if not event.kind.points:
+        return says
+    account.add(event.contact_id, *_added(event))
+    if event.contact_id:
+        changes.contacts.setdefault((event.tenant_id, event.account_id), set()).add(event.contact_id)
+    return True
 
 
 def _added(event: SalesEvent) -> tuple[Slot, Sum]:

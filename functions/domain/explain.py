@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from functions.domain import score
+from functions.domain.attributes import NONE, Attributes
 from functions.domain.catalog import EVENT_TYPES, Side
 from functions.domain.rollup import WEIGHTS, People, Rollup, Weights, rolled_up
 from functions.domain.score import Slot, Sum, Sums
@@ -43,11 +44,16 @@ class Contribution:
 
 
 class Known(NamedTuple):
-    """What is known of an account at a moment: the sums of its events until then, and its contacts."""
+    """What is known of an account at a moment: the sums of its events until then, and its contacts.
+
+    Args:
+        attributes: what is said of it by now, whatever the moment.
+    """
 
     sums: Sums
     people: People
     weights: Weights | None = WEIGHTS
+    attributes: Attributes = NONE
 
     def rolled_up(self, at: datetime) -> Rollup:
         """Return what its engagement is made of at ``at``."""
@@ -68,12 +74,14 @@ class Explanation:
 
     Args:
         by_people: how contacts make up an engagement, in words.
+        attributes: what is said of the account.
     """
 
     score: float
     score_week_ago: float
     contributions: Sequence[Contribution]
     by_people: Sequence[str]
+    attributes: Attributes
 
 
 def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
@@ -110,6 +118,7 @@ def explained(known: Known, week_ago: Known, side: Side, at: datetime) -> Explan
         score_week_ago=week_ago.shown(side, at - TREND_SPAN),
         contributions=contributions(known.sums, side, at),
         by_people=by_people(known.rolled_up(at), known.weights) if side == "buyer" else [],
+        attributes=known.attributes,
     )
 
 

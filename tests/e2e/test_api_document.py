@@ -28,7 +28,7 @@ LETTERS = "/api/v1/dead-letters"
 #: many dead letters there are of those that this test makes.
 FLEETING = {
     *("processed_at", "received_at", "created_at", "sent_at", "at", "first_at", "last_at"),
-    *("id", "rule_id", "engagement", "band", "highlight", "redriven", "purged"),
+    *("id", "rule_id", "engagement", "band", "grade", "highlight", "redriven", "purged"),
 }
 
 

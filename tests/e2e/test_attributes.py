@@ -41,6 +41,15 @@ def test_what_the_api_sets_is_an_event_that_is_kept_and_listed(platform: Platfor
     assert (of_contact["event_type"], of_contact["contact_id"]) == ("io.sspp.contact.updated", "jane@acme.example")
     rows = platform.api.get("/api/v1/signals?signalType=attributes").json()["data"]
     assert {row["id"] for row in rows} == {of_account["id"], of_contact["id"]}
+    account, listed = platform.api.get(ACME).json(), platform.api.get("/api/v1/accounts?owner=sam").json()["data"]
+    for shown in (account, *listed):
+        assert (shown["owner"], shown["fit"], shown["grade"], shown["name"]) == ("sam", 0.8, "A1", None)
+    assert (account["attributes"], len(listed)) == ({"fit": 0.8, "owner": "sam"}, 1)
+    assert platform.api.get("/api/v1/accounts?owner=kim").json()["data"] == []
+    [contact] = platform.api.get(f"{ACME}/contacts").json()["data"]
+    assert (contact["contact_id"], contact["role"], contact["events"]) == ("jane@acme.example", "champion", 1)
+    patched(platform, ACME, {"fit": None})
+    assert (platform.api.get(ACME).json()["fit"], platform.api.get(ACME).json()["grade"]) == (None, "1")
 
 
 @pytest.mark.parametrize(

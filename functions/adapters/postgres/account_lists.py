@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
 from functions.adapters.postgres.database import Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
-from functions.domain import ranking, score
+from functions.domain import attributes, ranking, score
+from functions.domain.attributes import Attributes
 from functions.domain.catalog import Side
 from functions.domain.explain import Known
 from functions.domain.ranking import LAST, Item, Placed, Ranked
@@ -29,6 +29,7 @@ class Choice:
         band: of their engagement.
         active: the side that has points left.
         prefix: how their ids begin, in any case.
+        owner: the attribute.
         changed_since: when the newest event that changed them was received, at the earliest.
     """
 
@@ -36,12 +37,13 @@ class Choice:
     band: str | None = None
     active: Side | None = None
     prefix: str | None = None
+    owner: str | None = None
     changed_since: datetime | None = None
 
     @property
     def filters(self) -> dict[str, object]:
         """The filters on stored columns, as parameters of the statements."""
-        return {"prefix": self.prefix, "changed_since": self.changed_since}
+        return {"prefix": self.prefix, "owner": self.owner, "changed_since": self.changed_since}
 
     @property
     def by_score(self) -> bool:
@@ -56,6 +58,13 @@ class Choice:
 
 
 EVERYTHING = Choice()
+
+
+class Person(NamedTuple):
+    """A contact in a list."""
+
+    sums: Sums
+    attributes: Attributes
 
 
 def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
@@ -136,7 +145,9 @@ def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, pa
     skipped = page.parameters["offset"]
     walks = [_contacts(tx, tenant_id, account_id, slow=slow) for slow in (False, True)]
     asked = skipped + page.limit + 1
-    found = ranking.first(walks, lambda sums: score.points(sums, "buyer", at), at, asked, lambda _: True, after)
+    found = ranking.first(
+        walks, lambda person: score.points(person.sums, "buyer", at), at, asked, lambda _: True, after
+    )
     [counted] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
     total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
     return _listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
@@ -185,11 +196,15 @@ def _walk(tx: Transaction, tenant_id: str, choice: Choice, by: Side, *, slow: bo
         yield Ranked(row["account_id"], row["rank"], slow, known_of(tx, tenant_id, row["account_id"], row))
 
 
-def _contacts(tx: Transaction, tenant_id: str, account_id: str, *, slow: bool) -> Iterator[Ranked[Sums]]:
+def _contacts(tx: Transaction, tenant_id: str, account_id: str, *, slow: bool) -> Iterator[Ranked[Person]]:
     """Yield an account's contacts by their ranks."""
-    read = partial(tx.many_rows, "contacts_by_rank", tenant_id=tenant_id, account_id=account_id, slow=slow)
+
+    def read(**place: Any) -> list[Row]:
+        return tx.many_rows("contacts_by_rank", tenant_id=tenant_id, account_id=account_id, slow=slow, **place)
+
     for row in _blocks(read, "contact_id"):
-        yield Ranked(row["contact_id"], row["rank"], slow, score.from_rows(row["slots"]))
+        person = Person(score.from_rows(row["slots"]), attributes.from_json(row["attributes"]))
+        yield Ranked(row["contact_id"], row["rank"], slow, person)
 
 
 def _blocks(read: Callable[..., list[Row]], name: str) -> Iterator[Row]:
@@ -208,10 +223,12 @@ def _shown(account_id: str, known: Known, at: datetime) -> dict[str, Any]:
         "account_id": account_id,
         **_scores(known.shown("buyer", at), known.sums, at),
         "last_seen": _last_seen(known.sums) if known.sums else None,
+        "attributes": attributes.values(known.attributes),
     }
 
 
-def _contact(contact_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
+def _contact(contact_id: str, person: Person, at: datetime) -> dict[str, Any]:
+    sums = person.sums
     events = sum(events for _, events, _ in sums.values())
     engagement = score.shown(score.points(sums, "buyer", at))
     return {
@@ -219,6 +236,7 @@ def _contact(contact_id: str, sums: Sums, at: datetime) -> dict[str, Any]:
         **_scores(engagement, sums, at),
         "events": events,
         "last_seen": _last_seen(sums) if sums else None,
+        "attributes": attributes.values(person.attributes),
     }
 
 

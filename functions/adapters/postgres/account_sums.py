@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from functions.adapters.postgres.database import Transaction
-from functions.domain import score
+from functions.domain import attributes, score
 from functions.domain.explain import TREND_SPAN, Known
 from functions.domain.ranking import FIRST
 from functions.domain.rollup import Contact, People, of_contacts
@@ -29,7 +29,8 @@ def known_of(tx: Transaction, tenant_id: str, account_id: str, row: Mapping[str,
     """Return what a row with its first contacts says of an account."""
     contacts = [(id_, contact_of(slots, rank, slow=slow)) for id_, slots, rank, slow in row["contacts"] or ()]
     others = partial(all_contacts, tx, tenant_id, account_id)
-    return Known(score.from_rows(row["slots"]), people_of(row["engaged"], contacts, others))
+    people = people_of(row["engaged"], contacts, others)
+    return Known(score.from_rows(row["slots"]), people, attributes=attributes.from_json(row["attributes"]))
 
 
 def people_of(
@@ -58,7 +59,7 @@ def known_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> 
     now = known_now(tx, tenant_id, account_id)
     if now is None or score.newest(now.sums) <= score.since_landmark(at):
         return now
-    return Known(*of_contacts(sums_then(tx, tenant_id, account_id, at)))
+    return Known(*of_contacts(sums_then(tx, tenant_id, account_id, at)), attributes=now.attributes)
 
 
 def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> tuple[Known, Known] | None:
@@ -71,8 +72,8 @@ def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datet
         return now, now
     if score.newest(now.sums) <= score.since_landmark(at):
         return now, _without_since(tx, tenant_id, account_id, now, before)
-    then = (Known(*of_contacts(sums_then(tx, tenant_id, account_id, each))) for each in (at, before))
-    return next(then), next(then)
+    then, earlier = (of_contacts(sums_then(tx, tenant_id, account_id, each)) for each in (at, before))
+    return Known(*then, attributes=now.attributes), Known(*earlier)
 
 
 def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known, at: datetime) -> Known:

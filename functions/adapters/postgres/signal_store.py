@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from events.errors import Refused
 from events.failpoint import reach
+from functions.adapters.postgres import account_attributes
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, contact_of, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.signal_rows import signal_rows
@@ -137,6 +138,8 @@ class _Batch:
         if spans or late:
             whose = [{"tenant_id": each.event.tenant_id, "id": each.event.id} for each in late]
             self._tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose))
+        if changes.attributes:
+            account_attributes.merge(self._tx, changes.attributes)
         counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
         rows = self._tx.rows(
             "put_changes",

@@ -12,7 +12,7 @@ FROM (
 
 -- known_account --
 -- What is known of an account, of all its signals, and its first contacts.
-SELECT slots, engaged, (
+SELECT slots, engaged, attributes, (
   /* include first_contacts */
 ) AS contacts
 FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
@@ -112,7 +112,7 @@ ORDER BY day;
 
 -- contacts_by_rank --
 -- The next contacts of an account, from a place in its ranking on, the highest rank first.
-SELECT contact_id, rank, slots
+SELECT contact_id, rank, slots, attributes
 FROM contacts
 WHERE tenant_id = :tenant_id AND account_id = :account_id AND slow = CAST(:slow AS boolean)
   AND (rank, contact_id COLLATE "C") > (CAST(:after_rank AS smallint), CAST(:after_id AS text))

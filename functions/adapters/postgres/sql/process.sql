@@ -167,6 +167,35 @@ ON CONFLICT (tenant_id, account_id, day, contact_id, event_type, side, half_life
 SET total = known.total + excluded.total, events = known.events + excluded.events,
     latest = greatest(known.latest, excluded.latest);
 
+-- load_attributes --
+-- What is said of accounts that the batch holds and of their contacts; the empty contact is the account itself.
+SELECT tenant_id, account_id, contact_id, attributes
+FROM contacts
+JOIN json_to_recordset(CAST(:whose AS json)) AS given(tenant_id text, account_id text, contact_id text)
+  USING (tenant_id, account_id, contact_id)
+UNION ALL
+SELECT tenant_id, account_id, contact_id, attributes
+FROM accounts
+JOIN json_to_recordset(CAST(:whose AS json)) AS given(tenant_id text, account_id text, contact_id text)
+  USING (tenant_id, account_id)
+WHERE contact_id = '';
+
+-- put_attributes --
+-- Store what is said of accounts and contacts. A contact that no event with points has named becomes known by it.
+WITH given AS (
+  SELECT * FROM json_to_recordset(CAST(:attributes AS json)) AS given(
+    tenant_id text, account_id text, contact_id text, attributes json
+  )
+),
+of_accounts AS (
+  UPDATE accounts SET attributes = given.attributes
+  FROM given
+  WHERE contact_id = '' AND accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
+)
+INSERT INTO contacts (tenant_id, account_id, contact_id, attributes)
+SELECT tenant_id, account_id, contact_id, attributes FROM given WHERE contact_id <> ''
+ON CONFLICT (tenant_id, account_id, contact_id) DO UPDATE SET attributes = excluded.attributes;
+
 -- put_changes --
 -- What a batch led to: notices that are due; accounts that it holds and has changed, with contacts; and its new events, counted
 -- against their tenants' months. A row for each notice that is new: about events without an account there may be one

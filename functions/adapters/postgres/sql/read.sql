@@ -161,10 +161,11 @@ SELECT account_id FROM accounts WHERE tenant_id = :tenant_id AND account_id = :a
 -- Whether an account fits the filters that need no score; one that is null does not filter.
 (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
 AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
+AND (CAST(:owner AS text) IS NULL OR attributes -> 'owner' ->> 0 = CAST(:owner AS text))
 
 -- accounts_by_engagement --
 -- The next accounts of a ranking, from a place in it on, the highest rank first.
-SELECT account_id, engagement_rank AS rank, slots, engaged, (
+SELECT account_id, engagement_rank AS rank, slots, engaged, attributes, (
   /* include first_contacts */
 ) AS contacts
 FROM accounts
@@ -176,7 +177,7 @@ LIMIT :limit;
 
 -- accounts_by_effort --
 -- The same by effort.
-SELECT account_id, effort_rank AS rank, slots, engaged, (
+SELECT account_id, effort_rank AS rank, slots, engaged, attributes, (
   /* include first_contacts */
 ) AS contacts
 FROM accounts
@@ -202,7 +203,7 @@ met AS (
   SELECT DISTINCT ON (account_id) account_id, "timestamp", id FROM walk ORDER BY account_id, "timestamp" DESC, id DESC
 ),
 standing AS (
-  SELECT account_id, "timestamp" AS at, id, slots, engaged, (
+  SELECT account_id, "timestamp" AS at, id, slots, engaged, attributes, (
     /* include first_contacts */
   ) AS contacts
   FROM met JOIN accounts USING (account_id)
@@ -215,9 +216,9 @@ standing AS (
   ORDER BY at DESC, id DESC
   LIMIT :most
 )
-SELECT account_id, at, id, slots, engaged, contacts FROM standing
+SELECT account_id, at, id, slots, engaged, attributes, contacts FROM standing
 UNION ALL
-(SELECT NULL, "timestamp", id, NULL, NULL, NULL FROM walk
+(SELECT NULL, "timestamp", id, NULL, NULL, NULL, NULL FROM walk
  WHERE (SELECT count(*) FROM walk) = :looked_at AND (SELECT count(*) FROM standing) < :most
  ORDER BY "timestamp", id LIMIT 1)
 ORDER BY at DESC, id DESC, account_id NULLS LAST;
