@@ -57,10 +57,16 @@ class Batch(Protocol):
     """
 
     def insert(self, signals: Sequence[Signal]) -> Inserted:
-        """Store ``signals``. Of those with one identity the first is stored; later ones change nothing."""
+        """Store ``signals``, each with the points and half-life of its tenant's scoring model.
+
+        Of those with one identity the first is stored; later ones change nothing.
+        """
 
     def lock(self, signals: Sequence[Signal]) -> State:
-        """Return the accounts and rules of new signals. Others wait for these accounts until the batch ends."""
+        """Return the accounts, rules and scoring models of new signals.
+
+        Others wait for these accounts until the batch ends.
+        """
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> Collection[UUID]:
         """Write what new signals have changed, and count them against their tenants' months.

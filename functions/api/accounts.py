@@ -20,7 +20,6 @@ from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
 from functions.domain import attributes, explain, score, timeline
 from functions.domain.catalog import Side
-from functions.domain.model import DEFAULT
 from functions.domain.name import Text, tidy
 from functions.domain.signal import instant
 
@@ -36,6 +35,8 @@ def _not_before_1970(moment: datetime) -> datetime:
 _RANKED_BY: Mapping[str, Side | None] = {"engagement": "buyer", "effort": "rep", "lastSeen": None}
 #: Days of a timeline: where nothing is said, and at the most.
 USUAL_DAYS, MOST_DAYS = 90, 366
+#: Attributes of accounts that have a place of their own.
+_OF_ACCOUNTS = ("name", "owner", "domain", "tier", "fit")
 Found = TypeVar("Found")
 
 
@@ -65,6 +66,9 @@ Attributes = Annotated[
 ]
 
 
+ModelVersion = Annotated[int, Field(description="Of the scoring model that it is shown by.")]
+
+
 class Ranked(Shown):
     """An account with its scores, and what is said of it."""
 
@@ -81,6 +85,7 @@ class Ranked(Shown):
     engagement: Annotated[Score, Field(description="What the buyer did.")]
     effort: Annotated[Score, Field(description="What our representatives did.")]
     band: str
+    model_version: ModelVersion
 
 
 class Listed(Ranked):
@@ -116,7 +121,6 @@ class Account(Ranked):
     contributions: list[Contribution]
     effort_contributions: list[Contribution]
     attributes: Attributes
-    model_version: Any
     as_of: Annotated[Time, Field(description="The moment that all of this is true of.")]
 
 
@@ -129,6 +133,7 @@ class Contact(Shown):
     engagement: Score
     effort: Score
     band: str
+    model_version: ModelVersion
     events: int
     last_seen: Annotated[Time | None, Field(description="When the newest event with points occurred.")]
     attributes: Attributes
@@ -207,21 +212,23 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
     at = query.at or backends.now()
     id_, explained = found(id_, lambda spelt: backends.reader.explained(tenant, spelt, at))
     buyer, rep = explained["buyer"], explained["rep"]
-    said = attributes.values(buyer.attributes)
+    said, model = attributes.values(buyer.attributes), buyer.scoring.model
+    shown = _named(said, *_OF_ACCOUNTS)
     return Account(
         account_id=id_,
-        **_graded(said, buyer.score),
+        **shown,
+        grade=model.grade(shown["fit"], buyer.score),
         attributes=said,
         engagement=buyer.score,
         effort=rep.score,
-        band=score.band(buyer.score),
+        band=model.band(buyer.score),
         trend=score.trend(buyer.score, buyer.score_week_ago),
         engagement_week_ago=buyer.score_week_ago,
         reasons=[*(item.sentence(at) for item in buyer.contributions), *buyer.by_people],
         effort_reasons=[item.sentence(at) for item in rep.contributions],
         contributions=_contributions(buyer.contributions),
         effort_contributions=_contributions(rep.contributions),
-        model_version=score.MODEL_VERSION,
+        model_version=buyer.scoring.version,
         as_of=instant(at),
     )
 
@@ -256,13 +263,7 @@ def found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
 
 
 def _listed(row: dict[str, Any]) -> Listed:
-    return Listed(**_graded(row.pop("attributes"), row["engagement"]), **row)
-
-
-def _graded(said: Mapping[str, attributes.Scalar], engagement: float) -> dict[str, Any]:
-    """Return what is said of an account as far as it has a place of its own, and the grade."""
-    shown = _named(said, "name", "owner", "domain", "tier", "fit")
-    return {**shown, "grade": DEFAULT.grade(shown["fit"], engagement)}
+    return Listed(**_named(row.pop("attributes"), *_OF_ACCOUNTS), **row)
 
 
 def _named(said: Mapping[str, attributes.Scalar], *names: str) -> dict[str, Any]:

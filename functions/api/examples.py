@@ -93,6 +93,7 @@ _SCORES = {
     "engagement": 63.2,
     "effort": 0.0,
     "band": "hot",
+    "model_version": 1,
 }
 _SAID = {"domain": "acme.example", "fit": 0.9, "name": "Acme Inc.", "owner": "sam"}
 _DEMO = {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT}
@@ -113,7 +114,6 @@ ACCOUNT = Example(
         "contributions": [_DEMO],
         "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
         "attributes": _SAID,
-        "model_version": "1",
         "as_of": _AT,
     },
 )
@@ -129,6 +129,7 @@ CONTACTS = Example(
                 "engagement": 63.2,
                 "effort": 0.0,
                 "band": "hot",
+                "model_version": 1,
                 "events": 1,
                 "last_seen": _AT,
                 "attributes": {"name": "Jane Doe", "role": "champion"},

@@ -13,6 +13,7 @@ from functions.domain.catalog import Side
 from functions.domain.condition import Facts
 from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations, RuleKey, Trouble
 from functions.domain.explain import Known
+from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rollup import People
 from functions.domain.rule import NEVER, Episode, Rule
@@ -33,6 +34,7 @@ class Account:
 
     Args:
         people: its contacts; those that the batch's events name are among the known ones.
+        scoring: its tenant's model.
         as_of: when the newest event that changed the account was received. For any moment before it the sums tell no
             score: they already hold what happened later.
         days_until: what happened before this day is added up by day and by contact: :mod:`functions.domain.history`.
@@ -43,11 +45,12 @@ class Account:
     as_of: datetime = NEVER_MOVED
     days_until: date = date.min
     people: People = field(default_factory=People)
+    scoring: Versioned = UNCHANGED
 
     @property
     def known(self) -> Known:
         """Its scores."""
-        return Known(self.sums, self.people)
+        return Known(self.sums, self.people, self.scoring)
 
     def add(self, contact_id: str | None, slot: Slot, added: Sum) -> None:
         """Add what an event adds, to the account's sums and to those of the contact that it names."""
@@ -61,12 +64,12 @@ class Account:
     def without(self, contact_id: str | None, slot: Slot, added: Sum) -> Known:
         """Return its scores as they would be without an event that added so much."""
         people = self.people.without(contact_id, slot, added) if contact_id else self.people
-        return Known(score.without(self.sums, slot, added), people)
+        return Known(score.without(self.sums, slot, added), people, self.scoring)
 
 
 @dataclass(slots=True)
 class State:
-    """The state before a batch: its accounts, without the new ones, and the rules of its tenants.
+    """The state before a batch: its accounts, without the new ones, and the rules and scoring models of its tenants.
 
     Args:
         unusable: rules that were saved before their like was refused.
@@ -75,6 +78,14 @@ class State:
     accounts: dict[AccountKey, Account]
     rules: Mapping[str, Sequence[Rule]]
     unusable: Mapping[RuleKey, Trouble] = field(default_factory=dict)
+    models: Mapping[str, Versioned] = field(default_factory=dict)
+
+    def account(self, key: AccountKey) -> Account:
+        """Return an account, a new one where there was none."""
+        found = self.accounts.get(key)
+        if found is None:
+            found = self.accounts[key] = Account(scoring=self.models.get(key[0], UNCHANGED))
+        return found
 
 
 @dataclass(slots=True)
@@ -129,7 +140,7 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
     for signal in signals:
         event = signal.event
         key = (event.tenant_id, event.account_id)
-        account = Account() if event.nobodys else state.accounts.get(key) or state.accounts.setdefault(key, Account())
+        account = Account() if event.nobodys else state.account(key)
         at, late = event.received_at, False
         if at < account.as_of:
             at, late = account.as_of, True

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from functions.domain import score
 from functions.domain.attributes import NONE, Attributes
 from functions.domain.catalog import EVENT_TYPES, Side
-from functions.domain.rollup import WEIGHTS, People, Rollup, Weights, rolled_up
+from functions.domain.model import UNCHANGED, RollupWeights, Versioned
+from functions.domain.rollup import People, Rollup, rolled_up
 from functions.domain.score import Slot, Sum, Sums
 
 #: What a score is compared with to tell its trend.
@@ -47,17 +48,22 @@ class Known(NamedTuple):
     """What is known of an account at a moment: the sums of its events until then, and its contacts.
 
     Args:
+        scoring: the tenant's model.
         attributes: what is said of it by now, whatever the moment.
     """
 
     sums: Sums
     people: People
-    weights: Weights | None = WEIGHTS
+    scoring: Versioned = UNCHANGED
     attributes: Attributes = NONE
+
+    def then(self, sums: Sums, people: People) -> Known:
+        """Return it as it was with other sums and people."""
+        return self._replace(sums=sums, people=people)
 
     def rolled_up(self, at: datetime) -> Rollup:
         """Return what its engagement is made of at ``at``."""
-        return rolled_up(self.sums, self.people, at, self.weights)
+        return rolled_up(self.sums, self.people, at, self.scoring.model.rollup)
 
     def points(self, side: Side, at: datetime) -> float:
         """Return its raw points of one side at ``at``."""
@@ -65,7 +71,7 @@ class Known(NamedTuple):
 
     def shown(self, side: Side, at: datetime) -> float:
         """Return its score of one side at ``at``, 0-100."""
-        return score.shown(self.points(side, at))
+        return self.scoring.model.shown(self.points(side, at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +79,12 @@ class Explanation:
     """One account's score of one side at a moment, and a week before, with what it is made of.
 
     Args:
+        scoring: the model it is shown by.
         by_people: how contacts make up an engagement, in words.
         attributes: what is said of the account.
     """
 
+    scoring: Versioned
     score: float
     score_week_ago: float
     contributions: Sequence[Contribution]
@@ -114,15 +122,16 @@ def explained(known: Known, week_ago: Known, side: Side, at: datetime) -> Explan
         week_ago: the account a week before.
     """
     return Explanation(
+        scoring=known.scoring,
         score=known.shown(side, at),
         score_week_ago=week_ago.shown(side, at - TREND_SPAN),
         contributions=contributions(known.sums, side, at),
-        by_people=by_people(known.rolled_up(at), known.weights) if side == "buyer" else [],
+        by_people=by_people(known.rolled_up(at), known.scoring.model.rollup) if side == "buyer" else [],
         attributes=known.attributes,
     )
 
 
-def by_people(rollup: Rollup, weights: Weights | None = WEIGHTS) -> list[str]:
+def by_people(rollup: Rollup, weights: RollupWeights | None) -> list[str]:
     """Return how an engagement comes from contacts, in words; nothing where one alone or nobody is named."""
     if not rollup.others or weights is None:
         return []

@@ -94,7 +94,7 @@ class Terms(BaseModel):
     halfLifeDays: Annotated[int, Field(ge=1, le=3650)] | None = None  # noqa: N815 - the wire's name
 
 
-class Rollup(BaseModel):
+class RollupWeights(BaseModel):
     """How much of an account's engagement is its highest contact, and how much the mean of the others."""
 
     model_config = _CONFIG
@@ -103,9 +103,9 @@ class Rollup(BaseModel):
     rest: _Share = 0.4
 
     @model_validator(mode="after")
-    def _something(self) -> Rollup:
-        if not self.highest:
-            raise PydanticCustomError("rollup", "highest must be above 0")
+    def _something(self) -> RollupWeights:
+        if not self.highest + self.rest:
+            raise PydanticCustomError("rollup", "one of highest and rest must be above 0")
         return self
 
 
@@ -233,7 +233,7 @@ class ScoringModel(BaseModel):
     k: Annotated[float, Field(ge=1, le=1_000_000)] = 60.0
     bands: Bands = Bands()
     types: Annotated[dict[_PlatformType, Terms], BeforeValidator(_once), Field(max_length=_MOST_TYPES)] = {}
-    rollup: Rollup | None = Rollup()
+    rollup: RollupWeights | None = RollupWeights()
     grades: Grades = Grades()
     caps: Caps = Caps()
     machines: Machines = Machines()

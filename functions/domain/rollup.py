@@ -12,19 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from functions.domain import ranking, score
+from functions.domain.model import RollupWeights
 from functions.domain.ranking import LAST
 from functions.domain.score import Slot, Sum, Sums
-
-
-class Weights(NamedTuple):
-    """How much the contact with the most points counts, and how much the mean of the others does."""
-
-    highest: float
-    rest: float
-
-
-#: Source: docs/scoring.md, "Contacts".
-WEIGHTS = Weights(0.6, 0.4)
 
 
 @dataclass(slots=True)
@@ -122,7 +112,7 @@ class Rollup(NamedTuple):
     points: float
 
 
-def rolled_up(sums: Sums, people: People, at: datetime, weights: Weights | None = WEIGHTS) -> Rollup:
+def rolled_up(sums: Sums, people: People, at: datetime, weights: RollupWeights | None) -> Rollup:
     """Return an account's engagement at ``at``.
 
     One contact alone counts whole: nobody is told apart from anybody.

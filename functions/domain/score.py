@@ -15,12 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 from functions.domain.catalog import EventType, Side
 
-#: The version of everything in this module and in catalog.py; shown with every score.
-MODEL_VERSION = "1"
-
-#: Raw points at which a score shows 63 of 100. Source: docs/scoring.md.
-K = 60.0
-
 #: Where the first era begins, for every half-life.
 LANDMARK = datetime(2025, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,10 +27,6 @@ FRACTION_BITS = 20
 
 #: A moment long before an era asks for growth that no float holds; nothing had happened by then.
 _MOST_GROWTH = 900
-
-#: Shown score from which an account is called so. Source: docs/scoring.md.
-BANDS = (("hot", 60.0), ("warm", 30.0), ("cool", 10.0), ("cold", 0.0))
-
 
 #: Which of an account's sums: event type, side, half-life in days, era, and whether its events name a contact. A type
 #: of a tenant's own may have changed its side or its half-life.
@@ -115,16 +105,6 @@ def points(sums: Sums, side: Side, at: datetime, *, named: bool | None = None) -
             growth = era * ERA_HALF_LIVES - FRACTION_BITS - days / half_life
             parts.append(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
     return math.fsum(parts)
-
-
-def shown(raw_points: float) -> float:
-    """The 0-100 score people see, one decimal; raw points below zero show as 0."""
-    return round(100.0 * -math.expm1(-max(raw_points, 0.0) / K), 1)
-
-
-def band(score: float) -> str:
-    """The word for a shown score."""
-    return next(name for name, least in BANDS if score >= least)
 
 
 def trend(score_now: float, score_before: float) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.domain.sales import UNSCORED, SalesEvent
+
+if TYPE_CHECKING:  # ingest has no use for scoring models
+    from functions.domain.model import ScoringModel
 
 #: Bonuses in 1/100. Source: docs/scoring.md, "Signal score".
 FAST_RESPONSE, FAST_RESPONSE_HOURS = 10, 24
@@ -62,6 +65,11 @@ class Signal(NamedTuple):
             hundredths = 100
             reasons.append("at most 1.00")
         return cls(event, hundredths, tuple(reasons))
+
+    def worth(self, model: ScoringModel) -> Signal:
+        """Return it with the points and the half-life that its type has in a model."""
+        kind = model.worth(self.event.kind)
+        return self if kind is self.event.kind else self._replace(event=self.event._replace(kind=kind))
 
     @property
     def score(self) -> float:

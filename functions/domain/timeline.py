@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from functions.domain import score
 from functions.domain.explain import Contribution, Known, contributions
+from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.rollup import Contact, of_contacts
 from functions.domain.score import Slot, Sum, Sums
 
@@ -36,14 +37,21 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def days(before: ByContact, by_day: Mapping[date, ByContact], first: date, last: date, now: datetime) -> Iterator[Day]:
+def days(
+    before: ByContact,
+    by_day: Mapping[date, ByContact],
+    first: date,
+    last: date,
+    now: datetime,
+    scoring: Versioned = UNCHANGED,
+) -> Iterator[Day]:
     """Yield the days from ``first`` to ``last``, those without events too.
 
     Args:
         before: the sums of what had happened before ``first``.
         by_day: the sums of what happened on each day.
     """
-    known = Known(*of_contacts(before))
+    known = Known(*of_contacts(before), scoring)
     for number in range((last - first).days + 1):
         day = first + number * ONE_DAY
         added: dict[Slot, Sum] = {}

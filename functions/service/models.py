@@ -10,13 +10,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from events.errors import Refused
-from functions.adapters.postgres.models import PostgresModels
+from functions.adapters.postgres.models import ABOVE_ALL, PostgresModels
 from functions.domain.key import READ, WRITE_MODEL
 from functions.domain.model import ScoringModel, Versioned, diff
 from functions.service.principal import Principal
-
-#: One above the largest version there can be.
-_ABOVE_ALL = 2**31 - 1
 
 
 class Change(NamedTuple):
@@ -62,7 +59,7 @@ def version(models: PostgresModels, by: Principal, tenant_id: str, number: int) 
         Refused: 404, there is no such tenant or version.
     """
     newest(models, by, tenant_id)
-    found = models.before(tenant_id, number + 1, 1) if 0 < number < _ABOVE_ALL else []
+    found = models.before(tenant_id, number + 1, 1) if 0 < number < ABOVE_ALL else []
     if not found or found[0].version != number:
         raise Refused("Not found", status=404, detail=f"{tenant_id} has no version {number} of its model")
     return found[0]
@@ -75,7 +72,7 @@ def history(models: PostgresModels, by: Principal, tenant_id: str, *, before: in
         Refused: 404, there is no such tenant.
     """
     newest(models, by, tenant_id)
-    found = models.before(tenant_id, _ABOVE_ALL if before is None else before, most + 1)
+    found = models.before(tenant_id, ABOVE_ALL if before is None else before, most + 1)
     changes = [Change(later, diff(earlier.model, later.model)) for later, earlier in pairwise(found)]
     if len(found) > most:
         return History(changes, changes[-1].version.version)

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from functions.domain.engine import Account, AccountKey, Changes, State
+from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rule import Rule
@@ -33,15 +34,16 @@ class Books:
 class MemorySignalStore:
     """See :class:`functions.ports.SignalStore`. One batch at a time, and nobody sends its notices."""
 
-    def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
+    def __init__(self, rules: Mapping[str, Sequence[Rule]], models: Mapping[str, Versioned] | None = None) -> None:
         self._rules = rules
+        self._models = models or {}
         self._books = Books()
 
     @contextmanager
     def batch(self) -> Iterator[MemoryBatch]:
         """See SignalStore."""
         books = deepcopy(self._books)
-        yield MemoryBatch(books, self._rules)
+        yield MemoryBatch(books, self._rules, self._models)
         self._books = books
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
@@ -60,15 +62,17 @@ class MemorySignalStore:
 class MemoryBatch:
     """See :class:`functions.ports.Batch`."""
 
-    def __init__(self, books: Books, rules: Mapping[str, Sequence[Rule]]) -> None:
+    def __init__(self, books: Books, rules: Mapping[str, Sequence[Rule]], models: Mapping[str, Versioned]) -> None:
         self._books = books
         self._rules = rules
+        self._models = models
 
     def insert(self, signals: Sequence[Signal]) -> Inserted:
         """See Batch."""
         new = []
         recorded = Recorded({}, defaultdict(list))
-        for signal in signals:
+        for given in signals:
+            signal = given.worth(self._models.get(given.event.tenant_id, UNCHANGED).model)
             identity = (signal.event.tenant_id, signal.event.id)
             if identity not in self._books.signals:
                 self._books.signals[identity] = signal
@@ -84,8 +88,11 @@ class MemoryBatch:
         events = [signal.event for signal in signals if not signal.event.nobodys]
         keys = {(event.tenant_id, event.account_id) for event in events}
         accounts = {key: deepcopy(self._books.accounts.get(key, Account())) for key in keys}
+        for (tenant, _), account in accounts.items():
+            account.scoring = self._models.get(tenant, UNCHANGED)
         tenants = {signal.event.tenant_id for signal in signals}
-        return State(accounts, {tenant: rules for tenant, rules in self._rules.items() if tenant in tenants})
+        rules = {tenant: rules for tenant, rules in self._rules.items() if tenant in tenants}
+        return State(accounts, rules, models=self._models)
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> Collection[UUID]:
         """See Batch."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from functions.domain import score
+from functions.domain.model import DEFAULT
 from tests.e2e.conftest import Platform, event
 from tests.servers.parts import until
 
@@ -96,7 +96,7 @@ def test_an_account_is_shown_as_it_was(platform: Platform) -> None:
     def engagement(at: datetime) -> float:
         day = timedelta(days=1)
         parts = [(60.0, 60, demo), (25.0, 30, reply)]
-        return score.shown(
+        return DEFAULT.shown(
             sum(points * 0.5 ** ((at - then) / day / half) for points, half, then in parts if then <= at)
         )
 

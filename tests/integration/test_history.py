@@ -161,7 +161,15 @@ def test_contacts_are_listed_by_their_own_engagement_page_by_page(database: Data
     listed = reader.contacts(TENANT, "globex", NOW, PAGE)
     assert listed is not None
     assert [row["contact_id"] for row in listed.rows] == ["hot", "warm", "a-cool", "b-cool"]
-    hot = {"contact_id": "hot", "engagement": 63.2, "effort": 0.0, "band": "hot", "events": 1}
+    hot = {
+        "contact_id": "hot",
+        "engagement": 63.2,
+        "effort": 0.0,
+        "band": "hot",
+        "events": 1,
+        "model_version": 1,
+        "attributes": {},
+    }
     assert listed.rows[0] == {**hot, "last_seen": instant(NOW)}
     assert (listed.total, listed.exact, listed.next) == (4, True, None)
     first = reader.contacts(TENANT, "globex", NOW, Page(number=1, limit=3))

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from events.cloudevent import event_id
 from events.errors import Refused, Unavailable
 from functions.adapters.postgres.database import Database, connect
 from functions.adapters.postgres.models import PostgresModels
+from functions.adapters.postgres.pages import Page
+from functions.adapters.postgres.reader import Reader
+from functions.adapters.postgres.signal_lists import SignalQuery
+from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
+from functions.domain.catalog import EVENT_TYPES
 from functions.domain.key import READ, WRITE_MODEL
 from functions.domain.model import DEFAULT, UNCHANGED, ScoringModel
+from functions.domain.rule import RuleDefinition
+from functions.domain.signal import Signal
 from functions.local.postgres import as_login
 from functions.service import models
 from functions.service.principal import OPERATOR, Principal
+from tests.integration.test_signal_store import NOW, signal
 from tests.servers.parts import PASSWORD
+from tests.servers.recording import record
 
 SHARP, SHARPER = (ScoringModel.model_validate({"bands": {"hot": hot}}) for hot in (70, 80))
 KEY = Principal(who="0123456789ab", tenant="acme", scopes=frozenset({READ, WRITE_MODEL}))
@@ -129,3 +142,73 @@ def test_a_model_that_a_later_release_saved_is_an_outage_not_another_score(
         connection.run("INSERT INTO models VALUES ('acme', 2, '{\"new\": 1}', now(), 'operator')")
     with pytest.raises(Unavailable, match="scoring model"):
         models.newest(owner, OPERATOR, "acme")
+
+
+# --- what a model changes
+
+
+def happened(number: int, alias: str, **changes: Any) -> Signal:
+    kind = EVENT_TYPES[alias]
+    return signal(number, tenant_id="acme", id=event_id("acme", "/tests", str(number)), kind=kind, **changes)
+
+
+def test_a_version_counts_for_the_events_after_it_and_for_how_scores_are_shown(
+    owner: PostgresModels, database: Database
+) -> None:
+    store, reader = PostgresSignalStore(database), Reader(database)
+    record(store, [happened(1, "demo_completed", contact_id="jo"), happened(2, "email_sent")])
+    [before] = reader.accounts("acme", NOW, Page(number=1, limit=10)).rows
+    assert (before["engagement"], before["effort"], before["band"], before["model_version"]) == (63.2, 8.0, "hot", 1)
+    changed = {
+        "k": 120,
+        "bands": {"hot": 90, "warm": 70},
+        "types": {"demo_completed": {"points": 90, "halfLifeDays": 30}, "email_sent": {"points": 0}},
+    }
+    models.put(owner, OPERATOR, "acme", ScoringModel.model_validate(changed))
+    [shown] = reader.accounts("acme", NOW, Page(number=1, limit=10)).rows
+    # 100 x (1 - e^(-60/120)); the points are those of before.
+    assert (shown["engagement"], shown["band"], shown["model_version"]) == (39.3, "cool", 2)
+    again = happened(1, "demo_completed", contact_id="jo")
+    record(store, [again, happened(3, "demo_completed", contact_id="jo"), happened(4, "email_sent")])
+    explained = reader.explained("acme", "globex", NOW)
+    assert explained is not None
+    [demos] = explained["buyer"].contributions
+    assert demos.events == 2
+    assert demos.points_now == pytest.approx(60 + 90)
+    assert (explained["buyer"].score, explained["buyer"].scoring.version) == (71.3, 2)
+    assert [each.points_now for each in explained["rep"].contributions] == [pytest.approx(5)]
+    month_on = reader.explained("acme", "globex", NOW + timedelta(days=30))
+    assert month_on is not None
+    assert month_on["buyer"].contributions[0].points_now == pytest.approx(60 * 0.5**0.5 + 45)
+    contacts = reader.contacts("acme", "globex", NOW, Page(number=1, limit=10))
+    assert contacts is not None
+    assert [(each["contact_id"], each["engagement"], each["band"]) for each in contacts.rows] == [("jo", 71.3, "warm")]
+    days = reader.timeline("acme", "globex", NOW.date(), NOW.date(), NOW)
+    assert days is not None
+    assert [day.engagement for day in days] == [71.3]
+    signals = reader.signals(SignalQuery(tenant_id="acme", filters={}), Page(number=1, limit=10)).rows
+    assert sorted(each["points"] for each in signals) == [0, 5, 60, 90]
+
+
+def test_rules_are_asked_for_scores_as_the_tenants_model_shows_them(owner: PostgresModels, database: Database) -> None:
+    tenants = PostgresTenants(database)
+    rule = {"name": "80", "when": "account.engagement >= 80", "then": [{"channel": "email", "to": "a@example.com"}]}
+    for tenant in ("acme", "beta"):
+        tenants.put_rule(tenant, uuid4(), RuleDefinition.model_validate(rule))
+    models.put(owner, OPERATOR, "acme", ScoringModel(k=30))
+    demos = [signal(each, tenant_id=t, id=event_id(t, "/tests", "1")) for each, t in enumerate(("acme", "beta"))]
+    told = record(PostgresSignalStore(database), demos).notices
+    assert [tenant for tenant, _ in told] == ["acme"]
+    [notice] = Reader(database).notices("acme", Page(number=1, limit=10)).rows
+    assert notice["engagement"] == 86.5  # 100 x (1 - e^(-60/30))
+
+
+def test_a_model_without_a_rollup_adds_all_contacts_up(owner: PostgresModels, database: Database) -> None:
+    record(PostgresSignalStore(database), [happened(n, "demo_completed", contact_id=f"c{n}") for n in range(2)])
+    explained = Reader(database).explained("acme", "globex", NOW)
+    assert explained is not None
+    assert explained["buyer"].score == 63.2  # 0.6 x 60 + 0.4 x 60
+    models.put(owner, OPERATOR, "acme", ScoringModel(rollup=None))
+    explained = Reader(database).explained("acme", "globex", NOW)
+    assert explained is not None
+    assert explained["buyer"].score == 86.5

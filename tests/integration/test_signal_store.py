@@ -25,6 +25,7 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
+from functions.domain.model import DEFAULT
 from functions.domain.plan import OwnEventType
 from functions.domain.rule import RuleDefinition
 from functions.domain.sales import UNASSIGNED, SalesEvent
@@ -152,7 +153,7 @@ def test_the_score_is_what_its_contributions_add_up_to(store: PostgresSignalStor
     assert explained is not None
     for side in ("buyer", "rep"):
         total = sum(item.points_now for item in explained[side].contributions)
-        assert explained[side].score == score.shown(total)
+        assert explained[side].score == DEFAULT.shown(total)
         assert total != 0
 
 
@@ -265,7 +266,7 @@ def test_batches_at_once_on_the_same_accounts_add_up(store: PostgresSignalStore,
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(partial(record, store), batches))
     ranked = Reader(database).accounts("acme-inc", NOW, PAGE).rows
-    expected = {f"account-{number}": score.shown(2.0 * len(range(number, 400, 7))) for number in range(7)}
+    expected = {f"account-{number}": DEFAULT.shown(2.0 * len(range(number, 400, 7))) for number in range(7)}
     assert {row["account_id"]: row["engagement"] for row in ranked} == expected
 
 

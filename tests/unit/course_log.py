@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.course import Change, Course, Opened
+from functions.domain.model import DEFAULT
 from functions.domain.score import DAY_US
 from functions.domain.thresholds import Insights
 from functions.domain.watch import Happening, Watch
@@ -32,7 +33,7 @@ class Log:
         apart, contacts = self._points(at)
         first, *others = sorted(contacts.values(), reverse=True) or [0.0]
         rolled = 0.6 * first + 0.4 * sum(others) / len(others) if others else first
-        return score.shown(apart + rolled)
+        return DEFAULT.shown(apart + rolled)
 
     def leading(self, at: int) -> tuple[str | None, float]:
         _, contacts = self._points(at)

@@ -11,8 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.model import ScoringModel
-from functions.domain.score import BANDS
+from functions.domain.model import DEFAULT, ScoringModel
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -28,7 +27,7 @@ def test_the_scoring_page_lists_every_event_type_as_it_is() -> None:
             f"| {kind.half_life_days} | {kind.side} |"
         )
         assert row in page
-    for name, least in BANDS:
+    for name, least in (*DEFAULT.bands.model_dump().items(), ("cold", 0)):
         assert re.search(rf"^\| {name} \| {least:.0f}\b", page, re.MULTILINE)
 
 

@@ -20,6 +20,7 @@ from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, State
 from functions.domain.evaluation import Clocks
+from functions.domain.model import DEFAULT
 from functions.domain.notice import Notice, rule_notice_id
 from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.sales import UNASSIGNED, SalesEvent
@@ -222,7 +223,7 @@ def explanation(signals: Sequence[Signal], at: datetime) -> float:
     """The engagement of those events at a moment, the way ``GET /accounts/{id}?at=`` adds it up."""
     happened = [each.event for each in signals if each.event.occurred_at <= at and each.event.kind.side == "buyer"]
     points = (e.kind.points * 0.5 ** ((at - e.occurred_at) / (e.kind.half_life_days * DAY)) for e in happened)
-    return score.shown(math.fsum(points))
+    return DEFAULT.shown(math.fsum(points))
 
 
 @given(ARRIVALS, st.randoms(use_true_random=False))
@@ -384,7 +385,7 @@ def test_an_event_that_adds_to_an_account_still_hot_tells_nobody():
 
 def test_an_old_event_counts_with_what_is_left_of_it():
     store = after([signal(1, age=60 * DAY)])
-    assert score.shown(score.points(store.accounts["t1", "acme"].sums, "buyer", NOON)) == 39.3
+    assert DEFAULT.shown(score.points(store.accounts["t1", "acme"].sums, "buyer", NOON)) == 39.3
     assert [each for each in told(store) if each[0] == 1] == []
 
 
@@ -398,7 +399,7 @@ def test_a_rule_may_name_all_of_an_events_data_and_attributes():
 def test_what_a_rep_does_moves_effort_alone():
     found = after([signal(1, "call_made")]).accounts["t1", "acme"].sums
     assert score.points(found, "buyer", NOON) == 0
-    assert score.shown(score.points(found, "rep", NOON)) > 0
+    assert DEFAULT.shown(score.points(found, "rep", NOON)) > 0
 
 
 def test_a_tenant_without_rules_has_scores_and_no_notices():

@@ -24,7 +24,7 @@ def case(lead: Lead) -> Case:
     sums: dict[Slot, Sum] = {}
     for each in lead.happened:
         if (kind := EVENT_TYPES[each.kind]).points:
-            score.add(sums, *score.contribution(kind, each.at, named=False)[:2])
+            score.add(sums, *score.contribution(kind, each.at, named=True))
     shown = DEFAULT.shown(score.points(sums, "buyer", last.at if decided else NOW))
     return Case(lead.account_id, shown, lead.won if decided else None, {slot[0] for slot in sums})
 

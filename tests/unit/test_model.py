@@ -45,7 +45,7 @@ def test_a_model_that_was_saved_is_read_as_it_was() -> None:
         ({"bands": {"hot": 20}}, "/bands"),
         ({"bands": {"cool": 0}}, "/bands"),
         ({"grades": {"B": 0.9}}, "/grades"),
-        ({"rollup": {"highest": 0}}, "/rollup"),
+        ({"rollup": {"highest": 0, "rest": 0}}, "/rollup"),
         ({"types": {"com.acme.webinar": {"points": 1}}}, "/types/com.acme.webinar"),
         ({"types": {"demo_completed": {}, "io.sspp.demo.completed": {}}}, "/types"),
         ({"types": {"demo_completed": {"halfLifeDays": 0}}}, "/types/demo_completed/halfLifeDays"),

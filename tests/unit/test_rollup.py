@@ -14,14 +14,17 @@ from functions.domain import ranking, score
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.engine import Account
 from functions.domain.explain import Known, by_people
-from functions.domain.rollup import Contact, People, Weights
+from functions.domain.model import DEFAULT, RollupWeights, ScoringModel, Versioned
+from functions.domain.rollup import Contact, People
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 KINDS = st.sampled_from(sorted(EVENT_TYPES)).map(EVENT_TYPES.__getitem__)
 CONTACTS = st.sampled_from(["ann", "ben", "cleo", "dora", None])
 EVENTS = st.lists(st.tuples(KINDS, CONTACTS, st.timedeltas(timedelta(0), 900 * DAY)), max_size=30)
-WEIGHTS = st.sampled_from([Weights(0.6, 0.4), Weights(1.0, 0.5), Weights(0.0, 1.0), None])
+WEIGHTS = st.sampled_from([(0.6, 0.4), (1.0, 0.5), (0.0, 1.0), None]).map(
+    lambda each: each and RollupWeights(highest=each[0], rest=each[1])
+)
 
 
 def account_of(events) -> Account:
@@ -31,7 +34,11 @@ def account_of(events) -> Account:
     return account
 
 
-def plainly(events, weights: Weights | None, at: datetime) -> float:
+def weighing(weights: RollupWeights | None) -> Versioned:
+    return Versioned(model=ScoringModel(rollup=weights))
+
+
+def plainly(events, weights: RollupWeights | None, at: datetime) -> float:
     """The raw engagement of ``events``, from each of them anew."""
     points = defaultdict[str | None, list[float]](list)
     for kind, contact, age in events:
@@ -47,7 +54,7 @@ def plainly(events, weights: Weights | None, at: datetime) -> float:
 @given(EVENTS, WEIGHTS, st.timedeltas(timedelta(0), 200 * DAY))
 def test_an_engagement_is_what_its_events_add_up_to_contact_by_contact(events, weights, later):
     account = account_of(events)
-    found = Known(account.sums, account.people, weights).points("buyer", NOW + later)
+    found = Known(account.sums, account.people, weighing(weights)).points("buyer", NOW + later)
     assert found == pytest.approx(plainly(events, weights, NOW + later), abs=1e-4)
 
 
@@ -74,7 +81,7 @@ def test_a_rank_bounds_an_engagement_over_contacts_whatever_the_weights(events, 
     ranks = ranking.ranks(account.sums)
     for later in (0, 1, 100, 1000):
         at = score.moment(score.newest(account.sums)) + later * DAY
-        points = Known(account.sums, account.people, weights).points("buyer", at)
+        points = Known(account.sums, account.people, weighing(weights)).points("buyer", at)
         assert max(points, 0.0) <= ranking.most_points(ranks.engagement, at, slow=ranks.slow)
 
 
@@ -85,7 +92,7 @@ def test_one_busy_person_and_five_quiet_ones_are_told_from_a_committee():
     committee = account_of([(demo, f"buyer-{number}", timedelta(0)) for number in range(6)]).known
     # 0.6 x 60 + 0.4 x 2 = 36.8 points, shown as 100 x (1 - e^(-36.8 / 60)); 0.6 x 60 + 0.4 x 60 = 60.
     assert (one_busy.shown("buyer", NOW), committee.shown("buyer", NOW)) == (45.8, 63.2)
-    assert by_people(one_busy.rolled_up(NOW)) == [
+    assert by_people(one_busy.rolled_up(NOW), DEFAULT.rollup) == [
         "busy has the most, 60.0 points: 60% of them count",
         "5 other contacts have 2.0 on average: 40% of that count",
     ]
@@ -95,7 +102,7 @@ def test_one_busy_person_and_five_quiet_ones_are_told_from_a_committee():
 def test_one_contact_alone_counts_whole_like_events_that_name_none(contact):
     known = account_of([(EVENT_TYPES["demo_completed"], contact, timedelta(0))]).known
     assert known.shown("buyer", NOW) == 63.2
-    assert by_people(known.rolled_up(NOW)) == []
+    assert by_people(known.rolled_up(NOW), DEFAULT.rollup) == []
 
 
 def test_our_own_mails_to_a_contact_make_it_no_other_contact():

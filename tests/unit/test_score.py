@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, EventType, Side
-from functions.domain.score import LANDMARK, Slot, Sum, band, contribution, kept, points, shown, trend
+from functions.domain.model import DEFAULT
+from functions.domain.score import LANDMARK, Slot, Sum, contribution, kept, points, trend
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SIDES: tuple[Side, Side] = ("buyer", "rep")
@@ -154,27 +155,27 @@ def test_a_sum_goes_32_half_lives_after_the_end_of_its_era():
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
 def test_more_points_never_show_as_less(raw, more):
-    assert shown(raw) <= shown(raw + more)
+    assert DEFAULT.shown(raw) <= DEFAULT.shown(raw + more)
 
 
 @given(st.floats(allow_nan=False))
 def test_a_shown_score_is_between_0_and_100_with_one_decimal(raw):
-    assert 0 <= shown(raw) <= 100
-    assert shown(raw) == round(shown(raw), 1)
+    assert 0 <= DEFAULT.shown(raw) <= 100
+    assert DEFAULT.shown(raw) == round(DEFAULT.shown(raw), 1)
 
 
 @pytest.mark.parametrize(
     ("raw", "seen"), [(-30, 0.0), (0, 0.0), (1, 1.7), (15, 22.1), (30, 39.3), (60, 63.2), (120, 86.5), (1e9, 100.0)]
 )
 def test_raw_points_are_shown_as(raw, seen):
-    assert shown(raw) == seen
+    assert DEFAULT.shown(raw) == seen
 
 
 def test_one_completed_demo_shows_as_63_at_once_and_as_39_after_60_days():
     kind = EVENT_TYPES["demo_completed"]
     sums = sums_of([(kind, NOW)])
-    assert shown(points(sums, "buyer", NOW)) == 63.2
-    assert shown(points(sums, "buyer", NOW + timedelta(days=60))) == 39.3
+    assert DEFAULT.shown(points(sums, "buyer", NOW)) == 63.2
+    assert DEFAULT.shown(points(sums, "buyer", NOW + timedelta(days=60))) == 39.3
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_what_a_rep_does_never_raises_engagement():
     ],
 )
 def test_a_shown_score_has_a_band(seen, called):
-    assert band(seen) == called
+    assert DEFAULT.band(seen) == called
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from cloudevents.conversion import to_json
 from events import cloudevent
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, Side
+from functions.domain.model import DEFAULT
 from functions.domain.sales import sales_data
 from functions.local import demo, story
 from functions.local.story import Happening, week
@@ -30,7 +31,7 @@ def scores(events: list[Happening], side: Side, at: datetime) -> dict[str, float
         kind = EVENT_TYPES[event.type]
         if kind.side == side and event.time <= at:
             points[event.account_id] += fade(kind.points, kind.half_life_days, at - event.time)
-    return {event.account_id: score.shown(points[event.account_id]) for event in events}
+    return {event.account_id: DEFAULT.shown(points[event.account_id]) for event in events}
 
 
 def trend(events: list[Happening], account_id: str, at: datetime) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
 from functions.adapters.postgres.database import Row, Transaction
+from functions.adapters.postgres.models import model_of
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
 from functions.domain import attributes, ranking, score
-from functions.domain.attributes import Attributes
 from functions.domain.catalog import Side
 from functions.domain.explain import Known
+from functions.domain.model import Versioned
 from functions.domain.ranking import LAST, Item, Placed, Ranked
-from functions.domain.score import Sums
+from functions.domain.rollup import People
 from functions.domain.signal import instant
 
 
@@ -54,17 +55,10 @@ class Choice:
         """Return whether an account's scores at ``at`` are such as are asked for."""
         if self.active and not known.shown(self.active, at):
             return False
-        return not self.band or self.band == score.band(known.shown("buyer", at))
+        return not self.band or self.band == known.scoring.model.band(known.shown("buyer", at))
 
 
 EVERYTHING = Choice()
-
-
-class Person(NamedTuple):
-    """A contact in a list."""
-
-    sums: Sums
-    attributes: Attributes
 
 
 def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
@@ -73,21 +67,24 @@ def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Cho
     Where accounts are chosen by their scores, no more are counted than one beyond this page.
     """
     tx.rows("walk_along_indexes")
+    scoring = model_of(tx, tenant_id)
     if choice.by is None:
-        listed = _by_last_seen(tx, tenant_id, now, page, choice)
+        listed = _by_last_seen(tx, tenant_id, now, page, choice, scoring)
     else:
-        listed = _by_points(tx, tenant_id, now, page, choice, choice.by)
+        listed = _by_points(tx, tenant_id, now, page, choice, choice.by, scoring)
     if choice.by_score:
         return listed
     [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
     return replace(listed, total=min(counted["total"], LOOKED_AT), exact=counted["total"] <= LOOKED_AT)
 
 
-def _by_points(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice, by: Side) -> Listed:
+def _by_points(
+    tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice, by: Side, scoring: Versioned
+) -> Listed:
     at, after = _standing(page, now)
     skipped = page.parameters["offset"]
     asked = skipped + page.limit + 1
-    walks = [_walk(tx, tenant_id, choice, by, slow=slow) for slow in (False, True)]
+    walks = [_walk(tx, tenant_id, choice, by, scoring, slow=slow) for slow in (False, True)]
     found = ranking.first(
         walks, lambda known: known.points(by, at), at, asked, lambda placed: choice.has(placed.item, at), after
     )
@@ -95,7 +92,9 @@ def _by_points(tx: Transaction, tenant_id: str, now: datetime, page: Page, choic
     return _listed(found[skipped:], page, at, total, exact=len(found) < asked, shown=_shown)
 
 
-def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice) -> Listed:
+def _by_last_seen(
+    tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice, scoring: Versioned
+) -> Listed:
     """Return a page of accounts by their newest event.
 
     It walks back over a bounded number of signals, so where few accounts have very many of them a page may have fewer
@@ -119,7 +118,8 @@ def _by_last_seen(tx: Transaction, tenant_id: str, now: datetime, page: Page, ch
     found = [
         (place, row["account_id"], known)
         for place, row in zip(places, met, strict=True)
-        if row["account_id"] is not None and choice.has(known := known_of(tx, tenant_id, row["account_id"], row), now)
+        if row["account_id"] is not None
+        and choice.has(known := known_of(tx, tenant_id, row["account_id"], row, scoring), now)
     ]
     following = None
     if len(found) >= asked:
@@ -139,15 +139,15 @@ def _before(page: Page) -> int:
     return (page.number - 1) * page.limit if page.after else 0
 
 
-def contacts(tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed:
+def contacts(
+    tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page, scoring: Versioned
+) -> Listed:
     """Return one page of an account's contacts, those with the most engagement first."""
     at, after = _standing(page, now)
     skipped = page.parameters["offset"]
-    walks = [_contacts(tx, tenant_id, account_id, slow=slow) for slow in (False, True)]
+    walks = [_contacts(tx, tenant_id, account_id, scoring, slow=slow) for slow in (False, True)]
     asked = skipped + page.limit + 1
-    found = ranking.first(
-        walks, lambda person: score.points(person.sums, "buyer", at), at, asked, lambda _: True, after
-    )
+    found = ranking.first(walks, lambda known: known.points("buyer", at), at, asked, lambda _: True, after)
     [counted] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
     total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
     return _listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
@@ -183,7 +183,9 @@ def _listed(
     )
 
 
-def _walk(tx: Transaction, tenant_id: str, choice: Choice, by: Side, *, slow: bool) -> Iterator[Ranked[Known]]:
+def _walk(
+    tx: Transaction, tenant_id: str, choice: Choice, by: Side, scoring: Versioned, *, slow: bool
+) -> Iterator[Ranked[Known]]:
     """Yield a tenant's accounts by their ranks."""
     asked = {"tenant_id": tenant_id, "slow": slow, "first": FIRST_CONTACTS + 1, **choice.filters}
 
@@ -193,18 +195,21 @@ def _walk(tx: Transaction, tenant_id: str, choice: Choice, by: Side, *, slow: bo
         return tx.many_rows("accounts_by_effort", **asked, **place)
 
     for row in _blocks(read, "account_id"):
-        yield Ranked(row["account_id"], row["rank"], slow, known_of(tx, tenant_id, row["account_id"], row))
+        yield Ranked(row["account_id"], row["rank"], slow, known_of(tx, tenant_id, row["account_id"], row, scoring))
 
 
-def _contacts(tx: Transaction, tenant_id: str, account_id: str, *, slow: bool) -> Iterator[Ranked[Person]]:
+def _contacts(
+    tx: Transaction, tenant_id: str, account_id: str, scoring: Versioned, *, slow: bool
+) -> Iterator[Ranked[Known]]:
     """Yield an account's contacts by their ranks."""
 
     def read(**place: Any) -> list[Row]:
         return tx.many_rows("contacts_by_rank", tenant_id=tenant_id, account_id=account_id, slow=slow, **place)
 
     for row in _blocks(read, "contact_id"):
-        person = Person(score.from_rows(row["slots"]), attributes.from_json(row["attributes"]))
-        yield Ranked(row["contact_id"], row["rank"], slow, person)
+        said = attributes.from_json(row["attributes"])
+        known = Known(score.from_rows(row["slots"]), People(), scoring, said)
+        yield Ranked(row["contact_id"], row["rank"], slow, known)
 
 
 def _blocks(read: Callable[..., list[Row]], name: str) -> Iterator[Row]:
@@ -219,34 +224,26 @@ def _blocks(read: Callable[..., list[Row]], name: str) -> Iterator[Row]:
 
 
 def _shown(account_id: str, known: Known, at: datetime) -> dict[str, Any]:
-    return {
-        "account_id": account_id,
-        **_scores(known.shown("buyer", at), known.sums, at),
-        "last_seen": _last_seen(known.sums) if known.sums else None,
-        "attributes": attributes.values(known.attributes),
-    }
+    scores = _scores(known, at)
+    fit: Any = scores["attributes"].get("fit")
+    return {"account_id": account_id, **scores, "grade": known.scoring.model.grade(fit, scores["engagement"])}
 
 
-def _contact(contact_id: str, person: Person, at: datetime) -> dict[str, Any]:
-    sums = person.sums
-    events = sum(events for _, events, _ in sums.values())
-    engagement = score.shown(score.points(sums, "buyer", at))
+def _contact(contact_id: str, known: Known, at: datetime) -> dict[str, Any]:
     return {
         "contact_id": contact_id,
-        **_scores(engagement, sums, at),
-        "events": events,
-        "last_seen": _last_seen(sums) if sums else None,
-        "attributes": attributes.values(person.attributes),
+        **_scores(known, at),
+        "events": sum(events for _, events, _ in known.sums.values()),
     }
 
 
-def _scores(engagement: float, sums: Sums, at: datetime) -> dict[str, Any]:
+def _scores(known: Known, at: datetime) -> dict[str, Any]:
+    engagement = known.shown("buyer", at)
     return {
         "engagement": engagement,
-        "effort": score.shown(score.points(sums, "rep", at)),
-        "band": score.band(engagement),
+        "effort": known.shown("rep", at),
+        "band": known.scoring.model.band(engagement),
+        "model_version": known.scoring.version,
+        "last_seen": instant(score.moment(score.newest(known.sums))) if known.sums else None,
+        "attributes": attributes.values(known.attributes),
     }
-
-
-def _last_seen(sums: Sums) -> str:
-    return instant(score.moment(score.newest(sums)))

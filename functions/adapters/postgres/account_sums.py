@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 from functions.adapters.postgres.database import Transaction
+from functions.adapters.postgres.models import model_of
 from functions.domain import attributes, score
 from functions.domain.explain import TREND_SPAN, Known
+from functions.domain.model import Versioned
 from functions.domain.ranking import FIRST
 from functions.domain.rollup import Contact, People, of_contacts
 from functions.domain.score import Slot, Sum, Sums
@@ -22,15 +24,15 @@ FIRST_CONTACTS = 16
 def known_now(tx: Transaction, tenant_id: str, account_id: str) -> Known | None:
     """Return what is known of an account, of all its events, or None for an unknown one."""
     row = tx.row("known_account", tenant_id=tenant_id, account_id=account_id, first=FIRST_CONTACTS + 1)
-    return known_of(tx, tenant_id, account_id, row) if row else None
+    return known_of(tx, tenant_id, account_id, row, model_of(tx, tenant_id)) if row else None
 
 
-def known_of(tx: Transaction, tenant_id: str, account_id: str, row: Mapping[str, Any]) -> Known:
+def known_of(tx: Transaction, tenant_id: str, account_id: str, row: Mapping[str, Any], scoring: Versioned) -> Known:
     """Return what a row with its first contacts says of an account."""
     contacts = [(id_, contact_of(slots, rank, slow=slow)) for id_, slots, rank, slow in row["contacts"] or ()]
     others = partial(all_contacts, tx, tenant_id, account_id)
     people = people_of(row["engaged"], contacts, others)
-    return Known(score.from_rows(row["slots"]), people, attributes=attributes.from_json(row["attributes"]))
+    return Known(score.from_rows(row["slots"]), people, scoring, attributes.from_json(row["attributes"]))
 
 
 def people_of(
@@ -59,7 +61,7 @@ def known_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> 
     now = known_now(tx, tenant_id, account_id)
     if now is None or score.newest(now.sums) <= score.since_landmark(at):
         return now
-    return Known(*of_contacts(sums_then(tx, tenant_id, account_id, at)), attributes=now.attributes)
+    return now.then(*of_contacts(sums_then(tx, tenant_id, account_id, at)))
 
 
 def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> tuple[Known, Known] | None:
@@ -73,7 +75,7 @@ def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datet
     if score.newest(now.sums) <= score.since_landmark(at):
         return now, _without_since(tx, tenant_id, account_id, now, before)
     then, earlier = (of_contacts(sums_then(tx, tenant_id, account_id, each)) for each in (at, before))
-    return Known(*then, attributes=now.attributes), Known(*earlier)
+    return now.then(*then), now.then(*earlier)
 
 
 def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known, at: datetime) -> Known:
@@ -85,7 +87,7 @@ def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known,
     whole = now.sums
     for added in since.values():
         whole = _without(whole, added)
-    return Known(whole, now.people.earlier(earlier))
+    return now.then(whole, now.people.earlier(earlier))
 
 
 def _without(sums: Sums, taken: Sums) -> dict[Slot, Sum]:

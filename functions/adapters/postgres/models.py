@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from pydantic_core import to_json
+
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.domain.model import UNCHANGED, ScoringModel, Versioned
 
+#: One above the largest number of a version.
+ABOVE_ALL = 2**31 - 1
 #: Who made the version that a tenant has before it makes one.
 _PLATFORM = "platform"
 
@@ -50,6 +56,18 @@ class PostgresModels:
 
     def _role(self, tenant_id: str) -> str | None:
         return tenant_id if self._confined else None
+
+
+def model_of(tx: Transaction, tenant_id: str) -> Versioned:
+    """Return the version of a tenant's scoring model that counts now."""
+    rows = tx.rows("list_models", tenant_id=tenant_id, before=ABOVE_ALL, most=1)
+    return _version(rows[0]) if rows else UNCHANGED
+
+
+def models_of(tx: Transaction, tenants: Collection[str]) -> dict[str, Versioned]:
+    """Return the same of several tenants, of those that have made one."""
+    asked = to_json([{"tenant_id": tenant} for tenant in sorted(tenants)]).decode()
+    return {row["tenant_id"]: _version(row) for row in tx.rows("models_of_tenants", tenants=asked)}
 
 
 def _newest(tx: Transaction, tenant_id: str) -> Versioned | None:

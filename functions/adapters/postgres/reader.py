@@ -65,18 +65,20 @@ class Reader:
     def contacts(self, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed | None:
         """Return one page of an account's contacts, those with the most points first; None for an unknown account."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            if known_now(tx, tenant_id, account_id) is None:
+            known = known_now(tx, tenant_id, account_id)
+            if known is None:
                 return None
-            return account_lists.contacts(tx, tenant_id, account_id, now, page)
+            return account_lists.contacts(tx, tenant_id, account_id, now, page, known.scoring)
 
     def timeline(self, tenant_id: str, account_id: str, first: date, last: date, now: datetime) -> list[Day] | None:
         """Return the days of an account from one to another, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
-            if known_now(tx, tenant_id, account_id) is None:
+            known = known_now(tx, tenant_id, account_id)
+            if known is None:
                 return None
             before = sums_then(tx, tenant_id, account_id, midnight(first) - MICROSECOND)
             by_day = sums_by_day(tx, tenant_id, account_id, first, last)
-        return list(days(before, by_day, first, last, now))
+        return list(days(before, by_day, first, last, now, known.scoring))
 
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""

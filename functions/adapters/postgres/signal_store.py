@@ -18,11 +18,13 @@ from events.failpoint import reach
 from functions.adapters.postgres import account_attributes
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, contact_of, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres.models import models_of
 from functions.adapters.postgres.signal_rows import signal_rows
 from functions.domain import history, ranking, score
 from functions.domain.condition import Condition
 from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.evaluation import RuleKey, Trouble
+from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rollup import Contact, People
@@ -85,12 +87,15 @@ class _Batch:
     def __init__(self, tx: Transaction, *, searched: bool) -> None:
         self._tx = tx
         self._searched = searched
+        self._models: Mapping[str, Versioned] = {}
 
     def insert(self, signals: Sequence[Signal]) -> Inserted:
         """See Batch."""
+        self._models = models_of(self._tx, {signal.event.tenant_id for signal in signals})
         once: dict[Identity, Signal] = {}
         for signal in signals:
-            once.setdefault((signal.event.tenant_id, signal.event.id), signal)
+            tenant = signal.event.tenant_id
+            once.setdefault((tenant, signal.event.id), signal.worth(self._models.get(tenant, UNCHANGED).model))
         new = self._insert(once)
         recorded = self._recorded(once.keys() - new.keys())
         recorded.contents.update((identity, each.event.content) for identity, each in new.items())
@@ -101,8 +106,12 @@ class _Batch:
         rules, unusable = _rules(self._tx, signals)
         rows = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(signals)))
         people = self._people(rows, signals)
-        accounts = {key: _account(row, people[key]) for row in rows if (key := (row["tenant_id"], row["account_id"]))}
-        return State(accounts, rules, unusable)
+        accounts = {
+            key: _account(row, people[key], self._models.get(key[0], UNCHANGED))
+            for row in rows
+            if (key := (row["tenant_id"], row["account_id"]))
+        }
+        return State(accounts, rules, unusable, self._models)
 
     def _people(self, accounts: Sequence[Row], signals: Sequence[Signal]) -> Mapping[AccountKey, People]:
         """Read the contacts of locked accounts: those that the signals name, and the first by rank."""
@@ -172,20 +181,6 @@ class _Batch:
         return recorded
 
 
-def _account(row: Mapping[str, Any], people: People) -> Account:
-    episodes = {
-        rule: Episode(number, open_, datetime.fromisoformat(opened_at))
-        for rule, (number, open_, opened_at) in row["episodes"].items()
-    }
-    return Account(
-        score.from_rows(row["slots"]),
-        episodes,
-        datetime.fromisoformat(row["as_of"]),
-        date.fromisoformat(row["days_until"]),
-        people,
-    )
-
-
 def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
     tenant, account_id = key
     ranks = ranking.ranks(account.sums)
@@ -217,6 +212,21 @@ def _contact_rows(changes: Changes) -> Iterator[dict[str, Any]]:
                 "rank": contact.rank,
                 "slow": contact.slow,
             }
+
+
+def _account(row: Mapping[str, Any], people: People, scoring: Versioned) -> Account:
+    episodes = {
+        rule: Episode(number, open_, datetime.fromisoformat(opened_at))
+        for rule, (number, open_, opened_at) in row["episodes"].items()
+    }
+    return Account(
+        score.from_rows(row["slots"]),
+        episodes,
+        datetime.fromisoformat(row["as_of"]),
+        date.fromisoformat(row["days_until"]),
+        people,
+        scoring,
+    )
 
 
 def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:

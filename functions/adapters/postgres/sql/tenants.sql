@@ -179,6 +179,14 @@ WHERE tenants.tenant_id = :tenant_id
 ORDER BY version DESC
 LIMIT 1;
 
+-- models_of_tenants --
+-- The newest scoring model of each of the batch's tenants that has one.
+SELECT DISTINCT ON (models.tenant_id) models.tenant_id, version, CAST(definition AS text) AS definition,
+       created_at, created_by
+FROM models
+JOIN json_to_recordset(CAST(:tenants AS json)) AS given(tenant_id text) USING (tenant_id)
+ORDER BY models.tenant_id, version DESC;
+
 -- list_models --
 -- The versions of a tenant's scoring model before one, the newest first.
 SELECT version, CAST(definition AS text) AS definition, created_at, created_by
