@@ -10,17 +10,16 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from events.errors import Fault, Refused
-from functions.adapters.postgres.account_lists import Choice
 from functions.adapters.postgres.pages import Place, Standing
 from functions.api import examples
+from functions.api.account_choice import AccountChoice
 from functions.api.backends import Backends
 from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
 from functions.domain import attributes, explain, score, timeline
-from functions.domain.catalog import Side
-from functions.domain.name import Text, tidy
+from functions.domain.name import tidy
 from functions.domain.signal import instant
 
 
@@ -31,8 +30,6 @@ def _not_before_1970(moment: datetime) -> datetime:
     return moment
 
 
-#: What accounts are sorted by -> the side whose points they are ranked by.
-_RANKED_BY: Mapping[str, Side | None] = {"engagement": "buyer", "effort": "rep", "lastSeen": None}
 #: Days of a timeline: where nothing is said, and at the most.
 USUAL_DAYS, MOST_DAYS = 90, 366
 #: Attributes of accounts that have a place of their own.
@@ -49,21 +46,11 @@ class AccountAt(Question):
     ] = None
 
 
-class AccountChoice(Paging):
-    """Which accounts are listed, and how they are ranked."""
-
-    band: Literal["hot", "warm", "cool", "cold"] | None = None
-    side: Annotated[Side | None, Field(description="Only accounts with points left of this side.")] = None
-    owner: Annotated[Annotated[Text, AfterValidator(tidy)] | None, Field(description="The attribute.")] = None
-    q: Annotated[Text | None, Field(description="How the account's id begins, in any case.")] = None
-    changedSince: Annotated[Moment | None, Field(description="Only accounts changed then or later.")] = None  # noqa: N815 - the wire's name
-    sortBy: Literal["engagement", "effort", "lastSeen"] = "engagement"  # noqa: N815 - the wire's name
-
-
 Score = Annotated[float, Field(ge=0, le=100)]
 Attributes = Annotated[
     dict[str, attributes.Scalar], Field(description="All that is said of it: see `PATCH` of the same path.")
 ]
+Trend = Literal["rising", "steady", "falling"]
 
 
 ModelVersion = Annotated[int, Field(description="Of the scoring model that it is shown by.")]
@@ -92,6 +79,8 @@ class Listed(Ranked):
     """An account in a list."""
 
     last_seen: Annotated[Time | None, Field(description="When the newest event with points occurred.")]
+    engagement_week_ago: Annotated[Score | None, Field(description="Where sorted by trend, else null.")] = None
+    trend: Annotated[Trend | None, Field(description="Where sorted by trend, else null.")] = None
 
 
 class AccountPage(Shown):
@@ -114,7 +103,7 @@ class Contribution(Shown):
 class Account(Ranked):
     """An account with its scores explained."""
 
-    trend: Literal["rising", "steady", "falling"]
+    trend: Trend
     engagement_week_ago: Score
     reasons: list[str]
     effort_reasons: list[str]
@@ -189,17 +178,13 @@ resource = Resource("accounts", "Scores of accounts and their reasons.")
 
 @resource.route("GET", "/api/v1/accounts", example=examples.ACCOUNTS)
 def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> AccountPage:
-    """List accounts: by a score now, the highest first, or by when they were last seen."""
-    choice = Choice(
-        by=_RANKED_BY[query.sortBy],
-        band=query.band,
-        active=query.side,
-        prefix=query.q,
-        owner=query.owner,
-        changed_since=query.changedSince,
-    )
+    """List accounts by a score now, the highest first; by when they were last seen; or by how they have changed.
+
+    `sortBy=trend` compares engagement now with that of a week ago: of the 200 accounts seen last within the week, and
+    of the 200 others with the most engagement a week ago. Where there are more, `total_is` says `at least`.
+    """
     page = query.rows(tenant, Place if query.sortBy == "lastSeen" else Standing)
-    listed = backends.reader.accounts(tenant, backends.now(), page, choice)
+    listed = backends.reader.accounts(tenant, backends.now(), page, query.choice)
     return AccountPage(
         data=[_listed(row) for row in listed.rows],
         **query.standing(tenant, page, listed),

@@ -99,7 +99,11 @@ _SAID = {"domain": "acme.example", "fit": 0.9, "name": "Acme Inc.", "owner": "sa
 _DEMO = {"event_type": "io.sspp.demo.completed", "events": 1, "points_now": 60.0, "latest": _AT}
 ACCOUNTS = Example(
     query={"limit": 20},
-    answer={"data": [{**_SCORES, "last_seen": _AT}], "pagination": _ONE_PAGE, "next_cursor": None},
+    answer={
+        "data": [{**_SCORES, "last_seen": _AT, "engagement_week_ago": None, "trend": None}],
+        "pagination": _ONE_PAGE,
+        "next_cursor": None,
+    },
 )
 ACCOUNT = Example(
     id="acme",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
@@ -27,6 +27,7 @@ class Choice:
 
     Args:
         by: whose points they are ranked by; None: by when they were last seen.
+        change: ranked by how their engagement has changed in a week instead: the largest rise or fall first.
         band: of their engagement.
         active: the side that has points left.
         prefix: how their ids begin, in any case.
@@ -40,6 +41,7 @@ class Choice:
     prefix: str | None = None
     owner: str | None = None
     changed_since: datetime | None = None
+    change: Literal["rise", "fall"] | None = None
 
     @property
     def filters(self) -> dict[str, object]:
@@ -81,15 +83,15 @@ def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Cho
 def _by_points(
     tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Choice, by: Side, scoring: Versioned
 ) -> Listed:
-    at, after = _standing(page, now)
+    at, after = standing(page, now)
     skipped = page.parameters["offset"]
     asked = skipped + page.limit + 1
-    walks = [_walk(tx, tenant_id, choice, by, scoring, slow=slow) for slow in (False, True)]
+    walks = [walk(tx, tenant_id, choice, by, scoring, slow=slow) for slow in (False, True)]
     found = ranking.first(
         walks, lambda known: known.points(by, at), at, asked, lambda placed: choice.has(placed.item, at), after
     )
     total = _before(page) + len(found)
-    return _listed(found[skipped:], page, at, total, exact=len(found) < asked, shown=_shown)
+    return listed(found[skipped:], page, at, total, exact=len(found) < asked, shown=shown)
 
 
 def _by_last_seen(
@@ -127,7 +129,7 @@ def _by_last_seen(
     elif met and (met[-1]["account_id"] is None or len(met) == most):
         following = places[-1]
     return Listed(
-        rows=[_shown(account_id, known, now) for _, account_id, known in found[skipped : asked - 1]],
+        rows=[shown(account_id, known, now) for _, account_id, known in found[skipped : asked - 1]],
         total=_before(page) + min(len(found), asked),
         exact=following is None,
         next=following,
@@ -143,23 +145,23 @@ def contacts(
     tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page, scoring: Versioned
 ) -> Listed:
     """Return one page of an account's contacts, those with the most engagement first."""
-    at, after = _standing(page, now)
+    at, after = standing(page, now)
     skipped = page.parameters["offset"]
     walks = [_contacts(tx, tenant_id, account_id, scoring, slow=slow) for slow in (False, True)]
     asked = skipped + page.limit + 1
     found = ranking.first(walks, lambda known: known.points("buyer", at), at, asked, lambda _: True, after)
     [counted] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
     total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
-    return _listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
+    return listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
 
 
-def _standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
+def standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:
     """Return the moment that a page shows the scores of, and the place it begins after."""
     after = page.after
     return (after.at, after.place) if isinstance(after, Standing) else (now, ranking.BEFORE_ALL)
 
 
-def _listed(
+def listed(
     found: Sequence[Placed[Item]],
     page: Page,
     at: datetime,
@@ -183,7 +185,7 @@ def _listed(
     )
 
 
-def _walk(
+def walk(
     tx: Transaction, tenant_id: str, choice: Choice, by: Side, scoring: Versioned, *, slow: bool
 ) -> Iterator[Ranked[Known]]:
     """Yield a tenant's accounts by their ranks."""
@@ -223,7 +225,8 @@ def _blocks(read: Callable[..., list[Row]], name: str) -> Iterator[Row]:
         rank, id_, limit = rows[-1]["rank"], rows[-1][name], min(2 * limit, 5_000)
 
 
-def _shown(account_id: str, known: Known, at: datetime) -> dict[str, Any]:
+def shown(account_id: str, known: Known, at: datetime) -> dict[str, Any]:
+    """Return the row of an account in a list, with its scores at ``at``."""
     scores = _scores(known, at)
     fit: Any = scores["attributes"].get("fit")
     return {"account_id": account_id, **scores, "grade": known.scoring.model.grade(fit, scores["engagement"])}

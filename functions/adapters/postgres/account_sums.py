@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -80,7 +80,18 @@ def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datet
 
 def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known, at: datetime) -> Known:
     """Return what was known at ``at``: what is known now without the events since, which are few."""
-    since = _by_contact(tx.many_rows("account_since", tenant_id=tenant_id, account_id=account_id, at=at))
+    row = tx.row("account_since", tenant_id=tenant_id, account_id=account_id, **since(at))
+    return without(now, row["since"] if row else None)
+
+
+def since(at: datetime) -> dict[str, datetime]:
+    """Return the parameters of ``sums_since``."""
+    return {"since": at, "next_day": midnight(at.astimezone(UTC).date() + ONE_DAY)}
+
+
+def without(now: Known, later: Sequence[tuple[str, Any]] | None) -> Known:
+    """Return what was known before ``later``, the result of ``sums_since``."""
+    since = {contact_id: score.from_rows(slots) for contact_id, slots in later or ()}
     if not since.keys() - {""} <= now.people.known.keys():
         now.people.read_all()
     earlier = {name: _without(now.people.known[name].sums, added) for name, added in since.items() if name}
@@ -92,7 +103,8 @@ def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known,
 
 def _without(sums: Sums, taken: Sums) -> dict[Slot, Sum]:
     for slot, each in taken.items():
-        sums = score.without(sums, slot, each)
+        if slot in sums:  # else nothing is left of it
+            sums = score.without(sums, slot, each)
     return dict(sums)
 
 

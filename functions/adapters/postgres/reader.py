@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from functions.adapters.postgres import account_lists, signal_lists
+from functions.adapters.postgres import account_lists, account_trends, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
 from functions.adapters.postgres.account_sums import known_now, known_with_trend, sums_by_day, sums_then
 from functions.adapters.postgres.database import Database, Row, Transaction
@@ -58,9 +58,10 @@ class Reader:
         return None if row is None else str(row["account_id"])
 
     def accounts(self, tenant_id: str, now: datetime, page: Page, choice: Choice = EVERYTHING) -> Listed:
-        """Return one page of accounts, those with the most points first."""
+        """Return one page of accounts, in the order that is chosen."""
+        read = account_trends.page if choice.change else account_lists.page
         with self._database.transaction(tenant=tenant_id) as tx:
-            return account_lists.page(tx, tenant_id, now, page, choice)
+            return read(tx, tenant_id, now, page, choice)
 
     def contacts(self, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed | None:
         """Return one page of an account's contacts, those with the most points first; None for an unknown account."""

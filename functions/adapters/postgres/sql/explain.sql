@@ -50,39 +50,47 @@ FROM (
 ) AS summed
 GROUP BY contact_id;
 
--- account_since --
--- The sums, by contact, of what has happened to an account after a moment.
-WITH known AS (
-  SELECT days_until AS until, CAST(CAST(:at AS timestamptz) AT TIME ZONE 'UTC' AS date) + 1 AS first
-  FROM accounts
-  WHERE tenant_id = :tenant_id AND account_id = :account_id
-)
-SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, 0))
-         AS slots
+-- sums_since --
+-- The sums of an account, by contact, of what has happened after a moment: of whole days as they are added up, and of
+-- single signals before and after those. Rows are compared whole, which the index by account alone can serve: the one by
+-- time would lead through the signals of all accounts.
+SELECT json_agg(json_build_array(contact_id, slots)) AS since
 FROM (
-  SELECT contact_id, event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events
+  SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, 0))
+           AS slots
   FROM (
-    SELECT contact_id, event_type, side, half_life_days, era, total, events
-    FROM contact_days
-    WHERE tenant_id = :tenant_id AND account_id = :account_id
-      AND day >= (SELECT first FROM known) AND day < (SELECT until FROM known)
-    UNION ALL
-    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
-           score_amount(points, half_life_days, "timestamp"), 1
-    FROM signals
-    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
-      AND "timestamp" > CAST(:at AS timestamptz)
-      AND "timestamp" < (SELECT CAST(first AS timestamp) AT TIME ZONE 'UTC' FROM known)
-    UNION ALL
-    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
-           score_amount(points, half_life_days, "timestamp"), 1
-    FROM signals
-    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
-      AND "timestamp" >= (SELECT CAST(greatest(until, first) AS timestamp) AT TIME ZONE 'UTC' FROM known)
-  ) AS parts
-  GROUP BY contact_id, event_type, side, half_life_days, era
-) AS summed
-GROUP BY contact_id;
+    SELECT contact_id, event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events
+    FROM (
+      SELECT contact_id, event_type, side, half_life_days, era, total, events
+      FROM contact_days
+      WHERE contact_days.tenant_id = accounts.tenant_id AND contact_days.account_id = accounts.account_id
+        AND day > CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date) AND day < accounts.days_until
+      UNION ALL
+      SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+             score_amount(points, half_life_days, "timestamp"), 1
+      FROM signals
+      WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id AND points <> 0
+        AND (account_id, "timestamp") > (accounts.account_id, CAST(:since AS timestamptz))
+        AND (account_id, "timestamp") < (accounts.account_id, CAST(:next_day AS timestamptz))
+      UNION ALL
+      SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+             score_amount(points, half_life_days, "timestamp"), 1
+      FROM signals
+      WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id AND points <> 0
+        AND (account_id, "timestamp") >= (accounts.account_id, greatest(
+              CAST(accounts.days_until AS timestamp) AT TIME ZONE 'UTC', CAST(:next_day AS timestamptz)))
+    ) AS parts
+    GROUP BY contact_id, event_type, side, half_life_days, era
+  ) AS summed
+  GROUP BY contact_id
+) AS of_contacts
+
+-- account_since --
+-- The sums of one account since a moment.
+SELECT (
+  /* include sums_since */
+) AS since
+FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- account_timeline --
 -- The sums of an account by day and by contact, for the days between two moments, both midnights in UTC.

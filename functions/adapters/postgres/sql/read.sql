@@ -223,6 +223,32 @@ UNION ALL
  ORDER BY "timestamp", id LIMIT 1)
 ORDER BY at DESC, id DESC, account_id NULLS LAST;
 
+-- accounts_seen --
+-- The accounts of the newest signals since a moment, :most of them, the last seen first, with their sums since then. One
+-- row more, with no account, where more signals have come since than were looked at.
+WITH walk AS MATERIALIZED (
+  SELECT account_id, "timestamp"
+  FROM signals
+  WHERE tenant_id = :tenant_id AND points <> 0 AND "timestamp" > CAST(:since AS timestamptz)
+  ORDER BY "timestamp" DESC, id DESC
+  LIMIT :looked_at
+),
+met AS (SELECT account_id, max("timestamp") AS at FROM walk GROUP BY account_id),
+seen AS (
+  SELECT accounts.*, at FROM met JOIN accounts USING (account_id)
+  WHERE tenant_id = :tenant_id AND /* include accounts_fit */
+  ORDER BY at DESC, account_id COLLATE "C"
+  LIMIT :most
+)
+SELECT account_id, slots, engaged, attributes, (
+  /* include first_contacts */
+) AS contacts, (
+  /* include sums_since */
+) AS since
+FROM seen AS accounts
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL WHERE (SELECT count(*) FROM walk) = :looked_at;
+
 -- count_accounts --
 -- How many accounts a ranking has, counted up to :most.
 SELECT count(*) AS total FROM (
