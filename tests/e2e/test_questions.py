@@ -133,6 +133,8 @@ def test_accounts_are_listed_by_what_is_asked_for(platform: Platform) -> None:
     assert found() == [hot, cool, busy]
     assert found(sortBy="effort")[0] == busy
     assert set(found(sortBy="lastSeen")) == ours
+    assert found(sortBy="trend") == [hot, cool, busy]
+    assert found(sortBy="trend", sortOrder="asc") == [busy, cool, hot]
     assert found(band="hot") == [hot]
     assert found(band="cold") == [busy]
     assert found(side="rep") == [busy]

@@ -1,4 +1,4 @@
-"""Moments in queries: a time of this century, or 400; never another century."""
+"""Parameters of queries: moments are times of this century, or 400; accounts are sorted as it is asked for, or 400."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.errors import Refused
+from functions.adapters.postgres.account_lists import Choice
+from functions.api.account_choice import AccountChoice
 from functions.api.parameters import parsed
 from functions.api.signals import SignalList
 
@@ -48,3 +50,24 @@ NO_MOMENTS = ["", "now", "2026-13-01", "2026-11-01T25:00", "0001-01-01T00:00:00+
 @pytest.mark.parametrize("text", NO_MOMENTS)
 def test_what_is_no_moment_is_refused(text):
     assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ({}, Choice()),
+        ({"sortBy": "effort", "sortOrder": "desc"}, Choice(by="rep")),
+        ({"sortBy": "lastSeen", "q": "ac"}, Choice(by=None, prefix="ac")),
+        ({"sortBy": "trend", "band": "hot", "side": "rep"}, Choice(change="rise", band="hot", active="rep")),
+        ({"sortBy": "trend", "sortOrder": "ASC", "owner": "sam"}, Choice(change="fall", owner="sam")),
+    ],
+)
+def test_accounts_are_sorted_as_asked(query, chosen):
+    assert parsed(AccountChoice, query).choice == chosen
+
+
+@pytest.mark.parametrize("query", [{}, {"sortBy": "engagement"}, {"sortBy": "lastSeen"}])
+def test_only_a_change_of_engagement_has_two_orders(query):
+    with pytest.raises(Refused) as caught:
+        parsed(AccountChoice, {**query, "sortOrder": "asc"})
+    assert [fault.pointer for fault in caught.value.faults] == ["/sortOrder"]
