@@ -17,10 +17,10 @@ SIGNALS = "/api/v1/signals"
 
 
 def sent(platform: Platform, *events: dict[str, Any]) -> list[str]:
-    """Send events and wait until they are signals; gives their ids."""
+    """Send events, wait until they are signals, and return their ids."""
     ids = [result["id"] for result in platform.post_batch(list(events)).json()["results"]]
     until(
-        lambda: platform.api.get(SIGNALS).json()["pagination"]["total"] >= len(ids),
+        lambda: all(platform.api.get(f"{SIGNALS}/{id_}").status_code == 200 for id_ in ids),
         within_s=5,
         what="all are processed",
     )
