@@ -6,40 +6,62 @@ to be known, whichever that is at a moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from pydantic_core import from_json
+
 from functions.domain import ranking, score
 from functions.domain.model import RollupWeights
-from functions.domain.ranking import LAST
 from functions.domain.score import Slot, Sum, Sums
 
 
-@dataclass(slots=True)
 class Contact:
     """One person of an account: the sums of the events that name this contact, and its rank among the others.
 
+    Most contacts of an account are read for their ranks alone, so sums are parsed when they are first asked for.
+
     Args:
-        rank, slow: as of an account, by engagement: :func:`functions.domain.ranking.ranks`.
+        sums: or their stored form.
+        rank, slow: as of an account, by engagement (:func:`functions.domain.ranking.ranks`); None bounds nothing.
     """
 
-    sums: dict[Slot, Sum] = field(default_factory=dict)
-    rank: int = LAST
-    slow: bool = False
+    __slots__ = ("_sums", "rank", "slow")
 
-    @classmethod
-    def of(cls, sums: dict[Slot, Sum]) -> Contact:
-        """Return a contact with ``sums``, ranked. All of them stay: the faded ones say that it is a contact."""
-        contact = cls(sums)
-        contact.rank, _, contact.slow = ranking.ranks(contact.sums)
-        return contact
+    def __init__(self, sums: dict[Slot, Sum] | str, rank: int | None = None, *, slow: bool = False) -> None:
+        self._sums = sums
+        self.rank = rank
+        self.slow = slow
+
+    @property
+    def sums(self) -> dict[Slot, Sum]:
+        """The sums. All of them stay: the faded ones say that somebody is a contact."""
+        if isinstance(self._sums, str):
+            self._sums = score.from_rows(from_json(self._sums))
+        return self._sums
 
     @property
     def engaged(self) -> bool:
         """Whether the buyer's side has any event of this contact that counts."""
         return any(slot[1] == "buyer" for slot in self.sums)
+
+    def ranked(self) -> Contact:
+        """Give it the rank that its sums have, and return it."""
+        self.rank, _, self.slow = ranking.ranks(self.sums)
+        return self
+
+    def most_points(self, at: datetime) -> float:
+        """Return the most points it can have at ``at``, by its rank."""
+        return math.inf if self.rank is None else ranking.most_points(self.rank, at, slow=self.slow)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Contact) and self.sums == other.sums
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 @dataclass(slots=True)
@@ -73,9 +95,9 @@ class People:
         self.beyond, self.others = None, None
 
     def put(self, contact_id: str, sums: dict[Slot, Sum]) -> Contact:
-        """Change what the events of a contact add up to; it is known, or has had none."""
+        """Change what the events of a contact add up to; it is known, or has had none. It has no rank from then on."""
         before = self.known.get(contact_id)
-        contact = self.known[contact_id] = Contact.of(sums)
+        contact = self.known[contact_id] = Contact(sums)
         self.engaged += contact.engaged - (before is not None and before.engaged)
         return contact
 
@@ -89,7 +111,7 @@ class People:
         """Return them as they were when some contacts had other ``sums``; the others, the same as now."""
         people = replace(self, known=dict(self.known))
         for contact_id, each in sums.items():
-            people.put(contact_id, each).rank = ranking.FIRST  # its newest event may be of later: no bound holds
+            people.put(contact_id, each)
         return people
 
 
@@ -121,7 +143,7 @@ def rolled_up(sums: Sums, people: People, at: datetime, weights: RollupWeights |
         sums: the account's.
         weights: None adds all points up, whoever they are of.
     """
-    apart, total = score.points(sums, "buyer", at, named=False), score.points(sums, "buyer", at, named=True)
+    apart, total = score.engagement(sums, at)
     if people.engaged == 0:
         return Rollup(apart, None, 0.0, 0, 0.0, apart + total)
     if people.engaged == 1 and len(people.known) == 1:
@@ -152,15 +174,12 @@ def of_contacts(by_contact: Mapping[str, Sums]) -> tuple[dict[Slot, Sum], People
 
 def _highest(contacts: Mapping[str, Contact], at: datetime) -> tuple[float, str]:
     """Return the most points of ``contacts`` at ``at``; those whose ranks allow less are not added up."""
-    best = (float("-inf"), "")
-    for most, contact_id, contact in sorted(_bounded(contacts.items(), at), key=lambda each: each[:2]):
+    best = (-math.inf, "")
+    bounded = [(-contact.most_points(at), contact_id) for contact_id, contact in contacts.items()]
+    for most, contact_id in sorted(bounded):
         if -most < best[0]:
             break
+        contact = contacts[contact_id]
         if contact.engaged:
             best = max(best, (score.points(contact.sums, "buyer", at), contact_id))
     return best
-
-
-def _bounded(contacts: Iterable[tuple[str, Contact]], at: datetime) -> Iterable[tuple[float, str, Contact]]:
-    for contact_id, contact in contacts:
-        yield -ranking.most_points(contact.rank, at, slow=contact.slow), contact_id, contact

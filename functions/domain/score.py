@@ -92,19 +92,26 @@ def from_rows(rows: Iterable[tuple[str, Side, int, int, bool, int, int, int]]) -
     }
 
 
-def points(sums: Sums, side: Side, at: datetime, *, named: bool | None = None) -> float:
-    """Return the raw points of one side at ``at``, everything faded to then.
-
-    Args:
-        named: only of events that name a contact, or only of those that do not.
-    """
+def points(sums: Sums, side: Side, at: datetime) -> float:
+    """Return the raw points of one side at ``at``, everything faded to then."""
     days = since_landmark(at) / DAY_US
-    parts = []
-    for (_, of, half_life, era, names), (total, _, _) in sums.items():
-        if of == side and (named is None or names is named):
-            growth = era * ERA_HALF_LIVES - FRACTION_BITS - days / half_life
-            parts.append(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
-    return math.fsum(parts)
+    return math.fsum([_faded(slot, each[0], days) for slot, each in sums.items() if slot[1] == side])
+
+
+def engagement(sums: Sums, at: datetime) -> tuple[float, float]:
+    """Return the buyer's raw points at ``at``: of events that name no contact, and of those that name one."""
+    days = since_landmark(at) / DAY_US
+    parts: tuple[list[float], list[float]] = ([], [])
+    for slot, each in sums.items():
+        if slot[1] == "buyer":
+            parts[slot[4]].append(_faded(slot, each[0], days))
+    return math.fsum(parts[0]), math.fsum(parts[1])
+
+
+def _faded(slot: Slot, total: int, days: float) -> float:
+    """Return what is left of a total, in points, so many days after ``LANDMARK``."""
+    growth = slot[3] * ERA_HALF_LIVES - FRACTION_BITS - days / slot[2]
+    return float(total * 2.0 ** (growth if growth < _MOST_GROWTH else _MOST_GROWTH))
 
 
 def trend(score_now: float, score_before: float) -> str:

@@ -58,8 +58,8 @@ def days(
         for contact_id, sums in by_day.get(day, {}).items():
             _add(added, sums)
             if contact_id:
-                contact = known.people.known.get(contact_id, Contact())
-                known.people.put(contact_id, _add(dict(contact.sums), sums))
+                contact = known.people.known.get(contact_id, Contact({}))
+                known.people.put(contact_id, _add(dict(contact.sums), sums)).ranked()
         whole = _add(dict(known.sums), added)
         known = known._replace(sums=whole)
         at = min(midnight(day + ONE_DAY), now)

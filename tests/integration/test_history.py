@@ -103,7 +103,7 @@ def test_an_account_was_at_any_moment_what_its_signals_until_then_add_up_to(data
                     ).shown(side, at - WEEK)
             contacts = {each.event.contact_id for each in own} - {None}
             assert all_contacts(tx, TENANT, account) == {
-                name: Contact.of(dict(sums_of(each for each in own if each.event.contact_id == name)))
+                name: Contact(dict(sums_of(each for each in own if each.event.contact_id == name)))
                 for name in contacts
             }
 

@@ -120,7 +120,7 @@ def test_our_own_mails_to_a_contact_make_it_no_other_contact():
 )
 def test_contacts_that_were_not_read_are_when_one_of_them_may_be_the_highest(alias, later, leader, reads):
     known, other = (
-        Contact.of(dict([score.contribution(EVENT_TYPES[name], NOW - age, named=True)]))
+        Contact(dict([score.contribution(EVENT_TYPES[name], NOW - age, named=True)])).ranked()
         for name, age in ((alias, timedelta(0)), ("demo_completed", 200 * DAY))
     )
     read: list[str] = []

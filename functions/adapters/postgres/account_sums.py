@@ -29,7 +29,7 @@ def known_now(tx: Transaction, tenant_id: str, account_id: str) -> Known | None:
 
 def known_of(tx: Transaction, tenant_id: str, account_id: str, row: Mapping[str, Any], scoring: Versioned) -> Known:
     """Return what a row with its first contacts says of an account."""
-    contacts = [(id_, contact_of(slots, rank, slow=slow)) for id_, slots, rank, slow in row["contacts"] or ()]
+    contacts = [(id_, Contact(slots, rank, slow=slow)) for id_, slots, rank, slow in row["contacts"] or ()]
     others = partial(all_contacts, tx, tenant_id, account_id)
     people = people_of(row["engaged"], contacts, others)
     return Known(score.from_rows(row["slots"]), people, scoring, attributes.from_json(row["attributes"]))
@@ -48,12 +48,7 @@ def people_of(
     if len(known) <= FIRST_CONTACTS:
         return People(engaged, known)
     _, last = known.popitem()
-    return People(engaged, known, FIRST if last.slow else last.rank, others)
-
-
-def contact_of(slots: Any, rank: int, *, slow: bool) -> Contact:
-    """Return a contact as it is stored."""
-    return Contact(score.from_rows(slots), rank, slow)
+    return People(engaged, known, FIRST if last.slow or last.rank is None else last.rank, others)
 
 
 def known_at(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> Known | None:
@@ -131,7 +126,7 @@ def sums_by_day(tx: Transaction, tenant_id: str, account_id: str, first: date, l
 def all_contacts(tx: Transaction, tenant_id: str, account_id: str) -> dict[str, Contact]:
     """Return all contacts of an account."""
     rows = tx.many_rows("all_contacts", tenant_id=tenant_id, account_id=account_id)
-    return {row["contact_id"]: contact_of(row["slots"], row["rank"], slow=row["slow"]) for row in rows}
+    return {row["contact_id"]: Contact(row["slots"], row["rank"], slow=row["slow"]) for row in rows}
 
 
 def _by_contact(rows: Iterable[Mapping[str, Any]]) -> ByContact:

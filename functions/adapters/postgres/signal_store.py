@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres import account_attributes
-from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, contact_of, people_of
+from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.models import models_of
 from functions.adapters.postgres.signal_rows import signal_rows
@@ -128,7 +128,7 @@ class _Batch:
         first: dict[AccountKey, list[tuple[str, Contact]]] = defaultdict(list)
         others: dict[AccountKey, dict[str, Contact]] = defaultdict(dict)
         for row in rows:
-            contact = contact_of(row["slots"], row["rank"], slow=row["slow"])
+            contact = Contact(row["slots"], row["rank"], slow=row["slow"])
             key = (row["tenant_id"], row["account_id"])
             if row["first"]:
                 first[key].append((row["contact_id"], contact))
@@ -203,7 +203,7 @@ def _contact_rows(changes: Changes) -> Iterator[dict[str, Any]]:
     for key, names in changes.contacts.items():
         known = changes.accounts[key].people.known
         for name in names:
-            contact = known[name]
+            contact = known[name].ranked()
             yield {
                 "tenant_id": key[0],
                 "account_id": key[1],

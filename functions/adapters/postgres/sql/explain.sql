@@ -1,7 +1,7 @@
 -- first_contacts --
 -- An account's contacts, the first by rank. One that is not among them has a lower rank than all that are, unless these
 -- are slow.
-SELECT json_agg(json_build_array(contact_id, slots, rank, slow)) AS contacts
+SELECT json_agg(json_build_array(contact_id, CAST(slots AS text), rank, slow)) AS contacts
 FROM (
   SELECT contact_id, slots, rank, slow
   FROM contacts
@@ -19,7 +19,7 @@ FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- all_contacts --
 -- All contacts of an account.
-SELECT contact_id, slots, rank, slow FROM contacts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+SELECT contact_id, CAST(slots AS text) AS slots, rank, slow FROM contacts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- account_then --
 -- The sums, by contact, of what had happened to an account by a moment: of whole days as they are added up, and of single

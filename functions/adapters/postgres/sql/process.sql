@@ -117,12 +117,12 @@ FOR UPDATE OF accounts;
 -- load_contacts --
 -- Contacts of accounts that the batch holds: those that its events name, and of each account the first by rank. A
 -- statement of its own after the lock: before it, another batch may still have been writing them.
-SELECT tenant_id, account_id, contact_id, slots, rank, slow, false AS first
+SELECT tenant_id, account_id, contact_id, CAST(slots AS text) AS slots, rank, slow, false AS first
 FROM contacts
 JOIN json_to_recordset(CAST(:named AS json)) AS given(tenant_id text, account_id text, contact_id text)
   USING (tenant_id, account_id, contact_id)
 UNION ALL
-SELECT given.tenant_id, given.account_id, contact_id, slots, rank, slow, true
+SELECT given.tenant_id, given.account_id, contact_id, CAST(slots AS text), rank, slow, true
 FROM json_to_recordset(CAST(:accounts AS json)) AS given(tenant_id text, account_id text)
 CROSS JOIN LATERAL (
   SELECT contact_id, slots, rank, slow
