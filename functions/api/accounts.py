@@ -180,8 +180,8 @@ resource = Resource("accounts", "Scores of accounts and their reasons.")
 def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> AccountPage:
     """List accounts by a score now, the highest first; by when they were last seen; or by how they have changed.
 
-    `sortBy=trend` compares engagement now with that of a week ago: of the 200 accounts seen last within the week, and
-    of the 200 others with the most engagement a week ago. Where there are more, `total_is` says `at least`.
+    `sortBy=trend` compares engagement now with that of a week ago: of the 100 accounts seen last within the week, and
+    of the 100 others with the most engagement a week ago. Where there are more, `total_is` says `at least`.
     """
     page = query.rows(tenant, Place if query.sortBy == "lastSeen" else Standing)
     listed = backends.reader.accounts(tenant, backends.now(), page, query.choice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
@@ -84,9 +85,12 @@ def since(at: datetime) -> dict[str, datetime]:
     return {"since": at, "next_day": midnight(at.astimezone(UTC).date() + ONE_DAY)}
 
 
-def without(now: Known, later: Sequence[tuple[str, Any]] | None) -> Known:
+def without(now: Known, later: Sequence[Sequence[Any]] | None) -> Known:
     """Return what was known before ``later``, the result of ``sums_since``."""
-    since = {contact_id: score.from_rows(slots) for contact_id, slots in later or ()}
+    rows = defaultdict[str, list[Any]](list)
+    for contact_id, *slot in later or ():
+        rows[contact_id].append(slot)
+    since = {contact_id: score.from_rows(slots) for contact_id, slots in rows.items()}
     if not since.keys() - {""} <= now.people.known.keys():
         now.people.read_all()
     earlier = {name: _without(now.people.known[name].sums, added) for name, added in since.items() if name}

@@ -18,7 +18,7 @@ from functions.domain.model import Versioned
 from functions.domain.ranking import Placed, Ranked
 
 #: Accounts that are compared: of those with events in the week, and of the others, which only fade.
-COMPARED = 200
+COMPARED = 100
 #: Accounts of the ranking that are read to find the others.
 PASSED = 4 * COMPARED
 

@@ -54,36 +54,31 @@ GROUP BY contact_id;
 -- The sums of an account, by contact, of what has happened after a moment: of whole days as they are added up, and of
 -- single signals before and after those. Rows are compared whole, which the index by account alone can serve: the one by
 -- time would lead through the signals of all accounts.
-SELECT json_agg(json_build_array(contact_id, slots)) AS since
+SELECT json_agg(json_build_array(contact_id, event_type, side, half_life_days, era, contact_id <> '', total, events, 0)) AS since
 FROM (
-  SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, 0))
-           AS slots
+  SELECT contact_id, event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events
   FROM (
-    SELECT contact_id, event_type, side, half_life_days, era, sum(total) AS total, sum(events) AS events
-    FROM (
-      SELECT contact_id, event_type, side, half_life_days, era, total, events
-      FROM contact_days
-      WHERE contact_days.tenant_id = accounts.tenant_id AND contact_days.account_id = accounts.account_id
-        AND day > CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date) AND day < accounts.days_until
-      UNION ALL
-      SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
-             score_amount(points, half_life_days, "timestamp"), 1
-      FROM signals
-      WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id AND points <> 0
-        AND (account_id, "timestamp") > (accounts.account_id, CAST(:since AS timestamptz))
-        AND (account_id, "timestamp") < (accounts.account_id, CAST(:next_day AS timestamptz))
-      UNION ALL
-      SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
-             score_amount(points, half_life_days, "timestamp"), 1
-      FROM signals
-      WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id AND points <> 0
-        AND (account_id, "timestamp") >= (accounts.account_id, greatest(
-              CAST(accounts.days_until AS timestamp) AT TIME ZONE 'UTC', CAST(:next_day AS timestamptz)))
-    ) AS parts
-    GROUP BY contact_id, event_type, side, half_life_days, era
-  ) AS summed
-  GROUP BY contact_id
-) AS of_contacts
+    SELECT contact_id, event_type, side, half_life_days, era, total, events
+    FROM contact_days
+    WHERE contact_days.tenant_id = accounts.tenant_id AND contact_days.account_id = accounts.account_id
+      AND day > CAST(CAST(:since AS timestamptz) AT TIME ZONE 'UTC' AS date) AND day < accounts.days_until
+    UNION ALL
+    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+           score_amount(points, half_life_days, "timestamp"), 1
+    FROM signals
+    WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id AND points <> 0
+      AND (account_id, "timestamp") > (accounts.account_id, CAST(:since AS timestamptz))
+      AND (account_id, "timestamp") < (accounts.account_id, CAST(:next_day AS timestamptz))
+    UNION ALL
+    SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
+           score_amount(points, half_life_days, "timestamp"), 1
+    FROM signals
+    WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id AND points <> 0
+      AND (account_id, "timestamp") >= (accounts.account_id, greatest(
+            CAST(accounts.days_until AS timestamp) AT TIME ZONE 'UTC', CAST(:next_day AS timestamptz)))
+  ) AS parts
+  GROUP BY contact_id, event_type, side, half_life_days, era
+) AS summed
 
 -- account_since --
 -- The sums of one account since a moment.
