@@ -58,8 +58,8 @@ PYTEST := $(BIN)/python -m pytest --durations=25 --durations-min=5
 
 test: $(READY) $(CHECKOV) $(KUSTOMIZE) lint type  ## every check and test, by WORKERS=4 processes
 	@failed=; \
-	$(PYTEST) -m "not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder || failed=1; \
-	$(PYTEST) -m alone || failed=1; \
+	$(PYTEST) -m "not alone and not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(PYTEST) -m "alone and not long" || failed=1; \
 	test -z "$$failed"
 
 lint: $(READY)  ## ruff and the direction of imports

@@ -14,7 +14,18 @@ from events import health
 from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
-from functions.api import accounts, customers, dead_letters, docs, events, model, notifications, search, signals
+from functions.api import (
+    accounts,
+    calibration,
+    customers,
+    dead_letters,
+    docs,
+    events,
+    model,
+    notifications,
+    search,
+    signals,
+)
 from functions.api.backends import Backends
 from functions.api.front_door import FrontDoorBridge, NotPublished
 from functions.api.gate import ReadGate
@@ -38,6 +49,7 @@ RESOURCES = (
     accounts.resource,
     customers.resource,
     model.resource,
+    calibration.resource,
     events.resource,
     notifications.resource,
     dead_letters.resource,

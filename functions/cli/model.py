@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from functions.cli.installation import installation
 
 if TYPE_CHECKING:
     from functions.adapters.postgres.models import PostgresModels
+    from functions.domain.calibration import Decile, TypeShare
     from functions.domain.model import ScoringModel
 
 group = app("Show and change a tenant's scoring model, and compare its versions.")
@@ -126,6 +128,43 @@ def history(ctx: typer.Context, tenant: Tenant, json: Json = False) -> None:
         for each in found.changes
     ]
     output.listing(rows, ("version", "created_at", "created_by", "changes"), as_json=json)
+
+
+@group.command(epilog=examples("sspp model calibrate acme"))
+def calibrate(ctx: typer.Context, tenant: Tenant, json: Json = False) -> None:
+    """Compare scores just before deals were won or lost with what came of them.
+
+    lift is the win rate divided by that of all accounts. At least 50 accounts must have an outcome.
+    """
+    from functions.service import models
+    from functions.service.principal import OPERATOR
+
+    with installation(ctx).models() as stored:
+        found = models.calibrate(stored, OPERATOR, tenant, datetime.now(UTC))
+    if json:
+        output.document(found)
+        return
+    output.result(f"{found.all.won} of {found.all.accounts} accounts won; {found.outcomes} have an outcome")
+    output.result(f"hot: {found.hot.won} of {found.hot.accounts} won, {found.recall:.0%} of all won")
+    output.result("bands by these outcomes: " + (", ".join(f"{k} {v:g}" for k, v in found.bands.items()) or "none"))
+    scores = [
+        {"decile": each.number, "scores": f"{each.highest} - {each.lowest}", **_rates(each)} for each in found.deciles
+    ]
+    output.listing(scores, ("decile", "scores", "accounts", "won", "rate", "lift"), as_json=False)
+    types = [{"event_type": each.event_type, "points": each.points, **_rates(each)} for each in found.types]
+    output.listing(types, ("event_type", "points", "accounts", "won", "rate", "lift"), as_json=False)
+    if not found.complete:
+        output.say("the newest outcomes, and other accounts as if drawn by lot: rates are of these alone")
+
+
+def _rates(of: Decile | TypeShare) -> dict[str, object]:
+    share = of.share
+    return {
+        "accounts": share.accounts,
+        "won": share.won,
+        "rate": f"{share.win_rate:.1%}",
+        "lift": f"{share.lift:.2f}",
+    }
 
 
 @group.command(epilog=examples("sspp model schema > model.schema.json"))

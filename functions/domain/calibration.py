@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from events.errors import Refused
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.model import ScoringModel
+from functions.domain.model import ScoringModel, Versioned
 from functions.domain.plan import OwnEventType, event_type
 
 #: What came of an account, as events say.
@@ -40,6 +40,17 @@ class Case(NamedTuple):
     score: float
     won: bool | None
     types: Collection[str]
+
+
+class Cases(NamedTuple):
+    """The accounts that a report rests on.
+
+    Args:
+        complete: they are all accounts of the tenant; else the newest outcomes, and accounts as if drawn by lot.
+    """
+
+    cases: Sequence[Case]
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,8 @@ class Calibration:
     """What outcomes say of a scoring model.
 
     Args:
+        version: of the model.
+        complete: all accounts of the tenant are counted.
         outcomes: accounts that were won or lost; the others have no outcome.
         hot: of the accounts that were hot: ``win_rate`` is its precision.
         recall: the share of those won that were hot, 0-1.
@@ -83,6 +96,8 @@ class Calibration:
         types: by win rate, the highest first.
     """
 
+    version: int
+    complete: bool
     outcomes: int
     all: Share
     hot: Share
@@ -92,8 +107,8 @@ class Calibration:
     types: Sequence[TypeShare]
 
 
-def calibrated(cases: Sequence[Case], model: ScoringModel, own: Mapping[str, OwnEventType]) -> Calibration:
-    """Return what ``cases`` say of a model.
+def calibrated(found: Cases, scoring: Versioned, own: Mapping[str, OwnEventType]) -> Calibration:
+    """Return what accounts and their outcomes say of a model.
 
     Args:
         own: the tenant's own event types, by name.
@@ -101,15 +116,18 @@ def calibrated(cases: Sequence[Case], model: ScoringModel, own: Mapping[str, Own
     Raises:
         Refused: 422, fewer than :data:`LEAST_OUTCOMES` have an outcome, or none was won.
     """
+    cases, model = found.cases, scoring.model
     outcomes = sum(case.won is not None for case in cases)
     won = sum(case.won is True for case in cases)
     if outcomes < LEAST_OUTCOMES or not won:
-        found = f"{outcomes} accounts have an outcome, {won} of them won"
-        raise Refused("Too few outcomes", status=422, detail=f"{found}; {LEAST_OUTCOMES} are needed, and a deal won")
+        said = f"{outcomes} accounts have an outcome, {won} of them won"
+        raise Refused("Too few outcomes", status=422, detail=f"{said}; {LEAST_OUTCOMES} are needed, and a deal won")
     rate = won / len(cases)
     hot = _share([case for case in cases if model.band(case.score) == "hot"], rate)
     deciles = list(_deciles(cases, rate))
     return Calibration(
+        version=scoring.version,
+        complete=found.complete,
         outcomes=outcomes,
         all=_share(cases, rate),
         hot=hot,

@@ -6,11 +6,14 @@ A new version counts for the events that come after it, and for how scores are s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
 from events.errors import Refused
-from functions.adapters.postgres.models import ABOVE_ALL, PostgresModels
+from functions.adapters.postgres.model_rows import ABOVE_ALL
+from functions.adapters.postgres.models import PostgresModels
+from functions.domain.calibration import Calibration
 from functions.domain.key import READ, WRITE_MODEL
 from functions.domain.model import ScoringModel, Versioned, diff
 from functions.service.principal import Principal
@@ -77,6 +80,16 @@ def history(models: PostgresModels, by: Principal, tenant_id: str, *, before: in
     if len(found) > most:
         return History(changes, changes[-1].version.version)
     return History([*changes, *(Change(first, []) for first in found[-1:])], None)
+
+
+def calibrate(models: PostgresModels, by: Principal, tenant_id: str, now: datetime) -> Calibration:
+    """Return what the tenant's outcomes say of its model.
+
+    Raises:
+        Refused: 404, there is no such tenant; 422, too few outcomes.
+    """
+    newest(models, by, tenant_id)
+    return models.calibration(tenant_id, now)
 
 
 def _found(version: Versioned | None, tenant_id: str) -> Versioned:

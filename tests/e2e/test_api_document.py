@@ -24,6 +24,8 @@ from tests.servers.parts import until
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 LETTERS = "/api/v1/dead-letters"
+#: What the tenant of the examples cannot be answered: it has no outcomes.
+REFUSED = {"/api/v1/calibrate": 422}
 #: What is another one each time: what is drawn, when it was, what fades until now, how the search cuts texts, and how
 #: many dead letters there are of those that this test makes.
 FLEETING = {
@@ -90,8 +92,10 @@ def test_every_example_is_answered_as_the_document_says(
     for request in (each for each in requests if each.path not in DOORS and each not in changes):
         made = letter() if request.path.startswith(LETTERS) else ""
         answer = request.sent(api, **({"id": made} if made and "{id}" in request.path else {}))
-        assert answer.is_success, (request, answer.text)
+        assert answer.is_success or answer.status_code == REFUSED.get(request.path), (request, answer.text)
         document.check(request.operation, answer)
+        if request.path in REFUSED:
+            continue
         shown = request.operation["responses"][str(answer.status_code)]["content"]
         if request.path not in PAGES and "application/json" in shown:
             (example,) = shown["application/json"]["examples"].values()

@@ -66,7 +66,18 @@ def _try_file(tree: Path, file: str, statement: str) -> None:
 
 
 def _passes(tree: Path, file: str) -> bool:
-    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not alone", *TESTS[file]]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not alone and not long",
+        *TESTS[file],
+    ]
     try:
         return subprocess.run(argv, cwd=tree, capture_output=True, check=False, timeout=TIMEOUT_S).returncode == 0
     except subprocess.TimeoutExpired:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from events.errors import Refused
-from functions.domain.calibration import LEAST_OUTCOMES, Case, calibrated
-from functions.domain.model import DEFAULT, ScoringModel
+from functions.domain.calibration import LEAST_OUTCOMES, Case, Cases, calibrated
+from functions.domain.model import UNCHANGED, ScoringModel, Versioned
 from functions.domain.plan import OwnEventType
 
 DEMO, PAGE = "io.sspp.demo.completed", "io.sspp.page.viewed"
 WEBINAR = OwnEventType(type="webinar", signal="engagement", score=0.4, points=10, halfLifeDays=14)
 
 
-def cases(*groups: tuple[int, float, bool | None, Iterable[str]]) -> list[Case]:
+def cases(*groups: tuple[int, float, bool | None, Iterable[str]]) -> Cases:
     """Groups of so many accounts with one score, one outcome and the same event types."""
     found = [(score, won, frozenset(types)) for count, score, won, types in groups for _ in range(count)]
-    return [Case(f"account-{number:04}", *each) for number, each in enumerate(found)]
+    return Cases([Case(f"account-{number:04}", *each) for number, each in enumerate(found)])
 
 
 #: 100 accounts of which 20 are won: 8 of the 10 hot ones, 10 of the 30 warm ones, 2 of the 60 others.
@@ -35,7 +36,7 @@ FOUND = calibrated(
         (18, 15, False, [PAGE]),
         (40, 5, None, []),
     ),
-    DEFAULT,
+    UNCHANGED,
     {"webinar": WEBINAR},
 )
 
@@ -67,7 +68,7 @@ def test_bands_begin_where_their_lift_ends() -> None:
             *((1, 30, True, []), (9, 29, False, [])),
             (70, 0, False, []),
         ),
-        DEFAULT,
+        UNCHANGED,
         {},
     )
     assert falling.bands == {"hot": 88, "warm": 59, "cool": 29}
@@ -81,7 +82,7 @@ def test_event_types_come_by_what_their_accounts_won_beside_what_the_model_says(
         (PAGE, 2, 60, 20),
     ]
     sharper = ScoringModel.model_validate({"types": {"demo_completed": {"points": 90}}})
-    found = calibrated(cases((50, 80, True, [DEMO])), sharper, {})
+    found = calibrated(cases((50, 80, True, [DEMO])), Versioned(2, sharper), {})
     assert [(each.event_type, each.points) for each in found.types] == [(DEMO, 90)]
 
 
@@ -96,7 +97,7 @@ def test_event_types_come_by_what_their_accounts_won_beside_what_the_model_says(
 )
 def test_too_few_outcomes_are_refused(groups: list[tuple[int, float, bool | None, list[str]]]) -> None:
     with pytest.raises(Refused, match="Too few outcomes") as refused:
-        calibrated(cases(*groups), DEFAULT, {})
+        calibrated(cases(*groups), UNCHANGED, {})
     assert refused.value.status == 422
     assert f"{LEAST_OUTCOMES} are needed" in (refused.value.detail or "")
 
@@ -110,13 +111,13 @@ def test_too_few_outcomes_are_refused(groups: list[tuple[int, float, bool | None
     st.randoms(use_true_random=False),
 )
 def test_deciles_part_all_accounts_whatever_their_order(
-    groups: list[tuple[int, float, bool | None, list[str]]], random: object
+    groups: list[tuple[int, float, bool | None, list[str]]], random: Random
 ) -> None:
     given_ = cases((LEAST_OUTCOMES, 30, True, [PAGE]), *groups)
-    found = calibrated(given_, DEFAULT, {})
-    random.shuffle(given_)  # type: ignore[attr-defined]
-    assert calibrated(given_, DEFAULT, {}) == found
-    assert sum(each.share.accounts for each in found.deciles) == len(given_) == found.all.accounts
+    found = calibrated(given_, UNCHANGED, {})
+    shuffled = Cases(random.sample(given_.cases, len(given_.cases)))
+    assert calibrated(shuffled, UNCHANGED, {}) == found
+    assert sum(each.share.accounts for each in found.deciles) == len(given_.cases) == found.all.accounts
     assert sum(each.share.won for each in found.deciles) == found.all.won
     scores = [each for decile in found.deciles for each in (decile.highest, decile.lowest)]
     assert scores == sorted(scores, reverse=True)

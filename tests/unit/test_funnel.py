@@ -8,9 +8,9 @@ from statistics import median
 import pytest
 
 from functions.domain import score
-from functions.domain.calibration import Case, calibrated
+from functions.domain.calibration import Case, Cases, calibrated
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.model import DEFAULT
+from functions.domain.model import DEFAULT, UNCHANGED
 from functions.domain.score import Slot, Sum
 from tests.servers.funnel import DEALS, LEADS, MEDIAN_DAYS, MONTHS, NOW, ORIGINS, PLANTED, Lead, funnel
 
@@ -49,7 +49,7 @@ def test_deals_take_as_long() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_scores_find_the_deals_and_calibration_the_planted_order(seed: int) -> None:
     leads = funnel(seed)
-    found = calibrated([case(lead) for lead in leads], DEFAULT, {})
+    found = calibrated(Cases([case(lead) for lead in leads]), UNCHANGED, {})
     assert found.deciles[0].share.lift >= 3
     assert found.hot.lift >= 3
     assert [EVENT_TYPES[each.event_type].alias for each in found.types] == list(PLANTED)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
 from functions.adapters.postgres.database import Row, Transaction
-from functions.adapters.postgres.models import model_of
+from functions.adapters.postgres.model_rows import model_of
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
 from functions.domain import attributes, ranking, score
 from functions.domain.catalog import Side

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from functions.adapters.postgres.database import Transaction
-from functions.adapters.postgres.models import model_of
+from functions.adapters.postgres.model_rows import model_of
 from functions.domain import attributes, score
 from functions.domain.explain import TREND_SPAN, Known
 from functions.domain.model import Versioned

@@ -10,7 +10,7 @@ from functions.adapters.postgres import account_lists
 from functions.adapters.postgres.account_lists import Choice
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of, since, without
 from functions.adapters.postgres.database import Transaction
-from functions.adapters.postgres.models import model_of
+from functions.adapters.postgres.model_rows import model_of
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page
 from functions.domain import ranking, score
 from functions.domain.explain import TREND_SPAN, Known

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from datetime import datetime
 
-from pydantic_core import to_json
-
-from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres import outcomes
+from functions.adapters.postgres.database import Database, Transaction
+from functions.adapters.postgres.model_rows import model_of, version_of
+from functions.domain.calibration import Calibration, calibrated
 from functions.domain.model import UNCHANGED, ScoringModel, Versioned
 
-#: One above the largest number of a version.
-ABOVE_ALL = 2**31 - 1
 #: Who made the version that a tenant has before it makes one.
 _PLATFORM = "platform"
 
@@ -35,7 +34,7 @@ class PostgresModels:
         """Return the versions that a tenant had before one, the newest first, ``most`` at most."""
         with self._database.transaction(tenant=self._role(tenant_id)) as tx:
             rows = tx.rows("list_models", tenant_id=tenant_id, before=version, most=most)
-        return [_version(row) for row in rows] or ([UNCHANGED] if version > UNCHANGED.version else [])
+        return [version_of(row) for row in rows] or ([UNCHANGED] if version > UNCHANGED.version else [])
 
     def put(self, tenant_id: str, model: ScoringModel, by: str) -> Versioned | None:
         """Record a version, unless the newest one is the same.
@@ -54,34 +53,29 @@ class PostgresModels:
             _put(tx, tenant_id, newest.version + 1, model, by)
             return _newest(tx, tenant_id)
 
+    def calibration(self, tenant_id: str, now: datetime) -> Calibration:
+        """Return what a tenant's outcomes say of its newest version.
+
+        Raises:
+            Refused: 422, too few outcomes.
+        """
+        with self._database.transaction(tenant=self._role(tenant_id)) as tx:
+            scoring = model_of(tx, tenant_id)
+            cases = outcomes.cases(tx, tenant_id, now, scoring)
+            own = outcomes.own_types(tx, tenant_id)
+        return calibrated(cases, scoring, own)
+
     def _role(self, tenant_id: str) -> str | None:
         return tenant_id if self._confined else None
-
-
-def model_of(tx: Transaction, tenant_id: str) -> Versioned:
-    """Return the version of a tenant's scoring model that counts now."""
-    rows = tx.rows("list_models", tenant_id=tenant_id, before=ABOVE_ALL, most=1)
-    return _version(rows[0]) if rows else UNCHANGED
-
-
-def models_of(tx: Transaction, tenants: Collection[str]) -> dict[str, Versioned]:
-    """Return the same of several tenants, of those that have made one."""
-    asked = to_json([{"tenant_id": tenant} for tenant in sorted(tenants)]).decode()
-    return {row["tenant_id"]: _version(row) for row in tx.rows("models_of_tenants", tenants=asked)}
 
 
 def _newest(tx: Transaction, tenant_id: str) -> Versioned | None:
     row = tx.row("newest_model", tenant_id=tenant_id)
     if row is None:
         return None
-    return UNCHANGED if row["version"] is None else _version(row)
+    return UNCHANGED if row["version"] is None else version_of(row)
 
 
 def _put(tx: Transaction, tenant_id: str, version: int, model: ScoringModel, by: str) -> None:
     text = model.model_dump_json()
     tx.rows("put_model", tenant_id=tenant_id, version=version, definition=text, created_by=by)
-
-
-def _version(row: Row) -> Versioned:
-    model = ScoringModel.as_saved(row["definition"])
-    return Versioned(row["version"], model, row["created_at"], row["created_by"])

@@ -18,7 +18,7 @@ from events.failpoint import reach
 from functions.adapters.postgres import account_attributes
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
-from functions.adapters.postgres.models import models_of
+from functions.adapters.postgres.model_rows import models_of
 from functions.adapters.postgres.signal_rows import signal_rows
 from functions.domain import history, ranking, score
 from functions.domain.condition import Condition

@@ -21,13 +21,13 @@ FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 -- All contacts of an account.
 SELECT contact_id, CAST(slots AS text) AS slots, rank, slow FROM contacts WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
--- account_then --
--- The sums, by contact, of what had happened to an account by a moment: of whole days as they are added up, and of single
--- signals since. One statement, so that no signal is in both or in neither.
+-- sums_then --
+-- The sums, by contact, of what had happened to a given account by a moment: of whole days as they are added up, and of
+-- single signals since. One statement, so that no signal is in both or in neither.
 WITH known AS (
-  SELECT least(days_until, CAST(CAST(:at AS timestamptz) AT TIME ZONE 'UTC' AS date)) AS until
+  SELECT least(days_until, CAST(given.at AT TIME ZONE 'UTC' AS date)) AS until
   FROM accounts
-  WHERE tenant_id = :tenant_id AND account_id = :account_id
+  WHERE tenant_id = :tenant_id AND account_id = given.account_id
 )
 SELECT contact_id, json_agg(json_build_array(event_type, side, half_life_days, era, contact_id <> '', total, events, latest))
          AS slots
@@ -37,18 +37,26 @@ FROM (
   FROM (
     SELECT contact_id, event_type, side, half_life_days, era, total, events, latest
     FROM contact_days
-    WHERE tenant_id = :tenant_id AND account_id = :account_id AND day < (SELECT until FROM known)
+    WHERE tenant_id = :tenant_id AND account_id = given.account_id AND day < (SELECT until FROM known)
     UNION ALL
     SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
            score_amount(points, half_life_days, "timestamp"), 1, score_moment("timestamp")
     FROM signals
-    WHERE tenant_id = :tenant_id AND account_id = :account_id AND points <> 0
+    WHERE tenant_id = :tenant_id AND account_id = given.account_id AND points <> 0
       AND "timestamp" >= (SELECT CAST(until AS timestamp) AT TIME ZONE 'UTC' FROM known)
-      AND "timestamp" <= CAST(:at AS timestamptz)
+      AND "timestamp" <= given.at
   ) AS parts
   GROUP BY contact_id, event_type, side, half_life_days, era
 ) AS summed
 GROUP BY contact_id;
+
+-- account_then --
+-- The same of one account.
+SELECT sums.contact_id, sums.slots
+FROM (SELECT CAST(:account_id AS text) AS account_id, CAST(:at AS timestamptz) AS at) AS given
+CROSS JOIN LATERAL (
+  /* include sums_then */
+) AS sums;
 
 -- sums_since --
 -- The sums of an account, by contact, of what has happened after a moment: of whole days as they are added up, and of

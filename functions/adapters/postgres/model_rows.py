@@ -1,0 +1,31 @@
+"""Versions of scoring models, as PostgreSQL has them in its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pydantic_core import to_json
+
+from functions.adapters.postgres.database import Row, Transaction
+from functions.domain.model import UNCHANGED, ScoringModel, Versioned
+
+#: One above the largest number of a version.
+ABOVE_ALL = 2**31 - 1
+
+
+def model_of(tx: Transaction, tenant_id: str) -> Versioned:
+    """Return the version of a tenant's scoring model that counts now."""
+    rows = tx.rows("list_models", tenant_id=tenant_id, before=ABOVE_ALL, most=1)
+    return version_of(rows[0]) if rows else UNCHANGED
+
+
+def models_of(tx: Transaction, tenants: Collection[str]) -> dict[str, Versioned]:
+    """Return the same of several tenants, of those that have made one."""
+    asked = to_json([{"tenant_id": tenant} for tenant in sorted(tenants)]).decode()
+    return {row["tenant_id"]: version_of(row) for row in tx.rows("models_of_tenants", tenants=asked)}
+
+
+def version_of(row: Row) -> Versioned:
+    """Return a version from its row."""
+    model = ScoringModel.as_saved(row["definition"])
+    return Versioned(row["version"], model, row["created_at"], row["created_by"])
