@@ -237,6 +237,7 @@ def _month_ago() -> str:
 READS: Sequence[Read] = (
     Read("accounts, page 1", lambda *_: "/accounts"),
     Read("accounts, page 100", lambda *_: "/accounts?page=100"),
+    Read("accounts seen last", lambda *_: "/accounts?sortBy=lastSeen"),
     Read("accounts by trend", lambda *_: "/accounts?sortBy=trend"),
     Read("accounts, page 1, a small tenant", lambda *_: "/accounts", SMALL),
     Read("one account with 12 % of the events", lambda *_: f"/accounts/{HOT}"),

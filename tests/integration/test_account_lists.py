@@ -50,7 +50,7 @@ def walked(database: Database, choice: Choice, limit: int) -> list[dict[str, Any
     return rows
 
 
-@pytest.mark.parametrize("looked_at", [1, 7, 10_000])
+@pytest.mark.parametrize(("looked_at", "short"), [(1, 20), (7, 1), (10_000, 1), (10_000, 20)])
 @pytest.mark.parametrize("limit", [1, 4, 100])
 @pytest.mark.parametrize("chosen", [{}, {"active": "rep"}, {"band": "warm"}, {"prefix": "account-1"}])
 def test_accounts_are_walked_by_when_they_were_last_seen(
@@ -58,16 +58,27 @@ def test_accounts_are_walked_by_when_they_were_last_seen(
     seen: dict[str, tuple[datetime, str]],
     monkeypatch: pytest.MonkeyPatch,
     looked_at: int,
+    short: int,
     limit: int,
     chosen: dict[str, Any],
 ) -> None:
     by_points = {row["account_id"] for row in walked(database, Choice(**chosen), 100)}
     assert by_points
     monkeypatch.setattr(account_lists, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(account_lists, "SHORT_WALK", short)
     rows = walked(database, Choice(by=None, **chosen), limit)
     expected = sorted(by_points, key=lambda account: seen[account], reverse=True)
     assert [row["account_id"] for row in rows] == expected
     assert [row["last_seen"] for row in rows] == [instant(seen[account][0]) for account in expected]
+
+
+@pytest.mark.usefixtures("seen")
+def test_a_page_is_full_however_many_signals_its_first_account_has(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_lists, "SHORT_WALK", 1)
+    listed = Reader(database).accounts("acme-inc", NOW, Page(number=1, limit=20), Choice(by=None))
+    assert (len(listed.rows), listed.next is None) == (20, False)
 
 
 def test_pages_by_number_go_on_where_the_one_before_ended(

@@ -20,6 +20,9 @@ from functions.domain.ranking import LAST, Item, Placed, Ranked
 from functions.domain.rollup import People
 from functions.domain.signal import instant
 
+#: Signals that are walked first for each account that is looked for by when it was last seen.
+SHORT_WALK = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -106,16 +109,7 @@ def _by_last_seen(
     skipped = page.parameters["offset"]
     asked = skipped + page.limit + 1
     most = LOOKED_AT if choice.by_score else asked
-    met = tx.many_rows(
-        "accounts_by_last_seen",
-        tenant_id=tenant_id,
-        before_at=after and after.at,
-        before_id=after and str(after.id),
-        looked_at=LOOKED_AT,
-        most=most,
-        first=FIRST_CONTACTS + 1,
-        **choice.filters,
-    )
+    met = _met(tx, tenant_id, after, choice, most)
     places = [Place(datetime.fromisoformat(row["at"]), UUID(row["id"])) for row in met]
     found = [
         (place, row["account_id"], known)
@@ -134,6 +128,27 @@ def _by_last_seen(
         exact=following is None,
         next=following,
     )
+
+
+def _met(tx: Transaction, tenant_id: str, after: Place | None, choice: Choice, most: int) -> list[Row]:
+    """Return the next ``most`` accounts by their newest event, in rows of ``accounts_by_last_seen``.
+
+    A short walk is tried first, as it meets enough of them nearly always.
+    """
+    for looked_at in (min(SHORT_WALK * most, LOOKED_AT), LOOKED_AT):
+        met = tx.many_rows(
+            "accounts_by_last_seen",
+            tenant_id=tenant_id,
+            before_at=after and after.at,
+            before_id=after and str(after.id),
+            looked_at=looked_at,
+            most=most,
+            first=FIRST_CONTACTS + 1,
+            **choice.filters,
+        )
+        if looked_at == LOOKED_AT or not met or met[-1]["account_id"] is not None:
+            break
+    return met
 
 
 def _before(page: Page) -> int:
