@@ -16,7 +16,7 @@ from functions.domain.search import SearchAnswer, SearchQuery, SignalDocument
 from functions.domain.signal import Signal
 
 if TYPE_CHECKING:  # the engine brings the library of conditions, which only process needs
-    from functions.domain.engine import Changes, State
+    from functions.domain.state import Changes, State
 
 
 @dataclass(frozen=True, slots=True)

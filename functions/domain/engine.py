@@ -2,114 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from functions.domain import attributes, score
-from functions.domain.attributes import NONE, Attributes
-from functions.domain.catalog import Side
+from functions.domain import score, standing
 from functions.domain.condition import Facts
-from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations, RuleKey, Trouble
+from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations
 from functions.domain.explain import Known
-from functions.domain.model import UNCHANGED, Versioned
+from functions.domain.neighbours import COUNTS
 from functions.domain.notice import Notice, rule_notice_id
-from functions.domain.rollup import People
 from functions.domain.rule import NEVER, Episode, Rule
 from functions.domain.sales import SalesEvent
 from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
-
-#: (tenant, account)
-AccountKey = tuple[str, str]
-
-#: The moment of an account before its first event.
-NEVER_MOVED = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class Account:
-    """What is known of an account: its score sums, and its episode with each rule that ever had one, by id.
-
-    Args:
-        people: its contacts; those that the batch's events name are among the known ones.
-        scoring: its tenant's model.
-        as_of: when the newest event that changed the account was received. For any moment before it the sums tell no
-            score: they already hold what happened later.
-        days_until: what happened before this day is added up by day and by contact: :mod:`functions.domain.history`.
-    """
-
-    sums: dict[Slot, Sum] = field(default_factory=dict)
-    episodes: dict[str, Episode] = field(default_factory=dict)
-    as_of: datetime = NEVER_MOVED
-    days_until: date = date.min
-    people: People = field(default_factory=People)
-    scoring: Versioned = UNCHANGED
-
-    @property
-    def known(self) -> Known:
-        """Its scores."""
-        return Known(self.sums, self.people, self.scoring)
-
-    def add(self, contact_id: str | None, slot: Slot, added: Sum) -> None:
-        """Add what an event adds, to the account's sums and to those of the contact that it names."""
-        score.add(self.sums, slot, added)
-        if contact_id:
-            contact = self.people.known.get(contact_id)
-            sums = dict(contact.sums) if contact else {}
-            score.add(sums, slot, added)
-            self.people.put(contact_id, sums)
-
-    def without(self, contact_id: str | None, slot: Slot, added: Sum) -> Known:
-        """Return its scores as they would be without an event that added so much."""
-        people = self.people.without(contact_id, slot, added) if contact_id else self.people
-        return Known(score.without(self.sums, slot, added), people, self.scoring)
-
-
-@dataclass(slots=True)
-class State:
-    """The state before a batch: its accounts, without the new ones, and the rules and scoring models of its tenants.
-
-    Args:
-        unusable: rules that were saved before their like was refused.
-    """
-
-    accounts: dict[AccountKey, Account]
-    rules: Mapping[str, Sequence[Rule]]
-    unusable: Mapping[RuleKey, Trouble] = field(default_factory=dict)
-    models: Mapping[str, Versioned] = field(default_factory=dict)
-
-    def account(self, key: AccountKey) -> Account:
-        """Return an account, a new one where there was none."""
-        found = self.accounts.get(key)
-        if found is None:
-            found = self.accounts[key] = Account(scoring=self.models.get(key[0], UNCHANGED))
-        return found
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a batch led to: accounts that have changed, notices that are due, and rules that had trouble.
-
-    Args:
-        contacts: those that have changed, of each account.
-        attributes: what the batch's events say of accounts and contacts. The empty contact is the account itself.
-    """
-
-    accounts: dict[AccountKey, Account] = field(default_factory=dict)
-    contacts: dict[AccountKey, set[str]] = field(default_factory=dict)
-    attributes: dict[tuple[str, str, str], Attributes] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
-    troubles: dict[RuleKey, Trouble] = field(default_factory=dict)
-
-    def note(self, event: SalesEvent) -> None:
-        """Keep what an event says of its account and of its contact."""
-        for said, contact in ((event.account_says, ""), (event.contact_says, event.contact_id or "")):
-            if said:
-                key = (event.tenant_id, event.account_id, contact)
-                written = attributes.written(said, score.since_landmark(event.occurred_at), event.id)
-                self.attributes[key] = attributes.merged(self.attributes.get(key, NONE), written)
+from functions.domain.state import NEVER_MOVED, Account, Changes, Moved, State
 
 
 class Question(NamedTuple):
@@ -119,12 +26,16 @@ class Question(NamedTuple):
         known: the account's scores, with the event or without.
         at: the moment that scores are computed for, never earlier than any event of the account.
         late: the event was received before ``at``, so other events of its account overtook it.
+        added: what the event adds, and to which sum.
+        earlier: the account's scores before the event, where it changed what others add.
     """
 
     signal: Signal
     known: Known
     at: datetime
     late: bool
+    added: tuple[Slot, Sum]
+    earlier: Known | None
 
 
 def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CLOCKS) -> Changes:
@@ -144,9 +55,10 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
         at, late = event.received_at, False
         if at < account.as_of:
             at, late = account.as_of, True
-        moved = _apply(event, account, changes)
+        added, earlier = _judged(signal, account, state, changes)
+        moved = _apply(event, account, added, changes)
         if event.tenant_id in asked:
-            question = Question(signal, account.known, at, late)
+            question = Question(signal, account.known, at, late, added, earlier)
             facts = Facts(_facts(asked[event.tenant_id], question))
             moved = _ask(question, facts, account, evaluations[event.tenant_id], changes.notices) or moved
         if moved and not event.nobodys:
@@ -159,7 +71,7 @@ def advance(state: State, signals: Iterable[Signal], clocks: Clocks = STOPPED_CL
     return changes
 
 
-def _apply(event: SalesEvent, account: Account, changes: Changes) -> bool:
+def _apply(event: SalesEvent, account: Account, added: tuple[Slot, Sum], changes: Changes) -> bool:
     """Add what an event adds to its account and its contact, and note what it says of them.
 
     Returns:
@@ -170,15 +82,34 @@ def _apply(event: SalesEvent, account: Account, changes: Changes) -> bool:
         changes.note(event)
     if not event.kind.points:
         return says
-    account.add(event.contact_id, *_added(event))
-    if event.contact_id:
-        changes.contacts.setdefault((event.tenant_id, event.account_id), set()).add(event.contact_id)
+    account.add(event.contact_id, *added)
+    changes.touch((event.tenant_id, event.account_id), event.contact_id)
     return True
 
 
-def _added(event: SalesEvent) -> tuple[Slot, Sum]:
+def _judged(signal: Signal, account: Account, state: State, changes: Changes) -> tuple[tuple[Slot, Sum], Known | None]:
+    """Apply what an event changes of how others stand.
+
+    Returns:
+        What the event adds itself, and to which sum; and its account's scores before, where others have changed.
+    """
+    verdict = state.neighbours.judge(signal) if state.neighbours else COUNTS
+    earlier = account.copied() if verdict.changes else None
+    for change in verdict.changes:
+        changes.judged(change, state.accounts)
+    event = signal.event
+    if verdict.fact and verdict.left_out:
+        key = (event.tenant_id, event.account_id)
+        changes.moved[event.tenant_id, event.id] = Moved(key, event.contact_id, verdict.fact, None)
+    return _added(event, verdict.left_out), earlier
+
+
+def _added(event: SalesEvent, left_out: int) -> tuple[Slot, Sum]:
     """Return what an event adds to the sums, and to which."""
-    return score.contribution(event.kind, event.occurred_at, named=event.contact_id is not None)
+    slot, added = score.contribution(event.kind, event.occurred_at, named=event.contact_id is not None)
+    if left_out:
+        slot = (slot[0], standing.adds(event.kind.side, left_out), *slot[2:])
+    return slot, added
 
 
 def _ask(question: Question, facts: Facts, account: Account, evaluations: Evaluations, notices: list[Notice]) -> bool:
@@ -242,7 +173,7 @@ _FACTS: Mapping[str, Callable[[Question], object]] = {
 }
 
 #: The fact that shows an account's sums of a side; the others show in none.
-_SHOWN_AS: Mapping[Side, str] = {"buyer": "account.engagement", "rep": "account.effort"}
+_SHOWN_AS: Mapping[str, str] = {"buyer": "account.engagement", "rep": "account.effort"}
 
 
 def _facts(names: Iterable[str], question: Question) -> dict[str, object]:
@@ -261,10 +192,13 @@ def _after(
     if not holds and not before.open:
         return before
     if holds and before.open:
-        event = question.signal.event
-        if not event.kind.points or _SHOWN_AS.get(event.kind.side) not in rule.condition.asks:
-            return before  # no fact it reads has changed
-        earlier = question._replace(known=account.without(event.contact_id, *_added(event)))
+        event, (slot, added) = question.signal.event, question.added
+        earlier_known = question.earlier
+        if earlier_known is None:
+            if not event.kind.points or _SHOWN_AS.get(slot[1]) not in rule.condition.asks:
+                return before  # no fact it reads has changed
+            earlier_known = account.without(event.contact_id, slot, added)
+        earlier = question._replace(known=earlier_known)
         if evaluations.holds(rule, Facts(_facts(rule.condition.asks, earlier))):
             return before
     cooldown = timedelta(hours=rule.definition.cooldownHours)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from functions.domain import score
 from functions.domain.attributes import NONE, Attributes
 from functions.domain.catalog import EVENT_TYPES, Side
-from functions.domain.model import UNCHANGED, RollupWeights, Versioned
+from functions.domain.model import UNCHANGED, Caps, RollupWeights, Versioned
 from functions.domain.rollup import People, Rollup, rolled_up
 from functions.domain.score import Slot, Sum, Sums
+from functions.domain.standing import Adds
 
 #: What a score is compared with to tell its trend.
 TREND_SPAN = timedelta(days=7)
@@ -81,6 +82,7 @@ class Explanation:
     Args:
         scoring: the model it is shown by.
         by_people: how contacts make up an engagement, in words.
+        left_out: which events do not count, in words.
         attributes: what is said of the account.
     """
 
@@ -89,6 +91,7 @@ class Explanation:
     score_week_ago: float
     contributions: Sequence[Contribution]
     by_people: Sequence[str]
+    left_out: Sequence[str]
     attributes: Attributes
 
 
@@ -98,21 +101,50 @@ def contributions(sums: Sums, side: Side, at: datetime) -> list[Contribution]:
     Args:
         sums: of events until ``at``.
     """
+    return _by_type(sums, side, at)
+
+
+def _by_type(sums: Sums, adds: Adds, at: datetime) -> list[Contribution]:
+    """Return what the sums of one kind are made of at ``at``, the strongest first."""
     by_type: dict[str, dict[Slot, Sum]] = defaultdict(dict)
     for slot, each in sums.items():
-        if slot[1] == side:
+        if slot[1] == adds:
             by_type[slot[0]][slot] = each
     found = [
         Contribution(
             event_type=name,
             events=sum(events for _, events, _ in of.values()),
             latest=score.moment(score.newest(of)),
-            points_now=score.points(of, side, at),
+            points_now=score.points(of, adds, at),
         )
         for name, of in by_type.items()
     ]
     left = [each for each in found if abs(each.points_now) >= _FADED]
     return sorted(left, key=lambda each: (-abs(each.points_now), each.event_type))
+
+
+def left_out(sums: Sums, caps: Caps, side: Side, at: datetime) -> list[str]:
+    """Return which events do not count towards the score of ``side``, in words.
+
+    ``12 x email_clicked left out: they look mechanical``. Events that would have faded by now are not named.
+    """
+    found = []
+    for adds in ("unverified", "capped", "retracted"):
+        for each in _by_type(sums, adds, at):
+            kind = EVENT_TYPES.get(each.event_type)
+            if (kind.side if kind else "buyer") == side:
+                why = _why_left_out(adds, each, caps)
+                found.append(f"{each.events} x {kind.alias if kind else each.event_type} left out: {why}")
+    return found
+
+
+def _why_left_out(adds: Adds, of: Contribution, caps: Caps) -> str:
+    if adds == "unverified":
+        return "they look mechanical" if of.events > 1 else "it looks mechanical"
+    if adds == "retracted":
+        return "retracted"
+    most = ((caps.perDay.get(of.event_type), "a day"), (caps.perCampaign.get(of.event_type), "a campaign"))
+    return " or ".join(f"more than {count} of {what}" for count, what in most if count) or "more than count"
 
 
 def explained(known: Known, week_ago: Known, side: Side, at: datetime) -> Explanation:
@@ -127,6 +159,7 @@ def explained(known: Known, week_ago: Known, side: Side, at: datetime) -> Explan
         score_week_ago=week_ago.shown(side, at - TREND_SPAN),
         contributions=contributions(known.sums, side, at),
         by_people=by_people(known.rolled_up(at), known.scoring.model.rollup) if side == "buyer" else [],
+        left_out=left_out(known.sums, known.scoring.model.caps, side, at),
         attributes=known.attributes,
     )
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date
 from typing import NamedTuple
 
-from functions.domain.engine import Account, AccountKey
+from functions.domain import score
 from functions.domain.signal import Signal
+from functions.domain.state import Account, AccountKey, Moved
 
 #: An account with fewer events is read signal by signal.
 FEWEST_EVENTS = 100
@@ -25,21 +26,34 @@ class Span(NamedTuple):
     until: date
 
 
+class Group(NamedTuple):
+    """The sums of a contact, empty for nobody's, of one day and event type."""
+
+    tenant_id: str
+    account_id: str
+    contact_id: str
+    type: str
+    day: date
+
+
 class Fold(NamedTuple):
     """Signals to add to the sums by day and by contact.
 
     Args:
         spans: stretches of whole days.
         late: signals of days that were added up before they came.
+        again: sums to make anew, because signals of them stand in another way; no late one is of these.
     """
 
     spans: list[Span]
     late: list[Signal]
+    again: list[Group]
 
 
 def fold(
     accounts: Mapping[AccountKey, Account],
     signals: Iterable[Signal],
+    moved: Iterable[Moved] = (),
     fewest: int = FEWEST_EVENTS,
     passed: int = MOST_PASSED,
 ) -> Fold:
@@ -49,13 +63,22 @@ def fold(
 
     Args:
         accounts: those that have changed; signals of others have no points.
+        moved: signals that stand in another way than before the batch.
     """
+    again = {
+        group
+        for each in moved
+        if (account := accounts.get(each.account))
+        if (group := _group(each)).day < account.days_until and each.before is not None
+    }
     late = []
     for signal in signals:
         event = signal.event
         account = accounts.get((event.tenant_id, event.account_id))
-        if account and event.kind.points and event.occurred_at.astimezone(UTC).date() < account.days_until:
-            late.append(signal)
+        if account and event.kind.points and (day := event.occurred_at.astimezone(UTC).date()) < account.days_until:
+            group = Group(event.tenant_id, event.account_id, event.contact_id or "", event.kind.type, day)
+            if group not in again:
+                late.append(signal)
     spans = []
     for key, account in accounts.items():
         today = account.as_of.astimezone(UTC).date()
@@ -63,4 +86,9 @@ def fold(
         if events >= fewest and (today - account.days_until).days * events >= passed:
             spans.append(Span(*key, account.days_until, today))
             account.days_until = today
-    return Fold(spans, late)
+    return Fold(spans, late, sorted(again))
+
+
+def _group(moved: Moved) -> Group:
+    day = score.moment(moved.fact.at).date()
+    return Group(*moved.account, moved.contact_id or "", moved.fact.type, day)

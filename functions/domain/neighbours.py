@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from functions.domain import score
+from functions.domain.catalog import EVENT_RETRACTED
 from functions.domain.evidence import CLICKED, SENT, marks
+from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.policy import Fact, Policy
 from functions.domain.signal import Signal
 from functions.domain.standing import CAMPAIGN, RETRACTED
@@ -71,10 +73,23 @@ class Change(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a new event says: why it is left out itself, and which others stand in another way from then on."""
+    """What a new event says: how it stands itself, and which others stand in another way from then on.
 
-    left_out: int = 0
+    Args:
+        fact: None of a retraction, which says nothing of itself.
+    """
+
+    fact: Fact | None = None
     changes: Sequence[Change] = ()
+
+    @property
+    def left_out(self) -> int:
+        """Why the event does not count."""
+        return self.fact.left_out if self.fact else 0
+
+
+#: What is said of an event that nothing speaks against.
+COUNTS = Verdict()
 
 
 #: (group, event type) -> when the newest recorded event of the type occurred, None where there is none, and the newest
@@ -86,7 +101,7 @@ class Neighbours:
     """The new events of a batch beside those on record.
 
     Args:
-        policies: tenant -> policy.
+        models: tenant -> scoring model; the default one of others.
         signals: the new ones, each once.
         retracted: those of them that were retracted before they came.
         targets: recorded events that some of the new ones retract.
@@ -94,12 +109,13 @@ class Neighbours:
 
     def __init__(
         self,
-        policies: Mapping[str, Policy],
-        signals: Iterable[Signal],
+        models: Mapping[str, Versioned],
+        signals: Sequence[Signal],
         retracted: Collection[Identity] = (),
         targets: Iterable[Recorded] = (),
     ) -> None:
-        self._policies = policies
+        tenants = {signal.event.tenant_id for signal in signals}
+        self._policies = {tenant: Policy.of(models.get(tenant, UNCHANGED).model) for tenant in tenants}
         self._retracted = set(retracted)
         self._groups: dict[GroupKey, Group] = {}
         self._new: dict[Identity, Recorded] = {}
@@ -157,8 +173,8 @@ class Neighbours:
             each.fact.left_out = RETRACTED
         elif self._is_compared(each) and not each.fact.left_out:
             changed = self._group(each.group).add(each.fact)
-            return Verdict(each.fact.left_out, [Change(each.group, fact, before) for fact, before in changed])
-        return Verdict(each.fact.left_out)
+            return Verdict(each.fact, [Change(each.group, fact, before) for fact, before in changed])
+        return Verdict(each.fact)
 
     def _expect(self, signal: Signal) -> None:
         event, kind = signal.event, signal.event.kind
@@ -182,10 +198,13 @@ class Neighbours:
             self._compared.append(each)
 
     def _retract(self, identity: Identity) -> list[Change]:
-        """Retract an event on record or of earlier in the batch. One that is still to come is when it comes."""
+        """Retract an event on record or of earlier in the batch. One that is still to come is when it comes.
+
+        A retraction stays: what it took back would have to come back as it was.
+        """
         each = self._targets.get(identity) or (self._new[identity] if identity in self._judged else None)
         self._retracted.add(identity)
-        if each is None or each.fact.left_out & RETRACTED:
+        if each is None or each.fact.left_out & RETRACTED or each.fact.type == EVENT_RETRACTED.type:
             return []
         group, before = self._groups.get(each.group), each.fact.left_out
         known = group is not None and group.known(each.fact.id)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from functions.domain import score, standing
+from functions.domain.catalog import Side
 from functions.domain.evidence import CLICKED, SENT, Marks
 from functions.domain.model import ScoringModel
 from functions.domain.standing import BURST, CAMPAIGN, DAY, LINKS
@@ -60,7 +61,7 @@ class Fact:
     id: str
     type: str
     at: int
-    side: str
+    side: Side
     points: int
     half_life_days: int
     marks: Marks

@@ -13,7 +13,8 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from functions.domain.catalog import EventType, Side
+from functions.domain.catalog import EventType
+from functions.domain.standing import Adds
 
 #: Where the first era begins, for every half-life.
 LANDMARK = datetime(2025, 1, 1, tzinfo=UTC)
@@ -30,7 +31,7 @@ _MOST_GROWTH = 900
 
 #: Which of an account's sums: event type, side, half-life in days, era, and whether its events name a contact. A type
 #: of a tenant's own may have changed its side or its half-life.
-Slot = tuple[str, Side, int, int, bool]
+Slot = tuple[str, Adds, int, int, bool]
 
 #: What the events of one slot add up to: a total, whole, in 2^-20 points as of the era's beginning; how many events
 #: there were; and when the last of them occurred, in microseconds since ``LANDMARK``.
@@ -41,16 +42,24 @@ Sums = Mapping[Slot, Sum]
 
 
 def contribution(kind: EventType, at: datetime, *, named: bool) -> tuple[Slot, Sum]:
-    """Return what an event at ``at`` adds, and to which sum.
+    """Return what an event at ``at`` adds if it counts, and to which sum.
 
     Args:
         named: whether the event names a contact.
     """
-    since = since_landmark(at)
-    half_lives = since / (kind.half_life_days * DAY_US)
+    return part(kind.type, kind.side, kind.points, kind.half_life_days, since_landmark(at), named=named)
+
+
+def part(type_: str, side: Adds, points: int, half_life_days: int, since_us: int, *, named: bool) -> tuple[Slot, Sum]:
+    """Return what an event adds, and to which sum.
+
+    Args:
+        since_us: when it occurred, in microseconds since ``LANDMARK``.
+    """
+    half_lives = since_us / (half_life_days * DAY_US)
     era = math.floor(half_lives / ERA_HALF_LIVES)
     growth = 2.0 ** (half_lives - era * ERA_HALF_LIVES + FRACTION_BITS)
-    return (kind.type, kind.side, kind.half_life_days, era, named), (round(kind.points * growth), 1, since)
+    return (type_, side, half_life_days, era, named), (round(points * growth), 1, since_us)
 
 
 def add(sums: dict[Slot, Sum], slot: Slot, added: Sum) -> None:
@@ -69,6 +78,18 @@ def without(sums: Sums, slot: Slot, added: Sum) -> dict[Slot, Sum]:
     return others if left[:2] == (0, 0) else others | {slot: left}
 
 
+def move(sums: Sums, slot: Slot, to: Slot, added: Sum) -> dict[Slot, Sum]:
+    """Return ``sums`` with what an event added to one of them in another one.
+
+    Where the first is gone, because it had faded to nothing, so is the other.
+    """
+    if slot not in sums:
+        return dict(sums)
+    moved = without(sums, slot, added)
+    add(moved, to, added)
+    return moved
+
+
 def newest(sums: Sums) -> int:
     """Return when the newest of all events occurred, in microseconds since ``LANDMARK``; 0 where there is none."""
     return max([latest for _, _, latest in sums.values()], default=0)
@@ -84,7 +105,7 @@ def kept(sums: dict[Slot, Sum]) -> dict[Slot, Sum]:
     return {slot: each for slot, each in sums.items() if slot not in gone} if gone else sums
 
 
-def from_rows(rows: Iterable[tuple[str, Side, int, int, bool, int, int, int]]) -> dict[Slot, Sum]:
+def from_rows(rows: Iterable[tuple[str, Adds, int, int, bool, int, int, int]]) -> dict[Slot, Sum]:
     """Return sums from their stored form, a slot and its sum in one list each."""
     return {
         (name, side, half_life, era, named): (total, events, latest)
@@ -92,7 +113,7 @@ def from_rows(rows: Iterable[tuple[str, Side, int, int, bool, int, int, int]]) -
     }
 
 
-def points(sums: Sums, side: Side, at: datetime) -> float:
+def points(sums: Sums, side: Adds, at: datetime) -> float:
     """Return the raw points of one side at ``at``, everything faded to then."""
     days = since_landmark(at) / DAY_US
     return math.fsum([_faded(slot, each[0], days) for slot, each in sums.items() if slot[1] == side])

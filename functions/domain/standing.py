@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from functions.domain.catalog import Side
+
 Standing = Literal["counted", "capped", "unverified", "retracted"]
+#: Which sums a signal adds to: those of a score, or others that no score reads.
+Adds = Literal["buyer", "rep", "capped", "unverified", "retracted"]
 
 #: Why a signal is left out: one bit each, kept with the signal. Each depends on evidence of its own, so that one can
 #: come or go without a look at what the others rest on. Two windows overlap at every moment, hence two bits.
@@ -36,6 +40,12 @@ def standing(left_out: int) -> Standing:
     if left_out & RETRACTED:
         return "retracted"
     return "unverified" if left_out & UNVERIFIED else "capped"
+
+
+def adds(side: Side, left_out: int) -> Adds:
+    """Return which sums a signal of ``side`` adds to."""
+    stands = standing(left_out)
+    return side if stands == "counted" else stands
 
 
 class Retraction(NamedTuple):

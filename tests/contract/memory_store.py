@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from functions.domain.engine import Account, AccountKey, Changes, State
+from functions.domain import score, standing
+from functions.domain.evidence import marks
 from functions.domain.model import UNCHANGED, Versioned
+from functions.domain.neighbours import GroupKey, Neighbours, Stretch
+from functions.domain.neighbours import Recorded as OnRecord
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
+from functions.domain.policy import Fact
 from functions.domain.rule import Rule
 from functions.domain.signal import Signal
+from functions.domain.state import Account, AccountKey, Changes, Lost, State
 from functions.ports import Inserted, Recorded
 
 Identity = tuple[str, str]
@@ -28,6 +33,8 @@ class Books:
     signals: dict[Identity, Signal] = field(default_factory=dict)
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
     notices: dict[UUID, Notice] = field(default_factory=dict)
+    left_out: dict[Identity, int] = field(default_factory=dict)
+    retracted: set[Identity] = field(default_factory=set)
     counts: Counter[tuple[str, date]] = field(default_factory=Counter)
 
 
@@ -58,6 +65,15 @@ class MemorySignalStore:
     def ping(self) -> None:
         """See SignalStore."""
 
+    def stands(self) -> dict[str, tuple[str, int]]:
+        """The side of each signal, and why it is left out."""
+        books = self._books
+        left_out = {identity: books.left_out.get(identity, 0) for identity in books.signals}
+        return {
+            identity[1]: (standing.adds(signal.event.kind.side, left_out[identity]), left_out[identity])
+            for identity, signal in books.signals.items()
+        }
+
 
 class MemoryBatch:
     """See :class:`functions.ports.Batch`."""
@@ -85,20 +101,84 @@ class MemoryBatch:
 
     def lock(self, signals: Sequence[Signal]) -> State:
         """See Batch."""
+        named = {(each.event.tenant_id, each.event.retracts.event_id) for each in signals if each.event.retracts}
         events = [signal.event for signal in signals if not signal.event.nobodys]
+        events += [self._books.signals[each].event for each in named & self._books.signals.keys()]
         keys = {(event.tenant_id, event.account_id) for event in events}
         accounts = {key: deepcopy(self._books.accounts.get(key, Account())) for key in keys}
         for (tenant, _), account in accounts.items():
             account.scoring = self._models.get(tenant, UNCHANGED)
         tenants = {signal.event.tenant_id for signal in signals}
         rules = {tenant: rules for tenant, rules in self._rules.items() if tenant in tenants}
-        return State(accounts, rules, models=self._models)
+        return State(accounts, rules, models=self._models, neighbours=self._neighbours(signals, named))
+
+    def _neighbours(self, signals: Sequence[Signal], named: set[Identity]) -> Neighbours:
+        new = {(each.event.tenant_id, each.event.id) for each in signals}
+        on_record = [self._recorded(each) for each in self._books.signals.keys() - new]
+        targets = [each for each in on_record if (each.group[0], each.fact.id) in named]
+        found = Neighbours(self._models, signals, new & self._books.retracted, targets)
+
+        def newest(group: GroupKey, type_: str) -> tuple[int | None, int]:
+            of = [each.fact for each in on_record if each.group == group]
+            last = max((fact.at for fact in of if fact.type == type_), default=None)
+            return last, max((fact.at for fact in of), default=-(10**18))
+
+        for stretches in found.questions(newest):
+            for stretch in stretches:
+                fitting = sorted((each for each in on_record if fits(each, stretch)), key=lambda each: each.fact.place)
+                found.learn(fitting[: stretch.most])
+        return found
+
+    def _recorded(self, identity: Identity) -> OnRecord:
+        event, kind = (signal := self._books.signals[identity]).event, signal.event.kind
+        at = score.since_landmark(event.occurred_at)
+        made = marks(kind.type, event.metadata)
+        left_out = self._books.left_out.get(identity, 0)
+        fact = Fact(event.id, kind.type, at, kind.side, kind.points, kind.half_life_days, made, left_out)
+        return OnRecord((event.tenant_id, event.account_id, event.contact_id), fact)
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> Collection[UUID]:
         """See Batch."""
+        self._books.left_out |= {identity: moved.fact.left_out for identity, moved in changes.moved.items()}
+        for signal in signals:
+            if said := signal.event.retracts:
+                self._books.retracted.add((signal.event.tenant_id, said.event_id))
+        for lost in changes.lost:
+            self._look_up(changes.accounts[lost.account], lost)
         self._books.accounts |= changes.accounts
         new = {notice.id: notice for notice in changes.notices if notice.id not in self._books.notices}
         self._books.notices |= new
         for signal in signals:
             self._books.counts[signal.event.tenant_id, signal.event.received_at.date().replace(day=1)] += 1
         return new.keys()
+
+    def _look_up(self, account: Account, lost: Lost) -> None:
+        """Put the moment of the latest event into a sum that may have lost its latest one."""
+        sums = account.people.known[lost.contact_id].sums if lost.contact_id else account.sums
+        if lost.slot not in sums:
+            return
+        latest = None
+        for each in map(self._recorded, self._books.signals):
+            fact, contact = each.fact, each.group[2]
+            side = standing.adds(fact.side, fact.left_out)
+            slot, (_, _, at) = score.part(
+                fact.type, side, fact.points, fact.half_life_days, fact.at, named=contact is not None
+            )
+            if each.group[:2] == lost.account and slot == lost.slot and lost.contact_id in (None, contact):
+                latest = at if latest is None else max(latest, at)
+        assert latest is not None
+        sums[lost.slot] = (*sums[lost.slot][:2], latest)
+
+
+def fits(each: OnRecord, asked: Stretch) -> bool:
+    """Whether an event on record is one that a question is about."""
+    fact = each.fact
+    hidden = standing.UNVERIFIED if asked.verified else standing.BY_ITSELF
+    return (
+        each.group == asked[:3]
+        and fact.type == asked.type
+        and (asked.since is None or fact.at >= asked.since)
+        and (asked.until is None or fact.at < asked.until)
+        and (asked.campaign is None or fact.marks.campaign == asked.campaign)
+        and not fact.left_out & (hidden | standing.RETRACTED)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -16,10 +17,12 @@ from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.condition import Condition
-from functions.domain.engine import Account, AccountKey
+from functions.domain.retraction import Retraction
 from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.sales import UNASSIGNED
+from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
+from functions.domain.state import Account, AccountKey
 from functions.ports import SignalStore
 from tests.contract.memory_store import MemorySignalStore
 from tests.integration.test_signal_store import NOW, signal
@@ -66,7 +69,7 @@ def accounts(store: SignalStore, signals: Sequence[Signal]) -> dict[AccountKey, 
     with store.batch() as batch:
         known = batch.lock(signals).accounts
     return {
-        key: Account(dict(sorted(each.sums.items())), each.episodes, each.as_of)
+        key: Account(dict(sorted(each.sums.items())), each.episodes, each.as_of, people=each.people)
         for key, each in sorted(known.items())
         if each.sums or each.episodes
     }
@@ -151,3 +154,66 @@ def test_a_notice_that_nobody_has_sent_is_found_by_when_it_was_wanted(store: Sig
     hour = timedelta(hours=1)
     assert store.forgotten_notices(NOW - hour, NOW + hour) == [(TENANT, notice)]
     assert store.forgotten_notices(NOW + hour, NOW + 2 * hour) == []
+
+
+def visited(chance: random.Random, count: int) -> list[Signal]:
+    """Visits of people and of machines, some of which are taken back, before or after they come."""
+    signals = []
+    for number in range(count):
+        alias = chance.choice(
+            ["page_viewed", "page_viewed", "email_clicked", "email_clicked", "email_sent", "demo_completed"]
+        )
+        moment = NOW - timedelta(
+            days=chance.choice([0, 0, 1, 40]), seconds=chance.choice([0, 1, 30, *range(600, 43_200, 1800)])
+        )
+        said = {"messageId": "m1", "url": f"/{chance.randint(0, 3)}", "campaign": chance.choice(["spring", "autumn"])}
+        metadata = {**said, "bot": chance.random() < 0.1} if alias == "email_clicked" else {}
+        signals.append(
+            signal(
+                number,
+                kind=EVENT_TYPES[alias],
+                account_id=chance.choice(["acme", "acme", "acme", "globex"]),
+                contact_id=chance.choice(["jo", "kim", None]),
+                occurred_at=moment,
+                data={"metadata": metadata},
+            )
+        )
+    for number in range(count // 10):
+        taken_back = Retraction(chance.choice(signals).event.id, "/crm", None)
+        kind = EVENT_TYPES["event_retracted"]
+        signals.append(signal(count + number, kind=kind, account_id=UNASSIGNED, retracts=taken_back))
+    return signals
+
+
+def stands(store: SignalStore, signals: Sequence[Signal]) -> dict[str, tuple[str, int]]:
+    """The side that each signal is recorded with, and why."""
+    if isinstance(store, MemorySignalStore):
+        return store.stands()
+    assert isinstance(store, PostgresSignalStore)
+    with store._database.transaction() as tx:
+        return {
+            str(id_): (side, why) for id_, side, why in tx._connection.run("SELECT id, side, left_out FROM signals")
+        }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_counts_depends_on_the_events_alone(store: SignalStore, seed: int) -> None:
+    chance = random.Random(seed)
+    signals = visited(chance, 250)
+    expected = MemorySignalStore({})
+    record(expected, signals)
+    assert Counter(side for side, _ in expected.stands().values()).keys() >= {"capped", "unverified", "retracted"}
+    shuffled = chance.sample(signals, len(signals))
+    for start in range(0, len(shuffled), 13):
+        record(store, shuffled[start : start + 13])
+        record(store, shuffled[max(0, start - 3) : start + 2])
+    assert stands(store, signals) == expected.stands()
+    known, wanted = accounts(store, signals), accounts(expected, signals)
+    assert {key: each.sums for key, each in known.items()} == {key: each.sums for key, each in wanted.items()}
+    assert {key: everybody(each) for key, each in known.items()} == {
+        key: everybody(each) for key, each in wanted.items()
+    }
+
+
+def everybody(account: Account) -> dict[str, dict[Slot, Sum]]:
+    return {name: dict(sorted(each.sums.items())) for name, each in account.people.known.items()}

@@ -69,7 +69,9 @@ def fewest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
     """From how many events of an account on they are added up by day."""
     fold = history.fold
     most = 3 * request.param
-    monkeypatch.setattr(history, "fold", lambda accounts, signals: fold(accounts, signals, request.param, most))
+    monkeypatch.setattr(
+        history, "fold", lambda accounts, signals, moved: fold(accounts, signals, moved, request.param, most)
+    )
     return int(request.param)
 
 

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from functions.domain import engine, score
 from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.condition import Condition
-from functions.domain.engine import Account, AccountKey, State
 from functions.domain.evaluation import Clocks
 from functions.domain.model import DEFAULT
 from functions.domain.notice import Notice, rule_notice_id
@@ -26,6 +25,7 @@ from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.sales import UNASSIGNED, SalesEvent
 from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
+from functions.domain.state import Account, AccountKey, State
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,9 +8,9 @@ import pytest
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES, EventType
-from functions.domain.engine import Account
 from functions.domain.history import Span, fold
 from functions.domain.signal import Signal
+from functions.domain.state import Account
 from tests.unit.test_engine import DAY, NOON, signal
 
 KEY = ("t1", "acme")
@@ -24,7 +24,7 @@ def account(days_until: date = date.min, events: int = 100) -> Account:
 
 def test_an_account_with_few_events_is_never_added_up():
     known = account(events=99)
-    assert fold({KEY: known}, [signal(1)]) == ([], [])
+    assert fold({KEY: known}, [signal(1)]) == ([], [], [])
     assert known.days_until == date.min
 
 
@@ -32,26 +32,26 @@ def test_an_account_with_few_events_is_never_added_up():
 def test_the_more_events_an_account_has_the_sooner_their_days_are_added_up(events, days):
     since = TODAY - days * DAY
     known = account(since + DAY, events)
-    assert fold({KEY: known}, [signal(1)]) == ([], [])
+    assert fold({KEY: known}, [signal(1)]) == ([], [], [])
     known = account(since, events)
-    assert fold({KEY: known}, [signal(1)]) == ([Span(*KEY, since, TODAY)], [])
+    assert fold({KEY: known}, [signal(1)]) == ([Span(*KEY, since, TODAY)], [], [])
     assert known.days_until == TODAY
 
 
 def test_a_day_that_goes_on_is_not_added_up_however_many_its_events_are():
     known = account(TODAY, 1_000_000)
-    assert fold({KEY: known}, [signal(1)]) == ([], [])
+    assert fold({KEY: known}, [signal(1)]) == ([], [], [])
     assert known.days_until == TODAY
 
 
 def test_what_comes_late_for_its_day_is_added_to_it_at_once():
     late, on_time = signal(1, age=DAY), signal(2)
     known = account(TODAY)
-    assert fold({KEY: known}, [late, on_time]) == ([], [late])
+    assert fold({KEY: known}, [late, on_time]) == ([], [late], [])
 
 
 def test_signals_without_points_are_in_no_sum():
     worthless = Signal.of(signal(1).event._replace(kind=EventType("note.taken", "unscored", 0, 0, 1, prefix="")))
     known = account(TODAY + DAY)
-    assert fold({KEY: known}, [worthless]) == ([], [])
-    assert fold({}, [signal(2)]) == ([], [])
+    assert fold({KEY: known}, [worthless]) == ([], [], [])
+    assert fold({}, [signal(2)]) == ([], [], [])

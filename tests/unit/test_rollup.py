@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from functions.domain import ranking, score
 from functions.domain.catalog import EVENT_TYPES
-from functions.domain.engine import Account
 from functions.domain.explain import Known, by_people
 from functions.domain.model import DEFAULT, RollupWeights, ScoringModel, Versioned
 from functions.domain.rollup import Contact, People
+from functions.domain.state import Account
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from functions.domain import score, standing
 from functions.domain.evidence import CLICKED, SENT, marks
-from functions.domain.model import DEFAULT, ScoringModel
+from functions.domain.model import DEFAULT, ScoringModel, Versioned
 from functions.domain.neighbours import GroupKey, Identity, Neighbours, Recorded, Stretch
-from functions.domain.policy import Fact, Policy
+from functions.domain.policy import Fact
 from functions.domain.retraction import Retraction
 from functions.domain.sales import SalesEvent
 from functions.domain.signal import Signal
@@ -59,7 +59,7 @@ def retraction(number: int, of: int) -> Signal:
 class Record:
     """What is stored: each event once, with why it is left out; and what was retracted."""
 
-    policy: Policy
+    model: ScoringModel
     facts: dict[str, Recorded] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     retracted: set[Identity] = field(default_factory=set)
@@ -73,7 +73,7 @@ class Record:
                 self.facts[each.event.id] = recorded(each)
         named = [each.event.retracts.event_id for each in new if each.event.retracts]
         neighbours = Neighbours(
-            {"t1": self.policy},
+            {"t1": Versioned(model=self.model)},
             new,
             {("t1", each.event.id) for each in new} & self.retracted,
             [copied(self.facts[id_]) for id_ in named if id_ in self.facts and id_ not in {e.event.id for e in new}],
@@ -264,7 +264,7 @@ def test_an_event_stands_as_the_whole_set_says_in_any_order_batching_and_repetit
     again = data.draw(st.lists(st.sampled_from(everything), max_size=10)) if everything else []
     cuts = data.draw(st.lists(st.integers(0, len(shuffled) + len(again)), max_size=8))
     edges = [0, *sorted(cuts), len(shuffled) + len(again)]
-    record = Record(Policy.of(SMALL))
+    record = Record(SMALL)
     for start, end in pairwise(edges):
         record.take([*shuffled, *again][start:end])
     assert record.left_out == expected
@@ -272,7 +272,7 @@ def test_an_event_stands_as_the_whole_set_says_in_any_order_batching_and_repetit
 
 def stands(*signals: Signal, model: ScoringModel = DEFAULT) -> list[str]:
     """How each event stands after all came in one batch."""
-    record = Record(Policy.of(model))
+    record = Record(model)
     record.take(signals)
     return [standing.standing(left_out) for left_out in record.left_out.values()]
 
@@ -327,7 +327,7 @@ def test_what_was_capped_because_of_an_event_counts_again_once_that_is_retracted
 def test_nothing_is_asked_for_an_event_that_nothing_on_record_is_near():
     seen = score.since_landmark(event(1, at=0).event.occurred_at)
     new = [event(2, at=86_400), event(3, "demo_completed", at=0), event(4, "email_clicked", at=60)]
-    neighbours = Neighbours({"t1": Policy.of(DEFAULT)}, new)
+    neighbours = Neighbours({}, new)
     newest = {"io.sspp.page.viewed": seen, SENT: seen}
     assert list(neighbours.questions(lambda key, kind: (newest.get(kind), seen))) == []
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from functions.domain import original, searchable
+from functions.domain.evidence import NO_MARKS, Marks, marks
 from functions.domain.signal import Signal
 
 
@@ -34,9 +35,17 @@ def signal_rows(signals: Iterable[Signal], *, searched: bool) -> tuple[list[dict
                 # How PostgreSQL reads bytes from text.
                 "content": f"\\x{event.content.hex()}",
                 "words": searchable.hashed(signal) if searched else [],
+                "marks": _marks(signal),
             }
         )
     return rows, meanings
+
+
+def _marks(signal: Signal) -> Marks | None:
+    """Return what a signal is compared with others by; mostly nothing."""
+    event = signal.event
+    found = marks(event.kind.type, event.metadata)
+    return None if found == NO_MARKS else found
 
 
 def _meaning_row(number: int, signal: Signal) -> dict[str, Any]:

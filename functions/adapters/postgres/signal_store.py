@@ -15,21 +15,22 @@ from pydantic_core import to_json
 
 from events.errors import Refused
 from events.failpoint import reach
-from functions.adapters.postgres import account_attributes
+from functions.adapters.postgres import account_attributes, standing
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.model_rows import models_of
 from functions.adapters.postgres.signal_rows import signal_rows
 from functions.domain import history, ranking, score
 from functions.domain.condition import Condition
-from functions.domain.engine import Account, AccountKey, Changes, State
 from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.model import UNCHANGED, Versioned
+from functions.domain.neighbours import GroupKey, Neighbours
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rollup import Contact, People
 from functions.domain.rule import Episode, Rule, RuleDefinition
 from functions.domain.signal import Signal
+from functions.domain.state import Account, AccountKey, Changes, State
 from functions.ports import Batch, Inserted, Recorded
 
 #: (tenant, event)
@@ -96,6 +97,7 @@ class _Batch:
         for signal in signals:
             tenant = signal.event.tenant_id
             once.setdefault((tenant, signal.event.id), signal.worth(self._models.get(tenant, UNCHANGED).model))
+        standing.hold(self._tx, list(once.values()))
         new = self._insert(once)
         recorded = self._recorded(once.keys() - new.keys())
         recorded.contents.update((identity, each.event.content) for identity, each in new.items())
@@ -104,19 +106,23 @@ class _Batch:
     def lock(self, signals: Sequence[Signal]) -> State:
         """See Batch."""
         rules, unusable = _rules(self._tx, signals)
-        rows = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(signals)))
-        people = self._people(rows, signals)
+        taken_back = standing.targets(self._tx, signals)
+        groups = {*map(_group, signals), *(each.group for each in taken_back)}
+        rows = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(groups)))
+        people = self._people(rows, groups)
         accounts = {
             key: _account(row, people[key], self._models.get(key[0], UNCHANGED))
             for row in rows
             if (key := (row["tenant_id"], row["account_id"]))
         }
-        return State(accounts, rules, unusable, self._models)
+        before = standing.retracted_before(self._tx, rows, signals)
+        found = Neighbours(self._models, signals, before, taken_back)
+        standing.learn(self._tx, found, accounts)
+        return State(accounts, rules, unusable, self._models, found)
 
-    def _people(self, accounts: Sequence[Row], signals: Sequence[Signal]) -> Mapping[AccountKey, People]:
-        """Read the contacts of locked accounts: those that the signals name, and the first by rank."""
-        events = [signal.event for signal in signals]
-        named = {(each.tenant_id, each.account_id, each.contact_id) for each in events if each.contact_id}
+    def _people(self, accounts: Sequence[Row], groups: Collection[GroupKey]) -> Mapping[AccountKey, People]:
+        """Read the contacts of locked accounts: those of the batch, and the first by rank."""
+        named = {(tenant, account, contact) for tenant, account, contact in groups if account and contact}
         rows = self._tx.many_rows(
             "load_contacts",
             named=_json({"tenant_id": t, "account_id": a, "contact_id": c} for t, a, c in sorted(named)),
@@ -143,10 +149,14 @@ class _Batch:
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
         """See Batch."""
-        spans, late = history.fold(changes.accounts, signals)
-        if spans or late:
+        standing.write(self._tx, changes, signals)
+        spans, late, again = history.fold(changes.accounts, signals, changes.moved.values())
+        anew = _json(each._asdict() for each in again)
+        if again:
+            self._tx.rows("drop_days", again=anew)
+        if spans or late or again:
             whose = [{"tenant_id": each.event.tenant_id, "id": each.event.id} for each in late]
-            self._tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose))
+            self._tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose), again=anew)
         if changes.attributes:
             account_attributes.merge(self._tx, changes.attributes)
         counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
@@ -229,10 +239,14 @@ def _account(row: Mapping[str, Any], people: People, scoring: Versioned) -> Acco
     )
 
 
-def _accounts(signals: Iterable[Signal]) -> list[dict[str, str]]:
+def _group(signal: Signal) -> GroupKey:
+    event = signal.event
+    return event.tenant_id, "" if event.nobodys else event.account_id, event.contact_id
+
+
+def _accounts(groups: Iterable[GroupKey]) -> list[dict[str, str]]:
     """Each account of the batch once, as far as events name one: nobody waits for those that do not."""
-    events = (signal.event for signal in signals if not signal.event.nobodys)
-    pairs = {(event.tenant_id, event.account_id) for event in events}
+    pairs = {(tenant, account) for tenant, account, _ in groups if account}
     return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
 
 

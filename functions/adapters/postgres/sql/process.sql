@@ -3,23 +3,34 @@
 -- in common comes once, as a meaning. One row: the ids that are new, or null where all of them are.
 -- The accounts of new ones exist from then on. Signals in the order of their ids, then accounts in the order of theirs,
 -- and none of either after the batch holds accounts, so that two batches never wait for each other: an account that
--- another is just making is waited for, and that one wants nothing more that comes before.
-WITH new AS (
+-- another is just making is waited for, and that one wants nothing more that comes before. First of all it waits while a
+-- batch takes events of these tenants back: see hold_tenants.
+WITH held AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock_shared(20818, key)
+  FROM (
+    SELECT DISTINCT hashtext(tenant_id) AS key
+    FROM json_to_recordset(CAST(:meanings AS json)) AS meant(tenant_id text)
+    ORDER BY key
+  ) AS keys
+),
+new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, event, content, words, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, words, marks, reasons
   )
   SELECT
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, event, content, words, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, words, marks, reasons
   FROM json_to_recordset(CAST(:signals AS json)) AS given(
     meaning integer, id uuid, source_id text, account_id text, contact_id text, user_id text,
-    "timestamp" timestamptz, received_at timestamptz, event json, content bytea, words integer[]
+    "timestamp" timestamptz, received_at timestamptz, event json, content bytea, words integer[],
+    marks bigint[]
   )
   JOIN json_to_recordset(CAST(:meanings AS json)) AS meant(
     meaning integer, tenant_id text, source text, event_type text, signal_type text, signal_score numeric,
     side text, points integer, half_life_days integer, reasons json
   ) USING (meaning)
+  WHERE (SELECT count(*) FROM held) >= 0
   ORDER BY id
   ON CONFLICT DO NOTHING
   RETURNING tenant_id, account_id, id
@@ -103,8 +114,10 @@ ORDER BY notices.id;
 -- lock_accounts --
 -- Lock the accounts of the batch until its end, and return what is known of them. One that another batch has locked
 -- comes as that batch leaves it. In a fixed order, so that two batches never wait for each other. An account that was last
--- written before as_of existed (null) is as of the newest of its signals.
-SELECT tenant_id, account_id, slots, engaged, episodes, days_until, coalesce(as_of, (
+-- written before as_of existed (null) is as of the newest of its signals. It also says whether its tenant ever took an
+-- event back.
+SELECT tenant_id, account_id, slots, engaged, episodes, days_until,
+       EXISTS (SELECT FROM retractions WHERE retractions.tenant_id = accounts.tenant_id) AS retracts, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
        ), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS as_of
@@ -142,8 +155,8 @@ WHERE disabled_at IS NULL AND deleted_at IS NULL
 ORDER BY rules.tenant_id, rule_id, version DESC;
 
 -- fold_signals --
--- Add signals to the sums by day: of whole days of accounts, and late ones of days that are in them. The batch holds
--- their accounts.
+-- Add signals to the sums by day: of whole days of accounts, late ones of days that are in them, and those of sums that
+-- drop_days has dropped. The batch holds their accounts.
 INSERT INTO contact_days AS known (
   tenant_id, account_id, contact_id, day, event_type, side, half_life_days, era, total, events, latest
 )
@@ -160,6 +173,15 @@ FROM (
   SELECT signals.*
   FROM signals
   JOIN json_to_recordset(CAST(:late AS json)) AS late(tenant_id text, id uuid) USING (tenant_id, id)
+  UNION ALL
+  SELECT signals.*
+  FROM json_to_recordset(CAST(:again AS json)) AS again(
+    tenant_id text, account_id text, contact_id text, type text, day date
+  )
+  JOIN signals ON signals.tenant_id = again.tenant_id AND signals.account_id = again.account_id
+    AND coalesce(signals.contact_id, '') = again.contact_id AND event_type = type
+    AND "timestamp" >= CAST(day AS timestamp) AT TIME ZONE 'UTC'
+    AND "timestamp" < CAST(day + 1 AS timestamp) AT TIME ZONE 'UTC'
 ) AS found
 WHERE points <> 0
 GROUP BY tenant_id, account_id, coalesce(contact_id, ''), day, event_type, side, half_life_days, era
