@@ -35,6 +35,7 @@ BEGIN
       ('sspp_process', 'deliveries', 'SELECT'),
       ('sspp_index', 'signals', 'SELECT'),
       ('sspp_notify', 'signals', 'SELECT'),
+      ('sspp_notify', 'models', 'SELECT'),
       ('sspp_notify', 'accounts', 'SELECT'),
       ('sspp_notify', 'contacts', 'SELECT'),
       ('sspp_notify', 'contact_days', 'SELECT'),
