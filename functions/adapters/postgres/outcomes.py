@@ -18,7 +18,7 @@ from functions.domain.plan import OwnEventType
 from functions.domain.rollup import of_contacts
 
 #: The most outcomes, and the most accounts without one, that a report looks at.
-MOST_OUTCOMES, MOST_OTHERS = 5_000, 5_000
+MOST_OUTCOMES, MOST_OTHERS = 10_000, 10_000
 #: Accounts that are read at once.
 _BLOCK = 500
 _MICROSECOND = timedelta(microseconds=1)

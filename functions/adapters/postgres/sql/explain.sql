@@ -23,7 +23,7 @@ SELECT contact_id, CAST(slots AS text) AS slots, rank, slow FROM contacts WHERE 
 
 -- sums_then --
 -- The sums, by contact, of what had happened to a given account by a moment: of whole days as they are added up, and of
--- single signals since. One statement, so that no signal is in both or in neither.
+-- single signals since. One statement, so that no signal is in both or in neither. Rows are compared whole, as below.
 WITH known AS (
   SELECT least(days_until, CAST(given.at AT TIME ZONE 'UTC' AS date)) AS until
   FROM accounts
@@ -42,9 +42,9 @@ FROM (
     SELECT coalesce(contact_id, ''), event_type, side, half_life_days, score_era(half_life_days, "timestamp"),
            score_amount(points, half_life_days, "timestamp"), 1, score_moment("timestamp")
     FROM signals
-    WHERE tenant_id = :tenant_id AND account_id = given.account_id AND points <> 0
-      AND "timestamp" >= (SELECT CAST(until AS timestamp) AT TIME ZONE 'UTC' FROM known)
-      AND "timestamp" <= given.at
+    WHERE tenant_id = :tenant_id AND points <> 0
+      AND (account_id, "timestamp") >= (given.account_id, (SELECT CAST(until AS timestamp) AT TIME ZONE 'UTC' FROM known))
+      AND (account_id, "timestamp") <= (given.account_id, given.at)
   ) AS parts
   GROUP BY contact_id, event_type, side, half_life_days, era
 ) AS summed
