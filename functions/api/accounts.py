@@ -18,6 +18,7 @@ from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
+from functions.api.standing import TenantStanding
 from functions.domain import attributes, explain, score, timeline
 from functions.domain.name import tidy
 from functions.domain.signal import instant
@@ -110,6 +111,7 @@ class Account(Ranked):
     contributions: list[Contribution]
     effort_contributions: list[Contribution]
     attributes: Attributes
+    standing: Annotated[TenantStanding | None, Field(description="Among all accounts now; null with `at`.")]
     as_of: Annotated[Time, Field(description="The moment that all of this is true of.")]
 
 
@@ -214,6 +216,7 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
         contributions=_contributions(buyer.contributions),
         effort_contributions=_contributions(rep.contributions),
         model_version=buyer.scoring.version,
+        standing=None if query.at else backends.standings.among(tenant, buyer.score, at),
         as_of=instant(at),
     )
 

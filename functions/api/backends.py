@@ -10,6 +10,7 @@ from uuid import UUID
 from events.deadletter import DeadLetters
 from functions.adapters.postgres.models import PostgresModels
 from functions.adapters.postgres.reader import Reader
+from functions.api.standing import Standings
 from functions.ports import SearchIndex
 
 
@@ -21,6 +22,7 @@ class Backends:
         reader: signals, accounts and notices.
         search: full text.
         models: scoring models.
+        standings: how each tenant's accounts are spread over the scores.
         accepted_at: returns when an event was accepted that may not be processed yet, by tenant and id.
         letters: the dead letters.
         nonce: draws a text that has never been drawn.
@@ -31,6 +33,7 @@ class Backends:
     reader: Reader
     search: SearchIndex
     models: PostgresModels
+    standings: Standings
     accepted_at: Callable[[str, UUID], datetime | None]
     letters: DeadLetters
     nonce: Callable[[], str]

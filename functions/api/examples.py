@@ -118,6 +118,7 @@ ACCOUNT = Example(
         "contributions": [_DEMO],
         "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
         "attributes": _SAID,
+        "standing": None,
         "as_of": _AT,
     },
 )

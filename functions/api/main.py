@@ -23,6 +23,7 @@ from functions.api.app import Api
 from functions.api.backends import Backends
 from functions.api.front_door import FrontDoorBridge
 from functions.api.keys import RememberedKeys
+from functions.api.standing import Standings
 from functions.ingest.main import front_door
 
 
@@ -41,6 +42,7 @@ def _function() -> Api:
             reader=reader,
             search=search,
             models=PostgresModels(database, confined=True),
+            standings=Standings(reader.spread),
             accepted_at=seen.accepted_at,
             letters=DeadLetters(client, settings.partitions),
             nonce=lambda: secrets.token_hex(16),

@@ -14,10 +14,12 @@ from functions.adapters.postgres.account_sums import known_now, known_with_trend
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
+from functions.adapters.postgres.spreads import spread
 from functions.domain import original
 from functions.domain.catalog import SIDES, Side
 from functions.domain.explain import Explanation, explained
 from functions.domain.signal import instant
+from functions.domain.spread import Spread
 from functions.domain.timeline import MICROSECOND, Day, days, midnight
 
 
@@ -89,6 +91,11 @@ class Reader:
                 return None
             known, week_ago = found
             return {side: explained(known, week_ago, side, at) for side in SIDES}
+
+    def spread(self, tenant_id: str, now: datetime) -> Spread:
+        """Return how a tenant's accounts are spread over the scores at ``now``, of all or of some."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            return spread(tx, tenant_id, now)
 
     def notices(self, tenant_id: str, page: Page) -> Listed:
         """Return one page of notices, the newest first, with their deliveries."""
