@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
@@ -26,10 +26,12 @@ class Recorded:
     Args:
         contents: ``(tenant, signal)`` -> the hash of the content it was recorded with; None where that is not known.
         notices: ``(tenant, signal)`` -> the notices it led to that somebody is to get.
+        insights: ``(tenant, signal)`` -> the insights that were found with it.
     """
 
     contents: dict[tuple[str, str], bytes | None]
     notices: dict[tuple[str, str], list[UUID]]
+    insights: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def differs(self, signal: Signal) -> bool:
         """Whether the signal's identity was recorded with other content."""
@@ -66,6 +68,12 @@ class Batch(Protocol):
         """Return the accounts, rules and scoring models of new signals.
 
         Others wait for these accounts until the batch ends.
+        """
+
+    def lock_due(self, until: datetime, most: int) -> State:
+        """Return accounts at whose insights silence is to be looked at by a moment, and the rules of their tenants.
+
+        Others wait for these accounts until the batch ends; one that others have locked is left to them.
         """
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> Collection[UUID]:

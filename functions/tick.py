@@ -1,9 +1,9 @@
 """``python -m functions.tick [--every SECONDS]``: the clock.
 
 Once an hour it publishes a CloudEvent that tells process the time, so that its consequences are retried and settled
-like those of other events. Each time, it fills a Redis that came back without its data from PostgreSQL, publishes the
-ids that were left out of full channels, makes signals of an earlier version searchable, and notifies tenants that come
-near a monthly limit.
+like those of other events. Each time, it has process look at the accounts whose insights silence may have changed,
+fills a Redis that came back without its data from PostgreSQL, publishes the ids that were left out of full channels,
+makes signals of an earlier version searchable, and notifies tenants that come near a monthly limit.
 """
 
 from __future__ import annotations
@@ -16,20 +16,16 @@ import time
 from argparse import ArgumentParser
 from contextlib import closing
 from datetime import UTC, datetime
-from uuid import NAMESPACE_URL, uuid5
-
-from pydantic_core import to_json
 
 from events import channel, log
 from events.channel import Channel, translated
 from events.errors import SsppError, Unavailable
 from events.settings import TickSettings
 from functions.adapters.redis import partitions
-from functions.domain.platform_events import TICK
+from functions.domain.platform_events import TICK, of_clock
 from functions.domain.signal import instant
-from functions.service import catch_up, quota, restore, searchable
+from functions.service import catch_up, quota, restore, searchable, silence
 
-SOURCE = "/sspp/clock"
 #: The hour of the latest tick.
 TICKED_KEY = "sspp:ticked"
 #: Seconds after which the hour of the latest tick is forgotten.
@@ -78,6 +74,8 @@ def look(settings: TickSettings, now: datetime) -> None:
     if restore.follow_up(settings, now):
         _LOG.info("behind", reason="ids of what was recorded last, before Redis lost its data, are published again")
     _tick(settings, scheduled(now))
+    if silence.tell(settings, now):
+        _LOG.info("accounts_due", at=instant(now), reason="silence may have changed insights of theirs")
     with closing(channel.connect(settings.redis_url)) as client:
         if partitions.forget_bytes(client, settings.partitions):
             _LOG.warning(
@@ -109,16 +107,7 @@ def scheduled(now: datetime) -> datetime:
 
 def event(when: datetime) -> bytes:
     """Return the tick of ``when`` as structured JSON, the same bytes each time."""
-    at = instant(when)
-    return to_json(
-        {
-            "specversion": "1.0",
-            "id": uuid5(NAMESPACE_URL, f"{SOURCE} {at}"),
-            "source": SOURCE,
-            "type": TICK,
-            "time": at,
-        }
-    )
+    return of_clock(TICK, when)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ SIDES: tuple[Side, Side] = ("buyer", "rep")
 
 #: Every platform type begins so; without it and with underscores it is the type's alias.
 PREFIX = "io.sspp."
+#: The event type of an insight begins so: the platform finds them, nobody sends them.
+INSIGHT = PREFIX + "insight."
 #: The signal type of an event that says what an account's or a contact's attributes are, and nothing else.
 ATTRIBUTES = "attributes"
 #: The signal type of an event that takes another one back.

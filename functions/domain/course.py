@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from functions.domain.insight import Evidence, Kind, Look, Scores
+from functions.domain.insight import Evidence, Kind, Look, Scores, never
 from functions.domain.insights import KINDS
 from functions.domain.score import DAY_US
 from functions.domain.thresholds import Insights
@@ -52,6 +52,9 @@ class Closed(NamedTuple):
 
 Change = Opened | Closed
 
+#: The kinds that silence can begin or end.
+_IN_SILENCE = tuple(kind for kind in KINDS if kind.due is not never)
+
 
 @dataclass(slots=True)
 class Course:
@@ -73,7 +76,7 @@ class Course:
         if not watch.id:
             return None
         after = watch.looked
-        return min([due for kind in KINDS for due in kind.due(watch, limits) if due > after], default=None)
+        return min([due for kind in _IN_SILENCE for due in kind.due(watch, limits) if due > after], default=None)
 
     def advance(self, until: int) -> list[Change]:
         """Return what silence brings up to ``until``, in order."""
@@ -100,14 +103,16 @@ class Course:
         changes: list[Change] = []
         open_ = self.watch.open
         for kind in KINDS:
-            name, enabled = kind.name, kind.limits(self.limits).enabled
-            until = open_.get(name)
-            if until and until <= look.at:
-                del open_[name]  # that it ends then was said when it began
-            elif until == 0 and not (enabled and kind.stays(look)):
-                del open_[name]
-                changes.append(Closed(kind, look.at))
-            if enabled and name not in open_ and (evidence := kind.opens(look)) is not None:
+            name = kind.name
+            if (until := open_.get(name)) is not None:
+                if until and until <= look.at:
+                    del open_[name]  # that it ends then was said when it began
+                elif not until and not (kind.limits(self.limits).enabled and kind.stays(look)):
+                    del open_[name]
+                    changes.append(Closed(kind, look.at))
+            if name in open_ or (evidence := kind.opens(look)) is None:
+                continue
+            if kind.limits(self.limits).enabled:
                 ends = look.at + kind.days * DAY_US if kind.days else None
                 if not kind.many:
                     open_[name] = ends or 0

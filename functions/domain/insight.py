@@ -8,13 +8,11 @@ from functools import cached_property
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
-from functions.domain.catalog import PREFIX
+from functions.domain.catalog import INSIGHT, PREFIX
 from functions.domain.score import DAY_US
 from functions.domain.thresholds import Insight, Insights
 from functions.domain.watch import Happening, Watch
 
-#: Every event type of an insight begins so.
-INSIGHT = PREFIX + "insight."
 #: The signal type of an insight.
 SIGNAL = "insight"
 
@@ -73,6 +71,11 @@ class Look:
         return self.event is not None and self.event.type in types
 
 
+def never(_watch: Watch, _limits: Insights) -> tuple[int, ...]:
+    """Return that silence alone changes nothing."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of insight.
@@ -94,7 +97,7 @@ class Kind:
     reasons: Callable[[Evidence], str]
     days: int | None = None
     stays: Callable[[Look], bool] = lambda _: True
-    due: Callable[[Watch, Insights], tuple[int, ...]] = lambda _, __: ()
+    due: Callable[[Watch, Insights], tuple[int, ...]] = never
     many: bool = False
 
     @property

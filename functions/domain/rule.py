@@ -15,6 +15,8 @@ from events.errors import Fault, Refused
 from functions.domain.address import STORED, Address
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.condition import Condition
+from functions.domain.insight import SIGNAL
+from functions.domain.insights import BY_TYPE
 from functions.domain.plan import OwnEventType
 from functions.domain.sales import UNSCORED
 
@@ -68,8 +70,10 @@ def check_names(condition: Condition, own: Mapping[str, OwnEventType]) -> None:
         Refused: 422 with each name that no event of the tenant can have.
     """
     known = {
-        "event.type": own.keys() | {kind.type for kind in EVENT_TYPES.values()},
-        "signal.type": {UNSCORED} | {t.signal for t in own.values()} | {kind.signal for kind in EVENT_TYPES.values()},
+        "event.type": own.keys() | {kind.type for kind in EVENT_TYPES.values()} | BY_TYPE.keys(),
+        "signal.type": {UNSCORED, SIGNAL}
+        | {t.signal for t in own.values()}
+        | {kind.signal for kind in EVENT_TYPES.values()},
     }
     unknown = [(fact, name) for fact, names in condition.compares.items() for name in sorted(names - known[fact])]
     if unknown:
@@ -86,6 +90,11 @@ class Rule:
     version: int
     definition: RuleDefinition
     condition: Condition
+
+    @property
+    def of_insights(self) -> bool:
+        """Whether it speaks of insights. Others are not evaluated for them: they were after the event itself."""
+        return SIGNAL in self.definition.when
 
 
 class Episode(NamedTuple):

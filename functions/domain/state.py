@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from functions.domain import attributes, score, standing
 from functions.domain.attributes import NONE, Attributes
 from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.explain import Known
+from functions.domain.following import Follower, Past
 from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.neighbours import Change, Identity, Neighbours
 from functions.domain.notice import Notice
@@ -19,6 +20,8 @@ from functions.domain.rollup import People
 from functions.domain.rule import Episode, Rule
 from functions.domain.sales import SalesEvent
 from functions.domain.score import Slot, Sum
+from functions.domain.signal import Signal
+from functions.domain.watch import Watch
 
 #: (tenant, account)
 AccountKey = tuple[str, str]
@@ -37,6 +40,8 @@ class Account:
         as_of: when the newest event that changed the account was received. For any moment before it the sums tell no
             score: they already hold what happened later.
         days_until: what happened before this day is added up by day and by contact: :mod:`functions.domain.history`.
+        watch: what finding its insights remembers; None where an earlier version has written it.
+        next_due: when silence alone may change an insight, in microseconds since the landmark.
     """
 
     sums: dict[Slot, Sum] = field(default_factory=dict)
@@ -45,6 +50,12 @@ class Account:
     days_until: date = date.min
     people: People = field(default_factory=People)
     scoring: Versioned = UNCHANGED
+    watch: Watch | None = None
+    next_due: int | None = None
+
+    def blank(self) -> Account:
+        """Return it as it was before its first event, to be run again."""
+        return Account(scoring=self.scoring)
 
     @property
     def known(self) -> Known:
@@ -83,6 +94,7 @@ class State:
     Args:
         unusable: rules that were saved before their like was refused.
         neighbours: judges which of the batch's events count, and which others count on; None: all do.
+        past_of: reads the past of an account, for its insights to be found again; None where it is too long.
     """
 
     accounts: dict[AccountKey, Account]
@@ -90,6 +102,7 @@ class State:
     unusable: Mapping[RuleKey, Trouble] = field(default_factory=dict)
     models: Mapping[str, Versioned] = field(default_factory=dict)
     neighbours: Neighbours | None = None
+    past_of: Callable[[AccountKey], Past | None] | None = None
 
     def account(self, key: AccountKey) -> Account:
         """Return an account, a new one where there was none."""
@@ -133,6 +146,9 @@ class Changes:
         attributes: what the batch's events say of accounts and contacts. The empty contact is the account itself.
         moved: signals that stand in another way than they did, or than new ones do.
         lost: sums whose latest event may be gone.
+        followers: what began and ended of the insights of accounts.
+        insights: the signals of insights that are new.
+        causes: insight -> the event that it was found with; none of those that were found by the clock.
     """
 
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
@@ -142,6 +158,9 @@ class Changes:
     troubles: dict[RuleKey, Trouble] = field(default_factory=dict)
     moved: dict[Identity, Moved] = field(default_factory=dict)
     lost: set[Lost] = field(default_factory=set)
+    followers: dict[AccountKey, Follower] = field(default_factory=dict)
+    insights: list[Signal] = field(default_factory=list)
+    causes: dict[str, str] = field(default_factory=dict)
 
     def note(self, event: SalesEvent) -> None:
         """Keep what an event says of its account and of its contact."""

@@ -56,6 +56,10 @@ NO_SHOW = PREFIX + "meeting.no_show"
 #: A meeting begins anew: how often the one before was moved counts no more.
 _SETTLED = _types("meeting.booked", "demo.completed", "meeting.no_show")
 NEGATIVE = _types("email.unsubscribed", "email.bounced")
+#: Types that insights depend on whatever they are worth.
+WATCHED = frozenset(
+    {PRICED, RESCHEDULED, NO_SHOW, *REPLIES, *HIGH_INTENT, *NEXT_STEPS, *NEGATIVE, *_types("email.sent", "call.made")}
+)
 
 
 class Happening(NamedTuple):

@@ -8,16 +8,20 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from uuid import UUID
 
 from functions.domain import score, standing
 from functions.domain.evidence import marks
+from functions.domain.following import Insight, Past
+from functions.domain.insight import SIGNAL
 from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.neighbours import GroupKey, Neighbours, Stretch
 from functions.domain.neighbours import Recorded as OnRecord
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.policy import Fact
+from functions.domain.replay import Counted
 from functions.domain.rule import Rule
 from functions.domain.signal import Signal
 from functions.domain.state import Account, AccountKey, Changes, Lost, State
@@ -35,6 +39,7 @@ class Books:
     notices: dict[UUID, Notice] = field(default_factory=dict)
     left_out: dict[Identity, int] = field(default_factory=dict)
     retracted: set[Identity] = field(default_factory=set)
+    insights: dict[str, Insight] = field(default_factory=dict)
     counts: Counter[tuple[str, date]] = field(default_factory=Counter)
 
 
@@ -53,6 +58,11 @@ class MemorySignalStore:
         yield MemoryBatch(books, self._rules, self._models)
         self._books = books
 
+    @property
+    def insights(self) -> Sequence[Insight]:
+        """The insights that are on record."""
+        return list(self._books.insights.values())
+
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
         """See SignalStore. No tenant has any."""
         return {tenant: {} for tenant in tenants}
@@ -66,12 +76,14 @@ class MemorySignalStore:
         """See SignalStore."""
 
     def stands(self) -> dict[str, tuple[str, int]]:
-        """The side of each signal, and why it is left out."""
+        """The side of each signal of an event, and why it is left out."""
         books = self._books
-        left_out = {identity: books.left_out.get(identity, 0) for identity in books.signals}
+        events = [identity for identity, each in books.signals.items() if each.event.kind.signal != SIGNAL]
+        left_out = {identity: books.left_out.get(identity, 0) for identity in events}
         return {
             identity[1]: (standing.adds(signal.event.kind.side, left_out[identity]), left_out[identity])
-            for identity, signal in books.signals.items()
+            for identity in events
+            if (signal := books.signals[identity])
         }
 
 
@@ -94,8 +106,13 @@ class MemoryBatch:
                 self._books.signals[identity] = signal
                 new.append(signal)
             recorded.contents[identity] = self._books.signals[identity].event.content
+        causes = {each.id: each.found_with or each.id for each in self._books.insights.values()}
+        for insight in sorted(self._books.insights.values(), key=lambda each: each.id):
+            if insight.found_with and (identity := (insight.tenant_id, insight.found_with)) in recorded.contents:
+                recorded.insights.setdefault(identity, []).append(insight.id)
         for notice in self._books.notices.values():
-            if (identity := (notice.tenant_id, notice.event_id)) in recorded.contents and not notice.quiet:
+            identity = (notice.tenant_id, causes.get(notice.event_id, notice.event_id))
+            if identity in recorded.contents and not notice.quiet:
                 recorded.notices[identity].append(notice.id)
         return Inserted(new, recorded)
 
@@ -110,7 +127,27 @@ class MemoryBatch:
             account.scoring = self._models.get(tenant, UNCHANGED)
         tenants = {signal.event.tenant_id for signal in signals}
         rules = {tenant: rules for tenant, rules in self._rules.items() if tenant in tenants}
-        return State(accounts, rules, models=self._models, neighbours=self._neighbours(signals, named))
+        past_of = partial(self._past_of, {signal.event.id for signal in signals})
+        return State(accounts, rules, {}, self._models, self._neighbours(signals, named), past_of)
+
+    def lock_due(self, until: datetime, most: int) -> State:
+        """See Batch."""
+        by = score.since_landmark(until)
+        due = [key for key, each in self._books.accounts.items() if each.next_due is not None and each.next_due <= by]
+        accounts = {key: deepcopy(self._books.accounts[key]) for key in due[:most]}
+        for (tenant, _), account in accounts.items():
+            account.scoring = self._models.get(tenant, UNCHANGED)
+        tenants = {tenant for tenant, _ in accounts}
+        rules = {tenant: rules for tenant, rules in self._rules.items() if tenant in tenants}
+        return State(accounts, rules, models=self._models)
+
+    def _past_of(self, without: Collection[str], key: AccountKey) -> Past:
+        """Return what an account had before some signals."""
+        recorded = [each for each in self._books.signals if _account(self._books.signals[each]) == key]
+        facts = [self._recorded(each) for each in recorded if each[1] not in without]
+        events = [each for group, fact in facts if (each := Counted.of_fact(fact, group[2]))]
+        found = {id_: each for id_, each in self._books.insights.items() if _of(each) == key}
+        return Past(events, deepcopy(found))
 
     def _neighbours(self, signals: Sequence[Signal], named: set[Identity]) -> Neighbours:
         new = {(each.event.tenant_id, each.event.id) for each in signals}
@@ -146,11 +183,21 @@ class MemoryBatch:
         for lost in changes.lost:
             self._look_up(changes.accounts[lost.account], lost)
         self._books.accounts |= changes.accounts
+        self._put_insights(changes)
         new = {notice.id: notice for notice in changes.notices if notice.id not in self._books.notices}
         self._books.notices |= new
         for signal in signals:
             self._books.counts[signal.event.tenant_id, signal.event.received_at.date().replace(day=1)] += 1
         return new.keys()
+
+    def _put_insights(self, changes: Changes) -> None:
+        for signal in changes.insights:
+            self._books.signals.setdefault((signal.event.tenant_id, signal.event.id), signal)
+        for key, follower in changes.followers.items():
+            for insight in self._books.insights.values():
+                if _of(insight) == key and _open(insight) and insight.kind in follower.closed:
+                    insight.closed_at = follower.closed[insight.kind]
+            self._books.insights |= follower.found
 
     def _look_up(self, account: Account, lost: Lost) -> None:
         """Put the moment of the latest event into a sum that may have lost its latest one."""
@@ -182,3 +229,15 @@ def fits(each: OnRecord, asked: Stretch) -> bool:
         and (asked.campaign is None or fact.marks.campaign == asked.campaign)
         and not fact.left_out & (hidden | standing.RETRACTED)
     )
+
+
+def _account(signal: Signal) -> AccountKey:
+    return signal.event.tenant_id, signal.event.account_id
+
+
+def _of(insight: Insight) -> AccountKey:
+    return insight.tenant_id, insight.account_id
+
+
+def _open(insight: Insight) -> bool:
+    return insight.closed_at is None and not insight.undone

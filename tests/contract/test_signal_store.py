@@ -192,7 +192,10 @@ def stands(store: SignalStore, signals: Sequence[Signal]) -> dict[str, tuple[str
     assert isinstance(store, PostgresSignalStore)
     with store._database.transaction() as tx:
         return {
-            str(id_): (side, why) for id_, side, why in tx._connection.run("SELECT id, side, left_out FROM signals")
+            str(id_): (side, why)
+            for id_, side, why in tx._connection.run(
+                "SELECT id, side, left_out FROM signals WHERE signal_type <> 'insight'"
+            )
         }
 
 

@@ -93,7 +93,8 @@ def test_each_login_has_the_rights_it_uses_and_no_others(database_url: str) -> N
         "sspp_api": {"models"},  # as sspp_reader: new rows of its tenant
         "sspp_reader": {"models"},
         "sspp_process": {
-            *("rule_states", "signals", "retractions", "accounts", "contacts", "contact_days", "usage", "notices")
+            *("rule_states", "signals", "retractions", "accounts", "contacts", "contact_days", "usage", "notices"),
+            "insights",
         },
         "sspp_notify": {"notices", "deliveries"},
         "sspp_tick": {"notices"},

@@ -79,6 +79,14 @@ def test_a_redis_that_came_back_empty_is_filled(settings):
         assert has_all(client)
 
 
+def recorded(settings: TickSettings) -> int:
+    """How many signals there are: those of events, and those of insights that they led to."""
+    with closing(connect(settings.database_url)) as owner:
+        [[signals]] = owner.run("SELECT count(*) FROM signals")
+    assert signals > 4
+    return int(signals)
+
+
 def told_again(client: redis.Redis) -> Counter[str]:
     """How many entries tell of what, by type."""
     found = [
@@ -105,7 +113,7 @@ def test_what_was_recorded_before_redis_lost_its_data_is_told_again_once_no_requ
         assert told_again(client) == {}  # a request from before may still record something
         for _ in range(2):
             tick.look(clock, now + timedelta(seconds=settings.claim_idle_s))
-            assert told_again(client) == {SIGNAL_RECORDED: 4, NOTICE_DUE: 1}
+            assert told_again(client) == {SIGNAL_RECORDED: recorded(settings), NOTICE_DUE: 1}
 
 
 def test_where_postgresql_searches_only_notices_are_told_again(settings):
@@ -125,7 +133,7 @@ def test_a_request_from_before_that_records_after_redis_was_filled_is_told_again
         with closing(Database(settings.database_url)) as database:
             record(PostgresSignalStore(database), [signal(3)])
         tick.look(settings, datetime.now(UTC))
-        assert told_again(client)[SIGNAL_RECORDED] == 4
+        assert told_again(client)[SIGNAL_RECORDED] == recorded(settings)
 
 
 def test_a_directory_that_somebody_wrote_into_an_empty_redis_does_not_hide_that_the_counts_are_lost(settings):
@@ -225,9 +233,9 @@ def test_a_tick_waits_in_the_channel_for_process(settings, redis_url):
     with channel.connect(redis_url) as client:
         events = Channel(client, "events", 0, "a")
         events.ensure()
-        (entry,) = events.read(10, 0)
-    event = cloudevent.parse(entry.event).event
-    assert (event.type, event.extension("sspptenant")) == (TICK, None)
+        waiting = [cloudevent.parse(entry.event).event for entry in events.read(10, 0)]
+    [event] = [each for each in waiting if each.type == TICK]
+    assert event.extension("sspptenant") is None
     # The hour may end meanwhile.
     assert event.occurred_at() in {tick.scheduled(before), tick.scheduled(datetime.now(UTC))}
 

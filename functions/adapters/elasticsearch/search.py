@@ -25,6 +25,7 @@ from elasticsearch import (
 
 from events.errors import ConfigError, Unavailable
 from functions.adapters.elasticsearch.outage import Outage
+from functions.domain.insight import SIGNAL
 from functions.domain.search import (
     FACET_VALUES,
     FACETS,
@@ -244,8 +245,13 @@ def _conditions(query: SearchQuery) -> list[dict[str, Any]]:
         _term("tenant_id", query.tenant_id),
         *(_term("words", word) for word in query.terms),
         *(_term(name, value) for name, value in query.filters.items()),
+        *([] if {"signal_type", "event_type"} & query.filters.keys() else [_NO_INSIGHTS]),
         {"range": {"micros": {name: _micros(at) for name, at in borders.items() if at is not None}}},
     ]
+
+
+#: Insights are no events: only who asks for a type of theirs gets them.
+_NO_INSIGHTS = {"bool": {"must_not": [{"term": {"signal_type": SIGNAL}}]}}
 
 
 def _term(name: str, value: str) -> dict[str, Any]:

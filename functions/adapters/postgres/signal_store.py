@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
@@ -15,12 +15,13 @@ from pydantic_core import to_json
 
 from events.errors import Refused
 from events.failpoint import reach
-from functions.adapters.postgres import account_attributes, standing
+from functions.adapters.postgres import account_attributes, insight_rows, standing
+from functions.adapters.postgres.account_rows import account_of, account_row, contact_rows
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, people_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.model_rows import models_of
 from functions.adapters.postgres.signal_rows import signal_rows
-from functions.domain import history, ranking, score
+from functions.domain import history
 from functions.domain.condition import Condition
 from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.model import UNCHANGED, Versioned
@@ -28,7 +29,7 @@ from functions.domain.neighbours import GroupKey, Neighbours
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rollup import Contact, People
-from functions.domain.rule import Episode, Rule, RuleDefinition
+from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.signal import Signal
 from functions.domain.state import Account, AccountKey, Changes, State
 from functions.ports import Batch, Inserted, Recorded
@@ -105,20 +106,32 @@ class _Batch:
 
     def lock(self, signals: Sequence[Signal]) -> State:
         """See Batch."""
-        rules, unusable = _rules(self._tx, signals)
+        rules, unusable = _rules(self._tx, {signal.event.tenant_id for signal in signals})
         taken_back = standing.targets(self._tx, signals)
         groups = {*map(_group, signals), *(each.group for each in taken_back)}
         rows = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(groups)))
-        people = self._people(rows, groups)
-        accounts = {
-            key: _account(row, people[key], self._models.get(key[0], UNCHANGED))
-            for row in rows
-            if (key := (row["tenant_id"], row["account_id"]))
-        }
+        accounts = self._accounts(rows, groups)
         before = standing.retracted_before(self._tx, rows, signals)
         found = Neighbours(self._models, signals, before, taken_back)
         standing.learn(self._tx, found, accounts)
-        return State(accounts, rules, unusable, self._models, found)
+        past_of = partial(insight_rows.past_of, self._tx, {signal.event.id for signal in signals})
+        return State(accounts, rules, unusable, self._models, found, past_of)
+
+    def lock_due(self, until: datetime, most: int) -> State:
+        """See Batch."""
+        rows = self._tx.many_rows("lock_due", until=until, most=most)
+        tenants = {row["tenant_id"] for row in rows}
+        self._models = models_of(self._tx, tenants)
+        rules, unusable = _rules(self._tx, tenants)
+        return State(self._accounts(rows, ()), rules, unusable, self._models)
+
+    def _accounts(self, rows: Sequence[Row], groups: Collection[GroupKey]) -> dict[AccountKey, Account]:
+        people = self._people(rows, groups)
+        return {
+            key: account_of(row, people[key], self._models.get(key[0], UNCHANGED))
+            for row in rows
+            if (key := (row["tenant_id"], row["account_id"]))
+        }
 
     def _people(self, accounts: Sequence[Row], groups: Collection[GroupKey]) -> Mapping[AccountKey, People]:
         """Read the contacts of locked accounts: those of the batch, and the first by rank."""
@@ -159,11 +172,14 @@ class _Batch:
             self._tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose), again=anew)
         if changes.attributes:
             account_attributes.merge(self._tx, changes.attributes)
+        if changes.insights:
+            self._insert({(each.event.tenant_id, each.event.id): each for each in changes.insights})
+        insight_rows.put(self._tx, changes)
         counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
         rows = self._tx.rows(
             "put_changes",
-            accounts=_json(_account_row(*changed) for changed in changes.accounts.items()),
-            contacts=_json(_contact_rows(changes)),
+            accounts=_json(account_row(*changed) for changed in changes.accounts.items()),
+            contacts=_json(contact_rows(changes)),
             notices=_json(map(_notice_row, changes.notices)),
             troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
             counts=_json({"tenant_id": tenant, "month": first, "events": n} for (tenant, first), n in counts.items()),
@@ -186,57 +202,11 @@ class _Batch:
             asked = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in earlier)
             for row in self._tx.many_rows("recorded_contents", ids=asked):
                 recorded.contents[row["tenant_id"], row["id"]] = row["content"] and bytes.fromhex(row["content"])
+            for row in self._tx.many_rows("insights_of_events", ids=asked):
+                recorded.insights.setdefault((row["tenant_id"], row["found_with"]), []).append(row["id"])
             for row in self._tx.rows("notices_of_events", ids=asked):
-                recorded.notices[row["tenant_id"], str(row["event_id"])].append(row["id"])
+                recorded.notices[row["tenant_id"], str(row["cause"])].append(row["id"])
         return recorded
-
-
-def _account_row(key: AccountKey, account: Account) -> dict[str, Any]:
-    tenant, account_id = key
-    ranks = ranking.ranks(account.sums)
-    return {
-        "tenant_id": tenant,
-        "account_id": account_id,
-        "slots": [slot + each for slot, each in account.sums.items()],
-        "engaged": account.people.engaged,
-        "episodes": account.episodes,
-        "as_of": account.as_of,
-        "engagement_rank": ranks.engagement,
-        "effort_rank": ranks.effort,
-        "slow": ranks.slow,
-        "days_until": account.days_until,
-    }
-
-
-def _contact_rows(changes: Changes) -> Iterator[dict[str, Any]]:
-    """The contacts that have changed; each account is locked, so their order is free."""
-    for key, names in changes.contacts.items():
-        known = changes.accounts[key].people.known
-        for name in names:
-            contact = known[name].ranked()
-            yield {
-                "tenant_id": key[0],
-                "account_id": key[1],
-                "contact_id": name,
-                "slots": [slot + each for slot, each in contact.sums.items()],
-                "rank": contact.rank,
-                "slow": contact.slow,
-            }
-
-
-def _account(row: Mapping[str, Any], people: People, scoring: Versioned) -> Account:
-    episodes = {
-        rule: Episode(number, open_, datetime.fromisoformat(opened_at))
-        for rule, (number, open_, opened_at) in row["episodes"].items()
-    }
-    return Account(
-        score.from_rows(row["slots"]),
-        episodes,
-        datetime.fromisoformat(row["as_of"]),
-        date.fromisoformat(row["days_until"]),
-        people,
-        scoring,
-    )
 
 
 def _group(signal: Signal) -> GroupKey:
@@ -250,11 +220,9 @@ def _accounts(groups: Iterable[GroupKey]) -> list[dict[str, str]]:
     return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
 
 
-def _rules(
-    tx: Transaction, signals: Sequence[Signal]
-) -> tuple[Mapping[str, Sequence[Rule]], Mapping[RuleKey, Trouble]]:
-    """The rules of the batch's tenants, and those that were saved before their like was refused."""
-    tenants = _json({"tenant_id": tenant} for tenant in sorted({signal.event.tenant_id for signal in signals}))
+def _rules(tx: Transaction, whose: Collection[str]) -> tuple[Mapping[str, Sequence[Rule]], Mapping[RuleKey, Trouble]]:
+    """The rules of some tenants, and those that were saved before their like was refused."""
+    tenants = _json({"tenant_id": tenant} for tenant in sorted(whose))
     rules: dict[str, list[Rule]] = defaultdict(list)
     unusable: dict[RuleKey, Trouble] = {}
     for row in tx.rows("load_rules", tenants=tenants):

@@ -27,6 +27,7 @@ BEGIN
       ('sspp_process', 'rule_states', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'signals', 'SELECT, INSERT, UPDATE (side, left_out)'),
       ('sspp_process', 'retractions', 'SELECT, INSERT, UPDATE'),
+      ('sspp_process', 'insights', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'accounts', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'contacts', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'contact_days', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -34,8 +35,8 @@ BEGIN
       ('sspp_process', 'notices', 'SELECT, INSERT'),
       ('sspp_process', 'deliveries', 'SELECT'),
       ('sspp_index', 'signals', 'SELECT'),
-      ('sspp_notify', 'signals', 'SELECT'),
       ('sspp_notify', 'models', 'SELECT'),
+      ('sspp_notify', 'signals', 'SELECT'),
       ('sspp_notify', 'accounts', 'SELECT'),
       ('sspp_notify', 'contacts', 'SELECT'),
       ('sspp_notify', 'contact_days', 'SELECT'),
@@ -46,6 +47,7 @@ BEGIN
       ('sspp_tick', 'api_keys', 'SELECT'),
       ('sspp_tick', 'event_types', 'SELECT'),
       ('sspp_tick', 'usage', 'SELECT'),
+      ('sspp_tick', 'accounts', 'SELECT (next_due)'),
       ('sspp_tick', 'signals', 'SELECT, UPDATE (words)'), -- those of an earlier version get their words
       -- Notices that a monthly limit comes near, and those that nobody has sent.
       ('sspp_tick', 'notices', 'SELECT (tenant_id, id, created_at, sent_at, refused_at, digest_id, quiet, recipient,'

@@ -103,11 +103,20 @@ GROUP BY day;
 SELECT max(processed_at) AS at FROM signals WHERE processed_at >= :since AND processed_at < :until;
 
 -- notices_of_events --
--- The notices that events of an earlier delivery led to, as far as somebody is to be told.
-SELECT notices.tenant_id, notices.id, notices.event_id
+-- The notices that events of an earlier delivery led to, or insights that were found with them, as far as somebody is to
+-- be told.
+WITH given AS (
+  SELECT * FROM json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
+),
+caused AS (
+  SELECT tenant_id, id, id AS cause FROM given
+  UNION ALL
+  SELECT insights.tenant_id, insights.id, given.id
+  FROM insights JOIN given ON insights.tenant_id = given.tenant_id AND insights.found_with = given.id
+)
+SELECT notices.tenant_id, notices.id, caused.cause
 FROM notices
-JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid)
-  ON notices.tenant_id = given.tenant_id AND notices.event_id = given.id
+JOIN caused ON notices.tenant_id = caused.tenant_id AND notices.event_id = caused.id
 WHERE kind <> 'digest' AND NOT quiet
 ORDER BY notices.id;
 
@@ -116,7 +125,7 @@ ORDER BY notices.id;
 -- comes as that batch leaves it. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals. It also says whether its tenant ever took an
 -- event back.
-SELECT tenant_id, account_id, slots, engaged, episodes, days_until,
+SELECT tenant_id, account_id, slots, engaged, episodes, days_until, watch, next_due,
        EXISTS (SELECT FROM retractions WHERE retractions.tenant_id = accounts.tenant_id) AS retracts, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id
@@ -229,10 +238,10 @@ WITH written AS (
   UPDATE accounts
   SET slots = given.slots, engaged = given.engaged, episodes = given.episodes, as_of = given.as_of,
       engagement_rank = given.engagement_rank, effort_rank = given.effort_rank, slow = given.slow,
-      days_until = given.days_until
+      days_until = given.days_until, watch = given.watch, next_due = given.next_due
   FROM json_to_recordset(CAST(:accounts AS json)) AS given(
     tenant_id text, account_id text, slots json, engaged integer, episodes json, as_of timestamptz,
-    engagement_rank smallint, effort_rank smallint, slow boolean, days_until date
+    engagement_rank smallint, effort_rank smallint, slow boolean, days_until date, watch json, next_due timestamptz
   )
   WHERE accounts.tenant_id = given.tenant_id AND accounts.account_id = given.account_id
   RETURNING accounts.account_id

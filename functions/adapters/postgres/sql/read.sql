@@ -20,11 +20,13 @@ ORDER BY /* order by */
 LIMIT :looked_at
 
 -- signals_fit --
--- Whether a signal of the walk fits the other filters; one that is null does not filter.
+-- Whether a signal of the walk fits the other filters; one that is null does not filter. Insights are no events: only who
+-- asks for a type of theirs gets them.
     (CAST(:account_id AS text) IS NULL OR account_id = CAST(:account_id AS text))
 AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
 AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
 AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
+AND (signal_type <> 'insight' OR CAST(:signal_type AS text) IS NOT NULL OR CAST(:event_type AS text) IS NOT NULL)
 
 -- list_signals --
 -- One page of signals in the order of time. Ids first: past them an index alone leads, whatever the offset.

@@ -6,12 +6,14 @@ AND (CAST(:since AS timestamptz) IS NULL OR "timestamp" >= CAST(:since AS timest
 AND (CAST(:until AS timestamptz) IS NULL OR "timestamp" < CAST(:until AS timestamptz))
 
 -- search_hit --
--- Whether a signal of the walk has all hashes and fits the other filters; one that is null does not filter.
+-- Whether a signal of the walk has all hashes and fits the other filters; one that is null does not filter. Insights as
+-- for signals_fit.
 (CAST(:asked AS integer[]) = '{}' OR words @> CAST(:asked AS integer[]))
 AND (CAST(:user_id AS text) IS NULL OR user_id = CAST(:user_id AS text))
 AND (CAST(:contact_id AS text) IS NULL OR contact_id = CAST(:contact_id AS text))
 AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text))
 AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
+AND (signal_type <> 'insight' OR CAST(:signal_type AS text) IS NOT NULL OR CAST(:event_type AS text) IS NOT NULL)
 
 -- search_newest --
 -- Walk the newest signals from a place in that order on, and return the first hits among them. One row: how many were

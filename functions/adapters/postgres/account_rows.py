@@ -1,0 +1,68 @@
+"""Accounts and contacts as the statements that lock and write them have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from functions.domain import ranking, score
+from functions.domain.model import Versioned
+from functions.domain.rollup import People
+from functions.domain.rule import Episode
+from functions.domain.state import Account, AccountKey, Changes
+from functions.domain.watch import Watch
+
+
+def account_of(row: Mapping[str, Any], people: People, scoring: Versioned) -> Account:
+    """Return an account as it is stored."""
+    episodes = {
+        rule: Episode(number, open_, datetime.fromisoformat(opened_at))
+        for rule, (number, open_, opened_at) in row["episodes"].items()
+    }
+    return Account(
+        score.from_rows(row["slots"]),
+        episodes,
+        datetime.fromisoformat(row["as_of"]),
+        date.fromisoformat(row["days_until"]),
+        people,
+        scoring,
+        row["watch"] and Watch.read(row["watch"]),
+        row["next_due"] and score.since_landmark(datetime.fromisoformat(row["next_due"])),
+    )
+
+
+def account_row(key: AccountKey, account: Account) -> dict[str, Any]:
+    """Return an account as it is written."""
+    tenant, account_id = key
+    ranks = ranking.ranks(account.sums)
+    return {
+        "tenant_id": tenant,
+        "account_id": account_id,
+        "slots": [slot + each for slot, each in account.sums.items()],
+        "engaged": account.people.engaged,
+        "episodes": account.episodes,
+        "as_of": account.as_of,
+        "engagement_rank": ranks.engagement,
+        "effort_rank": ranks.effort,
+        "slow": ranks.slow,
+        "days_until": account.days_until,
+        "watch": account.watch and account.watch.stored(),
+        "next_due": None if account.next_due is None else score.moment(account.next_due),
+    }
+
+
+def contact_rows(changes: Changes) -> Iterator[dict[str, Any]]:
+    """Yield the contacts that have changed; each account is locked, so their order is free."""
+    for key, names in changes.contacts.items():
+        known = changes.accounts[key].people.known
+        for name in names:
+            contact = known[name].ranked()
+            yield {
+                "tenant_id": key[0],
+                "account_id": key[1],
+                "contact_id": name,
+                "slots": [slot + each for slot, each in contact.sums.items()],
+                "rank": contact.rank,
+                "slow": contact.slow,
+            }
