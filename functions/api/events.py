@@ -11,11 +11,15 @@ from pydantic import Field
 from functions.api import dead_letters, examples
 from functions.api.backends import Backends
 from functions.api.dead_letters import Burial
+from functions.api.front_door import Publish
 from functions.api.notifications import Notice
-from functions.api.parameters import missing
+from functions.api.parameters import Question, missing
 from functions.api.routes import Resource
-from functions.api.shown import Id, Shown, Time
+from functions.api.shown import Id, Shown, Stored, Time
 from functions.api.signals import Signal
+from functions.domain.catalog import EVENT_RETRACTED
+from functions.domain.key import WRITE_EVENTS
+from functions.domain.name import Text
 from functions.domain.signal import instant
 from functions.service.principal import Principal
 
@@ -75,6 +79,29 @@ def get_event(backends: Backends, by: Principal, *, id_: UUID) -> EventStatus:
         notices=notices,
         indexed=backends.search.has(by.tenant, id_),
     )
+
+
+class Retraction(Question):
+    """Why an event is taken back."""
+
+    reason: Annotated[Text | None, Field(max_length=300, description="Shown with its signal.")] = None
+
+
+@resource.route("DELETE", "/api/v1/events/{id}", scope=WRITE_EVENTS, example=examples.RETRACT, refuses={422})
+def retract_event(backends: Backends, by: Principal, *, id_: UUID, query: Retraction, publish: Publish) -> Stored:
+    """Take an event back: its points are subtracted, and its signal stays, marked.
+
+    It publishes the event `io.sspp.event.retracted`, whose id it answers with. The event that is taken back may still
+    wait to be processed. A retraction itself cannot be taken back.
+    """
+    signal = backends.reader.signal(by.tenant, id_)
+    if signal is None:
+        _unprocessed(backends, by, id_)
+    about = {"accountId": signal["account_id"]} if signal else {}
+    why = {"reason": query.reason} if query.reason else {}
+    said = {**about, "eventId": str(id_), "by": f"key {by.who}", **why}
+    published = publish(EVENT_RETRACTED.type, said)
+    return Stored(status="accepted", id=published.id, duplicate=published.duplicate)
 
 
 def _unprocessed(backends: Backends, by: Principal, id_: UUID) -> EventStatus:

@@ -29,6 +29,8 @@ _ROW: dict[str, Any] = {
     "points": 60,
     "timestamp": _AT,
     "processed_at": _PROCESSED,
+    "standing": "counted",
+    "left_out": [],
     "metadata": {"minutes": 45},
     "reasons": ["demo_completed is worth 0.90"],
 }
@@ -164,6 +166,7 @@ TIMELINE = Example(
 )
 
 _STORED: dict[str, Any] = {"status": "accepted", "id": "f0b6a9a4-6c39-5bd0-8f0e-52d0b4e3f9a1", "duplicate": False}
+RETRACT = Example(id=EVENT, query={"reason": "entered twice"}, answer=_STORED)
 UPDATE_ACCOUNT = Example(
     id="acme",
     body={"attributes": _SAID},

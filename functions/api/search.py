@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -16,10 +17,12 @@ from functions.api.routes import Resource
 from functions.api.shown import Shown
 from functions.api.signals import SignalRow
 from functions.domain.name import Text
-from functions.domain.search import FILTERS, MOST_COUNTED, SearchQuery
+from functions.domain.search import FILTERS, MOST_COUNTED, Hit, SearchQuery
 from functions.domain.words import words
 
 Counted = dict[str, int]
+#: How a signal stands that only the index has.
+_COUNTED = {"standing": "counted", "left_out": []}
 
 
 class SignalSearch(Filters):
@@ -89,11 +92,16 @@ def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> S
         )
     )
     counts = answer.counts
+    stand = backends.reader.stand(tenant, [hit.row["id"] for hit in answer.hits])
     return SearchPage(
-        data=[Found(**{**hit.row, "highlight": hit.highlight}) for hit in answer.hits],
+        data=[_found(hit, stand.get(hit.row["id"], _COUNTED)) for hit in answer.hits],
         total=counts.total,
         total_is="at least" if counts.at_least else "exact",
         facets={name: dict(values) for name, values in counts.facets.items()},
         date_histogram=[DayCount(date=day, count=count) for day, count in sorted(counts.days.items())],
         next_cursor=None if answer.next is None else write_cursor(query, tenant, answer.next),
     )
+
+
+def _found(hit: Hit, stands: Mapping[str, Any]) -> Found:
+    return Found(**{**hit.row, **stands, "highlight": hit.highlight})

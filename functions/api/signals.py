@@ -17,6 +17,7 @@ from functions.api.parameters import Filters, missing
 from functions.api.routes import Resource
 from functions.api.shown import Id, Json, Shown, Time
 from functions.domain.search import FILTERS
+from functions.domain.standing import Standing
 
 #: The wire's names beside those of the columns.
 _COLUMNS = {"processedAt": "processed_at", "signalScore": "signal_score"}
@@ -38,6 +39,8 @@ class SignalRow(Shown):
     processed_at: Time
     metadata: Json
     reasons: Annotated[list[str], Field(description="Why the signal score is what it is.")]
+    standing: Annotated[Standing, Field(description="Whether it counts towards the account's score.")]
+    left_out: Annotated[list[str], Field(description="Why it does not count, if it does not.")]
 
 
 class Signal(SignalRow):

@@ -76,6 +76,7 @@ class SalesEvent(NamedTuple):
             make points that grow.
         account_says, contact_says: the attributes that it gives its account and its contact; mostly none.
         retracts: the event that it takes back; None of all but retractions.
+        ahead: whether its own time is after it was received.
     """
 
     id: str
@@ -94,6 +95,7 @@ class SalesEvent(NamedTuple):
     account_says: Mapping[str, Scalar] = _NOTHING
     contact_says: Mapping[str, Scalar] = _NOTHING
     retracts: Retraction | None = None
+    ahead: bool = False
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -175,6 +177,7 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         data=said,
         content=content.hash_of(dict(sent), event.model_extra or ()),
         retracts=retraction.retraction(tenant, event.source, said) if kind.type == EVENT_RETRACTED.type else None,
+        ahead=occurred_at is not None and occurred_at > received_at,
         **_says(kind, account, data),
     )
 

@@ -61,6 +61,8 @@ class Signal(NamedTuple):
         if interactions is not None and interactions > MANY_INTERACTIONS_MORE_THAN:
             hundredths += MANY_INTERACTIONS
             reasons.append(f"more than {MANY_INTERACTIONS_MORE_THAN} interactions: +{_decimal(MANY_INTERACTIONS)}")
+        if event.ahead:
+            reasons.append(f"its time, {event.sent['time']}, is after it was received: it counts from receipt")
         if hundredths > 100:
             hundredths = 100
             reasons.append("at most 1.00")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,11 +15,12 @@ from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.adapters.postgres.spreads import spread
-from functions.domain import original
+from functions.domain import original, standing
 from functions.domain.catalog import SIDES, Side
 from functions.domain.explain import Explanation, explained
 from functions.domain.signal import instant
 from functions.domain.spread import Spread
+from functions.domain.standing import Retraction
 from functions.domain.timeline import MICROSECOND, Day, days, midnight
 
 
@@ -58,6 +59,14 @@ class Reader:
         with self._database.transaction(tenant=tenant_id) as tx:
             row = tx.row("account_id", tenant_id=tenant_id, account_id=name)
         return None if row is None else str(row["account_id"])
+
+    def stand(self, tenant_id: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return how signals stand, by their ids, which a search index does not know."""
+        if not ids:
+            return {}
+        with self._database.transaction(tenant=tenant_id) as tx:
+            rows = tx.rows("signals_stand", tenant_id=tenant_id, ids=list(ids))
+        return {str(row["id"]): _stands(row) for row in rows}
 
     def accounts(self, tenant_id: str, now: datetime, page: Page, choice: Choice = EVERYTHING) -> Listed:
         """Return one page of accounts, in the order that is chosen."""
@@ -124,7 +133,15 @@ class Reader:
 
 def _signal(row: Row) -> dict[str, Any]:
     """Turn a stored signal into JSON types, with its event as it was sent."""
-    return {**_plain(row), "metadata": original.metadata(row), "event": original.whole(row)}
+    shown = _plain(_without(row, "left_out", "retraction"))
+    return {**shown, **_stands(row), "metadata": original.metadata(row), "event": original.whole(row)}
+
+
+def _stands(row: Row) -> dict[str, Any]:
+    """Return how a signal stands, and why it is left out, in words."""
+    gone, left_out = row["retraction"], row["left_out"]
+    retraction = gone and Retraction(instant(datetime.fromisoformat(gone[0])), gone[1], gone[2])
+    return {"standing": standing.standing(left_out), "left_out": standing.sentences(left_out, retraction)}
 
 
 def _notices(tx: Transaction, tenant_id: str, page: Page, event_id: UUID | None = None) -> list[Row]:

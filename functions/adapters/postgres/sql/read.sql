@@ -28,10 +28,25 @@ AND (CAST(:event_type AS text) IS NULL OR event_type = CAST(:event_type AS text)
 AND (CAST(:signal_type AS text) IS NULL OR signal_type = CAST(:signal_type AS text))
 AND (signal_type <> 'insight' OR CAST(:signal_type AS text) IS NOT NULL OR CAST(:event_type AS text) IS NOT NULL)
 
+-- stands --
+-- Why a signal is left out, and who took it back.
+left_out, CASE WHEN left_out & 512 <> 0 THEN (
+  SELECT json_build_array(at, by, reason) FROM retractions
+  WHERE retractions.tenant_id = signals.tenant_id AND retractions.id = signals.id
+) END AS retraction
+
+-- signals_stand --
+-- How some signals stand.
+SELECT id,
+       /* include stands */
+FROM signals
+WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS uuid[]));
+
 -- list_signals --
 -- One page of signals in the order of time. Ids first: past them an index alone leads, whatever the offset.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event
+       processed_at, metadata, reasons, source, source_id, event,
+       /* include stands */
 FROM (
   SELECT id FROM (
     /* include signals_walk */
@@ -47,7 +62,8 @@ ORDER BY /* order by */;
 -- rank_signals --
 -- One page of signals in another order than that of time, the highest or, negated, the lowest first.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event, rank
+       processed_at, metadata, reasons, source, source_id, event, rank,
+       /* include stands */
 FROM (
   SELECT id, rank FROM (
     SELECT id, account_id, user_id, event_type, signal_type,
@@ -73,7 +89,8 @@ ORDER BY rank DESC, id DESC;
 -- signals_of --
 -- The signals of some ids.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event
+       processed_at, metadata, reasons, source, source_id, event,
+       /* include stands */
 FROM signals
 WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS uuid[]))
 ORDER BY /* order by */;
@@ -151,7 +168,8 @@ FROM walk;
 -- get_signal --
 -- One signal, with when its event was received.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, received_at, source, source_id, event
+       processed_at, metadata, reasons, received_at, source, source_id, event,
+       /* include stands */
 FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
