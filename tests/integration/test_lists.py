@@ -73,6 +73,7 @@ def insert(
             "signal_type": f"type-{rank % 2}",
             "signal_score": rank / 4,
             "side": "buyer",
+            "left_out": 0,
             "points": rank - 1,
             "half_life_days": 7,
             "timestamp": (BEGAN + timedelta(days=day)).isoformat(),
