@@ -576,6 +576,10 @@ def test_a_tenant_has_a_name_and_not_a_megabyte_of_it():
     assert len(tenant_of(document(data="x")[:-1] + b',"sspptenant":"' + b"y" * 1_000_000 + b'"}')) < 1000
 
 
+def test_a_tenant_that_is_no_text_is_read_all_the_same():
+    assert tenant_of(document()[:-1] + b',"sspptenant":"\xff"}') == "\N{REPLACEMENT CHARACTER}"
+
+
 def test_the_last_stamp_counts():
     stamped = stamp(document(knativeerrordata="forged"), knativeerrordata='first "\n')
     event = parse(stamp(stamped, knativeerrordata="second")).event
