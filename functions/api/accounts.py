@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from events.errors import Fault, Refused
 from functions.adapters.postgres.pages import Place, Standing
 from functions.api import examples
 from functions.api.account_choice import AccountChoice
@@ -19,20 +18,18 @@ from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
 from functions.api.shown import Shown, Time
 from functions.api.standing import TenantStanding
-from functions.domain import attributes, explain, score, timeline
+from functions.domain import attributes, explain, score
 from functions.domain.name import tidy
 from functions.domain.signal import instant
 
 
-def _not_before_1970(moment: datetime) -> datetime:
+def not_before_1970(moment: datetime) -> datetime:
     """Bound a moment: a trend is compared with a week earlier, and there is no moment before the year 1."""
     if moment.year < 1970:
         raise PydanticCustomError("time", "must not be before 1970-01-01T00:00:00Z")
     return moment
 
 
-#: Days of a timeline: where nothing is said, and at the most.
-USUAL_DAYS, MOST_DAYS = 90, 366
 #: Attributes of accounts that have a place of their own.
 _OF_ACCOUNTS = ("name", "owner", "domain", "tier", "fit")
 Found = TypeVar("Found")
@@ -42,7 +39,7 @@ class AccountAt(Question):
     """When an account is looked at."""
 
     at: Annotated[
-        Annotated[Moment, AfterValidator(_not_before_1970)] | None,
+        Annotated[Moment, AfterValidator(not_before_1970)] | None,
         Field(description="Now if absent. Not before 1970."),
     ] = None
 
@@ -138,43 +135,6 @@ class ContactPage(Shown):
     next_cursor: NextCursor
 
 
-class TimelineDays(Question):
-    """The days of a timeline, in UTC; the last 90 where nothing is said."""
-
-    since: Annotated[Moment | None, Field(alias="from", description="On the first day.")] = None
-    until: Annotated[Moment | None, Field(alias="to", description="On the last day; not later than now.")] = None
-
-    def days(self, now: datetime) -> tuple[date, date]:
-        """Return the first and the last day.
-
-        Raises:
-            Refused: 400, they are too many or the wrong way round.
-        """
-        last = min(self.until or now, now).astimezone(UTC).date()
-        first = self.since.astimezone(UTC).date() if self.since else last - timedelta(days=USUAL_DAYS - 1)
-        if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
-            raise Refused(
-                "Bad request", faults=(Fault("/from", f"must be 0 to {MOST_DAYS - 1} days before the last"),)
-            )
-        return first, last
-
-
-class Day(Shown):
-    """A day in UTC with the scores at its end, or now where it goes on."""
-
-    date: Annotated[str, Field(json_schema_extra={"format": "date"})]
-    engagement: Score
-    effort: Score
-    contributions: Annotated[list[Contribution], Field(description="What happened on this day, as of its end.")]
-
-
-class Timeline(Shown):
-    """Days of an account, the first one first, those without events too."""
-
-    account_id: str
-    data: list[Day]
-
-
 resource = Resource("accounts", "Scores of accounts and their reasons.")
 
 
@@ -213,8 +173,8 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
         engagement_week_ago=buyer.score_week_ago,
         reasons=[*(item.sentence(at) for item in buyer.contributions), *buyer.by_people, *buyer.left_out],
         effort_reasons=[*(item.sentence(at) for item in rep.contributions), *rep.left_out],
-        contributions=_contributions(buyer.contributions),
-        effort_contributions=_contributions(rep.contributions),
+        contributions=contributions(buyer.contributions),
+        effort_contributions=contributions(rep.contributions),
         model_version=buyer.scoring.version,
         standing=None if query.at else backends.standings.among(tenant, buyer.score, at),
         as_of=instant(at),
@@ -233,15 +193,6 @@ def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -
     )
 
 
-@resource.route("GET", "/api/v1/accounts/{id}/timeline", example=examples.TIMELINE)
-def get_timeline(backends: Backends, tenant: str, *, query: TimelineDays, id_: str) -> Timeline:
-    """Return what happened to an account on each day in UTC, and the scores that each day ended with."""
-    now = backends.now()
-    first, last = query.days(now)
-    spelt, days = found(id_, lambda spelt: backends.reader.timeline(tenant, spelt, first, last, now))
-    return Timeline(account_id=spelt, data=[_day(each) for each in days])
-
-
 def found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
     """Find an account as it is spelt in the path, else in the one spelling that names have now."""
     for spelt in dict.fromkeys((id_, tidy(id_))):
@@ -258,16 +209,8 @@ def _named(said: Mapping[str, attributes.Scalar], *names: str) -> dict[str, Any]
     return {name: said.get(name) for name in names}
 
 
-def _day(day: timeline.Day) -> Day:
-    return Day(
-        date=day.day.isoformat(),
-        engagement=day.engagement,
-        effort=day.effort,
-        contributions=_contributions(day.events),
-    )
-
-
-def _contributions(made_of: Iterable[explain.Contribution]) -> list[Contribution]:
+def contributions(made_of: Iterable[explain.Contribution]) -> list[Contribution]:
+    """Return contributions as they are shown."""
     return [
         Contribution(
             event_type=item.event_type,

@@ -15,6 +15,7 @@ from events.errors import Refused, Unavailable
 from events.health import Ping
 from events.log import Log
 from functions.api import (
+    account_history,
     accounts,
     calibration,
     customers,
@@ -47,6 +48,7 @@ RESOURCES = (
     signals.resource,
     search.resource,
     accounts.resource,
+    account_history.resource,
     customers.resource,
     model.resource,
     calibration.resource,

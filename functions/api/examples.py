@@ -146,7 +146,7 @@ CONTACTS = Example(
         "next_cursor": None,
     },
 )
-TIMELINE = Example(
+DAYS = Example(
     id="acme",
     query={"from": "2026-01-05", "to": "2026-01-05"},
     answer={
@@ -161,6 +161,49 @@ TIMELINE = Example(
                     {"event_type": "io.sspp.email.sent", "events": 1, "points_now": 4.72, "latest": _AT},
                 ],
             }
+        ],
+    },
+)
+
+TIMELINE = Example(
+    id="acme",
+    query={"limit": 1},
+    answer={
+        "account_id": "acme",
+        "data": [
+            {
+                "kind": "notice",
+                "at": _AT,
+                "id": "5c9b4f6e-6b0e-5a53-9d0d-3f6f1f6d2b11",
+                "title": "engagement crossed 50",
+                "contact_id": None,
+                "user_id": None,
+                "points": None,
+                "reasons": [],
+                "engagement": 63.2,
+                "event_id": "f0b6a9a4-6c39-5bd0-8f0e-52d0b4e3f9a1",
+            }
+        ],
+        "next_cursor": "WyI0ZjY4",
+    },
+)
+CHANGES = Example(
+    id="acme",
+    query={"since": "2026-01-01T00:00:00Z"},
+    answer={
+        "account_id": "acme",
+        "since": "2026-01-01T00:00:00Z",
+        "as_of": _AT,
+        "engagement_before": 0.0,
+        "engagement": 63.2,
+        "effort_before": 0.0,
+        "effort": 8.0,
+        "changes": [
+            "engagement rose from 0.0 to 63.2: cold became hot",
+            "effort rose from 0.0 to 8.0",
+            "1 new contact: jane@acme.example",
+            "1 x demo_completed: +60.0 points, the latest just now",
+            "1 x email_sent: +5.0 points, the latest just now",
         ],
     },
 )

@@ -143,7 +143,7 @@ def test_accounts_are_listed_by_what_is_asked_for(platform: Platform) -> None:
     assert found(changedSince="2100-01-01") == []
 
 
-def test_an_account_has_a_timeline_and_contacts(platform: Platform) -> None:
+def test_an_account_has_days_and_contacts(platform: Platform) -> None:
     account, now = f"globex/{uuid4().hex}", datetime.now(UTC)
     times = [now - timedelta(days=2), now - timedelta(days=2), now]
     contacts = ["jo@example.com", "kim@example.com", "jo@example.com"]
@@ -155,21 +155,68 @@ def test_an_account_has_a_timeline_and_contacts(platform: Platform) -> None:
         ),
     )
     path = f"/api/v1/accounts/{quote(account, safe='')}"
-    days = platform.api.get(f"{path}/timeline", params={"from": (now - timedelta(days=4)).isoformat()}).json()["data"]
+    days = platform.api.get(f"{path}/days", params={"from": (now - timedelta(days=4)).isoformat()}).json()["data"]
     assert [sum(made["events"] for made in day["contributions"]) for day in days] == [0, 0, 2, 0, 1]
     assert [day["date"] for day in days] == [(now - timedelta(days=ago)).date().isoformat() for ago in (4, 3, 2, 1, 0)]
     assert days[0]["engagement"] == 0 < days[3]["engagement"] < days[2]["engagement"] < days[4]["engagement"]
-    assert len(platform.api.get(f"{path}/timeline").json()["data"]) == 90
+    assert len(platform.api.get(f"{path}/days").json()["data"]) == 90
     listed = platform.api.get(f"{path}/contacts", params={"limit": 1}).json()
     assert [row["contact_id"] for row in listed["data"]] == ["jo@example.com"]
     second = platform.api.get(f"{path}/contacts", params={"limit": 1, "cursor": listed["next_cursor"]}).json()
     assert [(row["contact_id"], row["events"]) for row in second["data"]] == [("kim@example.com", 1)]
     assert (second["pagination"]["total"], second["next_cursor"]) == (2, None)
-    for of in ("timeline", "contacts"):
+    for of in ("timeline", "days", "changes", "contacts"):
         assert platform.api.get(f"/api/v1/accounts/nobody-{uuid4().hex}/{of}").status_code == 404
     for wrong in ("from=2020-01-01", "from=2026-02-01&to=2026-01-01"):
-        answer = platform.api.get(f"{path}/timeline?{wrong}")
+        answer = platform.api.get(f"{path}/days?{wrong}")
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/from")
+
+
+def test_what_happened_to_an_account_is_one_list_with_the_notices_it_led_to(platform: Platform) -> None:
+    account, now = f"globex/{uuid4().hex}", datetime.now(UTC)
+    clicked, demo = now - timedelta(days=1), now - timedelta(seconds=5)
+    sent(
+        platform,
+        event(type="email_clicked", time=clicked.isoformat(), data={"accountId": account, "contactId": "kim"}),
+        event(time=demo.isoformat(), data={"accountId": account, "contactId": "jo"}),
+    )
+    path = f"/api/v1/accounts/{quote(account, safe='')}"
+    whole = platform.api.get(f"{path}/timeline").json()["data"]
+    assert [(each["kind"], each["title"]) for each in whole][-2:] == [
+        ("event", "io.sspp.demo.completed"),
+        ("event", "io.sspp.email.clicked"),
+    ]
+    assert [each["kind"] for each in whole[:-2] if each["kind"] != "insight"] == ["notice"], "the demo made it hot"
+    assert whole[-1]["contact_id"] == "kim"
+    pages: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = platform.api.get(f"{path}/timeline", params={"limit": 1, **cursor}).json()
+        pages += page["data"]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert pages == whole
+
+
+def test_what_has_changed_about_an_account_is_said_in_words(platform: Platform) -> None:
+    account, now = f"globex/{uuid4().hex}", datetime.now(UTC)
+    sent(
+        platform,
+        event(type="email_replied", time=(now - timedelta(days=9)).isoformat(), data={"accountId": account}),
+        event(time=now.isoformat(), data={"accountId": account, "contactId": "jo"}),
+    )
+    path = f"/api/v1/accounts/{quote(account, safe='')}/changes"
+    week = platform.api.get(path).json()
+    assert (week["engagement_before"], week["effort"]) == (32.8, 0.0)
+    assert week["changes"][:3] == [
+        f"engagement rose from 32.8 to {week['engagement']}: warm became hot",
+        "1 new contact: jo",
+        "1 x demo_completed: +60.0 points, the latest just now",
+    ]
+    assert week["changes"][3].startswith("what there was of engagement faded by 3.")
+    none = platform.api.get(path, params={"since": datetime.now(UTC).isoformat()}).json()
+    assert none["changes"] == []
 
 
 @pytest.mark.parametrize("wrong", ["band=lukewarm", "side=both", "sortBy=name", "changedSince=soon", "at=2026-01-01"])

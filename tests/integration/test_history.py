@@ -135,7 +135,7 @@ def test_a_timeline_shows_what_happened_each_day_and_the_scores_it_ended_with(da
         record(PostgresSignalStore(database), signals[start : start + 30])
     reader = Reader(database)
     first, last = date(2026, 10, 1), date(2026, 11, 22)
-    days = reader.timeline(TENANT, "loud", first, last, NOW)
+    days = reader.days(TENANT, "loud", first, last, NOW)
     assert days is not None
     assert [each.day for each in days] == [first + timedelta(days=n) for n in range((last - first).days + 1)]
     own = [each for each in signals if each.event.account_id == "loud"]
@@ -147,7 +147,7 @@ def test_a_timeline_shows_what_happened_each_day_and_the_scores_it_ended_with(da
         assert explained is not None
         assert day.engagement == pytest.approx(explained["buyer"].score, abs=0.11)
         assert day.effort == pytest.approx(explained["rep"].score, abs=0.11)
-    assert reader.timeline(TENANT, "nobody", first, last, NOW) is None
+    assert reader.days(TENANT, "nobody", first, last, NOW) is None
 
 
 def test_contacts_are_listed_by_their_own_engagement_page_by_page(database: Database) -> None:

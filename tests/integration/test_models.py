@@ -183,7 +183,7 @@ def test_a_version_counts_for_the_events_after_it_and_for_how_scores_are_shown(
     contacts = reader.contacts("acme", "globex", NOW, Page(number=1, limit=10))
     assert contacts is not None
     assert [(each["contact_id"], each["engagement"], each["band"]) for each in contacts.rows] == [("jo", 71.3, "warm")]
-    days = reader.timeline("acme", "globex", NOW.date(), NOW.date(), NOW)
+    days = reader.days("acme", "globex", NOW.date(), NOW.date(), NOW)
     assert days is not None
     assert [day.engagement for day in days] == [71.3]
     signals = reader.signals(SignalQuery(tenant_id="acme", filters={}), Page(number=1, limit=10)).rows

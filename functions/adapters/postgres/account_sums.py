@@ -74,6 +74,16 @@ def known_with_trend(tx: Transaction, tenant_id: str, account_id: str, at: datet
     return now.then(*then), now.then(*earlier)
 
 
+def known_since(tx: Transaction, tenant_id: str, account_id: str, at: datetime) -> tuple[Known, Known] | None:
+    """Return what is known of an account by the events until ``at``, and by all there are."""
+    now = known_now(tx, tenant_id, account_id)
+    if now is None:
+        return None
+    if score.newest(now.sums) <= score.since_landmark(at):
+        return now, now
+    return _without_since(tx, tenant_id, account_id, now, at), now
+
+
 def _without_since(tx: Transaction, tenant_id: str, account_id: str, now: Known, at: datetime) -> Known:
     """Return what was known at ``at``: what is known now without the events since, which are few."""
     row = tx.row("account_since", tenant_id=tenant_id, account_id=account_id, **since(at))

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from functions.adapters.postgres import account_lists, account_trends, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
-from functions.adapters.postgres.account_sums import known_now, known_with_trend, sums_by_day, sums_then
+from functions.adapters.postgres.account_sums import known_now, known_since, known_with_trend, sums_by_day, sums_then
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.adapters.postgres.spreads import spread
-from functions.domain import original, standing
+from functions.domain import changes, original, standing
 from functions.domain.catalog import SIDES, Side
+from functions.domain.changes import Change
 from functions.domain.explain import Explanation, explained
 from functions.domain.signal import instant
 from functions.domain.spread import Spread
@@ -82,7 +83,7 @@ class Reader:
                 return None
             return account_lists.contacts(tx, tenant_id, account_id, now, page, known.scoring)
 
-    def timeline(self, tenant_id: str, account_id: str, first: date, last: date, now: datetime) -> list[Day] | None:
+    def days(self, tenant_id: str, account_id: str, first: date, last: date, now: datetime) -> list[Day] | None:
         """Return the days of an account from one to another, or None for an unknown one."""
         with self._database.transaction(tenant=tenant_id) as tx:
             known = known_now(tx, tenant_id, account_id)
@@ -91,6 +92,32 @@ class Reader:
             before = sums_then(tx, tenant_id, account_id, midnight(first) - MICROSECOND)
             by_day = sums_by_day(tx, tenant_id, account_id, first, last)
         return list(days(before, by_day, first, last, now, known.scoring))
+
+    def timeline(
+        self, tenant_id: str, account_id: str, most: int, after: Place | None = None
+    ) -> list[dict[str, Any]] | None:
+        """Return the newest entries of an account's timeline, or those after a place; None for an unknown account."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            if tx.row("account_id", tenant_id=tenant_id, account_id=account_id) is None:
+                return None
+            rows = tx.rows(
+                "list_timeline",
+                tenant_id=tenant_id,
+                account_id=account_id,
+                before_at=after and after.at,
+                before_id=after and str(after.id),
+                limit=most,
+            )
+        return [_plain(row) for row in rows]
+
+    def change(self, tenant_id: str, account_id: str, since: datetime, now: datetime) -> Change | None:
+        """Return what has changed about an account since a moment, or None for an unknown account."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            found = known_since(tx, tenant_id, account_id, since)
+            if found is None:
+                return None
+            before, after = found
+            return changes.change(before, after, since, now)
 
     def explained(self, tenant_id: str, account_id: str, at: datetime) -> dict[Side, Explanation] | None:
         """Return both scores of an account at ``at`` with what they are made of, or None for an unknown one."""

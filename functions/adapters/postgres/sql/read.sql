@@ -316,3 +316,36 @@ ORDER BY created_at DESC, id DESC;
 SELECT count(*) AS total FROM (
   SELECT FROM notices WHERE tenant_id = :tenant_id ORDER BY created_at DESC LIMIT :looked_at
 ) AS newest;
+
+-- list_timeline --
+-- The newest entries of an account's timeline, or those after a place: signals, which insights and corrections are too,
+-- and notices.
+SELECT kind, at, id, title, contact_id, user_id, points, reasons, engagement, event_id FROM (
+  (
+    SELECT CASE
+             WHEN signal_type = 'insight' THEN 'insight'
+             WHEN event_type = 'io.sspp.event.retracted' THEN 'correction'
+             ELSE 'event'
+           END AS kind,
+           "timestamp" AS at, id, event_type AS title, contact_id, user_id, points, reasons,
+           CAST(NULL AS numeric) AS engagement, CAST(NULL AS uuid) AS event_id
+    FROM signals
+    WHERE tenant_id = :tenant_id AND account_id = :account_id
+      AND (CAST(:before_at AS timestamptz) IS NULL
+           OR ("timestamp", id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+    ORDER BY "timestamp" DESC, id DESC
+    LIMIT :limit
+  )
+  UNION ALL
+  (
+    SELECT 'notice', created_at, id, title, NULL, NULL, NULL, CAST('[]' AS json), engagement, event_id
+    FROM notices
+    WHERE tenant_id = :tenant_id AND account_id = :account_id
+      AND (CAST(:before_at AS timestamptz) IS NULL
+           OR (created_at, id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+    ORDER BY created_at DESC, id DESC
+    LIMIT :limit
+  )
+) AS entries
+ORDER BY at DESC, id DESC
+LIMIT :limit;
