@@ -178,7 +178,7 @@ def test_what_happened_to_an_account_is_one_list_with_the_notices_it_led_to(plat
     sent(
         platform,
         event(type="email_clicked", time=clicked.isoformat(), data={"accountId": account, "contactId": "kim"}),
-        event(time=demo.isoformat(), data={"accountId": account, "contactId": "jo"}),
+        event(time=demo.isoformat(), data={"accountId": account, "contactId": "kim"}),
     )
     path = f"/api/v1/accounts/{quote(account, safe='')}"
     whole = platform.api.get(f"{path}/timeline").json()["data"]

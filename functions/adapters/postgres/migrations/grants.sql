@@ -40,6 +40,7 @@ BEGIN
       ('sspp_notify', 'accounts', 'SELECT'),
       ('sspp_notify', 'contacts', 'SELECT'),
       ('sspp_notify', 'contact_days', 'SELECT'),
+      ('sspp_notify', 'models', 'SELECT'),
       ('sspp_notify', 'notices', 'SELECT, INSERT, UPDATE'), -- a digest is a notice, too
       ('sspp_notify', 'deliveries', 'SELECT, INSERT'),
       -- A Redis that came back empty is filled from these, and the ids recorded last are published again.
