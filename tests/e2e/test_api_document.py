@@ -31,6 +31,7 @@ REFUSED = {"/api/v1/calibrate": 422}
 FLEETING = {
     *("processed_at", "received_at", "created_at", "sent_at", "at", "first_at", "last_at"),
     *("id", "rule_id", "engagement", "band", "grade", "highlight", "redriven", "purged"),
+    *("next_cursor", "as_of", "changes"),
 }
 
 
