@@ -35,7 +35,6 @@ BEGIN
       ('sspp_process', 'notices', 'SELECT, INSERT'),
       ('sspp_process', 'deliveries', 'SELECT'),
       ('sspp_index', 'signals', 'SELECT'),
-      ('sspp_notify', 'models', 'SELECT'),
       ('sspp_notify', 'signals', 'SELECT'),
       ('sspp_notify', 'accounts', 'SELECT'),
       ('sspp_notify', 'contacts', 'SELECT'),
