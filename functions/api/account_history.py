@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from events.errors import Fault, Refused
 from functions.adapters.postgres.pages import Place
 from functions.api import examples
-from functions.api.accounts import Contribution, Score, contributions, found, not_before_1970
+from functions.api.accounts import Contribution, Score, contributions, found
 from functions.api.backends import Backends
 from functions.api.paging import Cursor, Limit, NextCursor, read_cursor, write_cursor
 from functions.api.parameters import Moment, Question
@@ -20,6 +20,8 @@ from functions.domain import timeline
 from functions.domain.explain import TREND_SPAN
 from functions.domain.signal import instant
 
+#: Nothing is compared with an earlier moment.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Days that are shown: where nothing is said, and at the most.
 USUAL_DAYS, MOST_DAYS = 90, 366
 
@@ -97,9 +99,7 @@ class Timeline(Shown):
 class Since(Question):
     """What an account is compared with."""
 
-    since: Annotated[
-        Annotated[Moment, AfterValidator(not_before_1970)] | None, Field(description="A week ago if absent.")
-    ] = None
+    since: Annotated[Moment | None, Field(description="A week ago if absent.")] = None
 
 
 class Change(Shown):
@@ -145,7 +145,7 @@ def list_days(backends: Backends, tenant: str, *, query: DayRange, id_: str) -> 
 def get_changes(backends: Backends, tenant: str, *, query: Since, id_: str) -> Change:
     """Return what has changed about an account since yesterday, last week or any moment, in words."""
     now = backends.now()
-    since = min(query.since or now - TREND_SPAN, now)
+    since = min(max(query.since or now - TREND_SPAN, EPOCH), now)
     spelt, change = found(id_, lambda spelt: backends.reader.change(tenant, spelt, since, now))
     return Change(
         account_id=spelt,

@@ -23,7 +23,7 @@ from functions.domain.name import tidy
 from functions.domain.signal import instant
 
 
-def not_before_1970(moment: datetime) -> datetime:
+def _not_before_1970(moment: datetime) -> datetime:
     """Bound a moment: a trend is compared with a week earlier, and there is no moment before the year 1."""
     if moment.year < 1970:
         raise PydanticCustomError("time", "must not be before 1970-01-01T00:00:00Z")
@@ -39,7 +39,7 @@ class AccountAt(Question):
     """When an account is looked at."""
 
     at: Annotated[
-        Annotated[Moment, AfterValidator(not_before_1970)] | None,
+        Annotated[Moment, AfterValidator(_not_before_1970)] | None,
         Field(description="Now if absent. Not before 1970."),
     ] = None
 
