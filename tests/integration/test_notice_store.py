@@ -175,6 +175,15 @@ def test_a_worker_that_dies_after_the_server_accepted_sends_again_under_the_same
     assert [sent.id for sent in sender.sent] == [notice]
 
 
+@pytest.mark.usefixtures("rule")
+def test_the_attempts_of_one_notice_are_not_those_of_another(database: Database, database_url: str) -> None:
+    store, (first, second) = outbox(database), noticed(database, 2)
+    assert deliver(store, [first], MemorySender(LATER)) == [Result(status=202, again_s=60.0)]
+    assert deliver(store, [second], MemorySender(LATER)) == [Result(status=202, again_s=60.0)]
+    due_now(database_url)
+    assert deliver(store, [second], MemorySender(LATER)) == [Result(status=202, again_s=300.0)]
+
+
 def test_on_the_schema_before_nothing_is_sent_and_the_notices_wait(
     database: Database, database_url: str, notice: UUID
 ) -> None:
