@@ -9,7 +9,7 @@
 --       5  the most to take
 --       6  bytes of events that are enough
 --       7  the most to take in one step, which may all be larger than those before
--- Gives where to go on, how many were deleted under their reader (they are forgotten), and the entries.
+-- Returns where to go on, how many were deleted under their reader (they are forgotten), and the entries.
 local from, left, enough, step_most = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local taken, vanished, bytes, step = {}, 0, 0, 1
 repeat

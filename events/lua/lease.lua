@@ -5,7 +5,7 @@
 -- ARGV  1  the most to hand out
 --       2  ms a lease holds
 --       3  bytes of events that are enough
--- Gives how many held nothing any more, then per retry: id, lease's end, times handed out, attempts, first, event.
+-- Returns how many held nothing any more, then per retry: id, lease's end, times handed out, attempts, first, event.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local ends = string.format('%.0f', now + ARGV[2])

@@ -1,5 +1,5 @@
 #!lua flags=no-writes,allow-oom
--- Read dead letters, with what became of their events since: one by one, because they may be large.
+-- Read dead letters with their edited events: one by one, because they may be large.
 -- KEYS  1  the dead letters, a stream
 --       2  the events of those that were edited, a hash by entry id
 -- ARGV  1  XRANGE or XREVRANGE
@@ -7,7 +7,7 @@
 --       3  to which
 --       4  the most to read
 --       5  so many bytes of them are enough
--- Gives per letter its entry id, its fields and the event as it was edited, or nil.
+-- Returns per letter its entry id, its fields and the event as it was edited, or nil.
 local most, enough = tonumber(ARGV[4]), tonumber(ARGV[5])
 local found, size, from = {}, 0, ARGV[2]
 while #found < most and size < enough do

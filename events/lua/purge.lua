@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Throw dead letters away, and what they were edited to.
+-- Remove dead letters, and the events they were edited to.
 -- KEYS  1  the dead letters, a stream
 --       2  the events of those that were edited, a hash by entry id
 --       3  which dead letter an event is, a sorted set of 'event id:entry id'
 --       4  the bytes that wait
 -- ARGV  per letter: its entry id, and the SHA-1 of the event it was edited to or ''
--- One that is gone, or was edited since it was read, stays as it is. Gives how many were there.
+-- One that is gone, or was edited since it was read, stays as it is. Returns how many were there.
 --include overhead
 --include bytes
 --include letters

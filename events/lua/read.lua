@@ -9,7 +9,7 @@
 --       3  the most to take
 --       4  bytes of events that are enough
 --       5  the most to take in one step, which may all be larger than those before
--- Gives per entry its id and its event; all its fields for one that has none.
+-- Returns per entry its id and its event; all its fields for one that has none.
 local most, enough, step_most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local taken, count, bytes, step = {}, 0, 0, 1
 local stream, queue, events, finishes = unpack(KEYS)

@@ -1,10 +1,10 @@
 #!lua flags=no-writes,allow-oom
--- Whose the latest dead letters are, without the letters, which may be large: so they are read one by one.
+-- The tenants of the latest dead letters. The letters may be large, so they are read one by one.
 -- KEYS  1  the dead letters, a stream
---       2  the events of those that were edited, which do not matter here
--- ARGV  1  how long ago the first of them may have been buried, in ms
+--       2  the events of those that were edited, unused here
+-- ARGV  1  how long ago the first of them may have been written, in ms
 --       2  the most to look at
--- Gives a tenant and how long ago in ms for each, the latest first.
+-- Returns a tenant and how long ago in ms for each, the latest first.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local since = string.format('%.0f', math.max(0, now - ARGV[1]))

@@ -7,7 +7,7 @@
 --       4  the bytes that wait
 --       5 ..  the channel's overflow lane: its stream, then its fair queue as lua/shared/fair.lua has it
 -- ARGV  per letter: its entry id, the SHA-1 of the event it was edited to or '', the event to publish
--- One that is gone, or was edited since it was read, stays as it is. Gives how many were moved.
+-- One that is gone, or was edited since it was read, stays as it is. Returns how many were moved.
 --include overhead
 --include bytes
 --include letters

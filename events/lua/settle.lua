@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Settle one delivered batch: publish replies, park or bury, and only then acknowledge and delete.
+-- Settle one delivered batch: publish replies, park or dead-letter, and only then ack and delete.
 -- Signals and notices are ids of what PostgreSQL has. Where too many bytes of them wait, because their function is away,
--- they are left out and the channel is noted as behind: the clock makes up for it (functions/service/catch_up.py).
+-- they are left out and the channel is noted as behind: the clock publishes them later (functions/service/catch_up.py).
 -- An entry counts while it is still held: pending in the stream, or leased for as long as the lease it came with.
 -- So a dispatcher that comes back from the dead changes nothing. allow-oom: a full Redis must be able to drain.
 -- KEYS  1          the lane's stream
@@ -21,7 +21,7 @@
 --         'done', n, then n times: index into KEYS, tenant, event
 --         'park', ms to wait, what it holds
 --         'bury', the id of the event or '', n, then n times: field, value; the first is its event
--- Gives how many entries were settled by this call, and how many replies were left out.
+-- Returns how many entries were settled by this call, and how many replies were left out.
 --include overhead
 --include bytes
 local function expect(key, kind)

@@ -2,8 +2,8 @@
 -- flow. An event finishes, in virtual time, its bytes after the tenant's last one or after now, whichever is later; the
 -- one that finishes first is next. Now is when the last one taken finished. So each tenant that waits gets the same share
 -- of bytes, in the order of its own events. An empty queue has no time.
--- lua/read.lua takes from it. A short stream with an empty queue takes events at once, so that a dispatcher that waits
--- for news hears of them.
+-- lua/read.lua takes from it. A short stream with an empty queue takes events at once, so that they wake a dispatcher
+-- that blocks on it.
 local SHORT = 50
 
 -- stream    the lane's stream

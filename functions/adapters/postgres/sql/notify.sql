@@ -12,7 +12,7 @@ FROM (
 ) AS addressees;
 
 -- notice_standings --
--- How the notices of a batch stand; of one that was summed up, how its digest does.
+-- The state of each notice of a batch; of one that was summed up, the state of its digest.
 SELECT notice.tenant_id, CAST(notice.id AS text) AS notice_id, CAST(target.id AS text) AS target_id, target.recipient,
        CAST(target.event_id AS text) AS event_id, target.kind = 'digest' AS is_digest,
        target.sent_at IS NOT NULL AS sent, target.quiet,
@@ -25,7 +25,7 @@ JOIN notices AS target ON target.tenant_id = notice.tenant_id AND target.id = co
 ORDER BY notice.created_at, notice.id;
 
 -- addressee_traffic --
--- What an addressee gets: mails within the hour and on their way, and digests. A digest collects until it is claimed.
+-- The mails that an addressee got within the hour or is about to get, and the digests. A digest collects until it is claimed.
 SELECT statement_timestamp() AS now,
        (SELECT count(*) FROM notices
         WHERE tenant_id = :tenant_id AND recipient = :recipient AND kind <> 'digest' AND digest_id IS NULL
@@ -52,20 +52,20 @@ FROM json_to_recordset(CAST(:digests AS json)) AS given(
 ON CONFLICT DO NOTHING;
 
 -- sum_up --
--- Notices that are told of in a digest and not by a mail of their own.
+-- Put notices into a digest, which is sent in place of a mail for each.
 UPDATE notices SET digest_id = given.digest_id, next_attempt_at = NULL
 FROM json_to_recordset(CAST(:notices AS json)) AS given(tenant_id text, id uuid, digest_id uuid)
 WHERE notices.tenant_id = given.tenant_id AND notices.id = given.id;
 
 -- claim_notices --
--- Give notices to one worker alone, for as long as it may take (a lease).
+-- Claim notices for one worker, with a lease.
 UPDATE notices
 SET claimed_until = statement_timestamp() + make_interval(secs => :lease_s), next_attempt_at = NULL
 FROM json_to_recordset(CAST(:notices AS json)) AS given(tenant_id text, id uuid)
 WHERE notices.tenant_id = given.tenant_id AND notices.id = given.id;
 
 -- read_notice --
--- What the message of a notice is written from.
+-- The contents of a notice's message.
 SELECT id, kind, title, recipient, account_id, engagement, created_at
 FROM notices
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
@@ -95,7 +95,7 @@ SET sent_at = CASE WHEN :delivered THEN now() END,
 WHERE tenant_id = :tenant_id AND (id = CAST(:id AS uuid) OR :delivered AND digest_id = CAST(:id AS uuid));
 
 -- release_notices --
--- Give up the claim of notices that were not tried after all.
+-- Release the claims of notices that were not tried.
 UPDATE notices SET claimed_until = NULL
 FROM json_to_recordset(CAST(:notices AS json)) AS given(tenant_id text, id uuid)
 WHERE notices.tenant_id = given.tenant_id AND notices.id = given.id;

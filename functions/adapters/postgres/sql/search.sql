@@ -103,7 +103,7 @@ SELECT EXISTS (
 SELECT tenant_id, id FROM signals WHERE words IS NULL ORDER BY processed_at DESC LIMIT :most FOR UPDATE SKIP LOCKED;
 
 -- put_words --
--- Give signals the words they are found by.
+-- Write the words that signals are found by.
 UPDATE signals SET words = given.words
 FROM json_to_recordset(CAST(:words AS json)) AS given(tenant_id text, id uuid, words integer[])
 WHERE signals.tenant_id = given.tenant_id AND signals.id = given.id;

@@ -23,7 +23,7 @@ UPDATE tenants SET plan = CAST(:plan AS json) WHERE tenant_id = :tenant_id
 RETURNING tenant_id;
 
 -- suspend_tenant --
--- Suspend a tenant, or take it back; a row when there is such a tenant.
+-- Suspend a tenant, or resume it; a row when there is such a tenant.
 UPDATE tenants SET suspended_at = CASE WHEN :suspended THEN coalesce(suspended_at, now()) END
 WHERE tenant_id = :tenant_id
 RETURNING tenant_id;
@@ -89,7 +89,7 @@ FROM api_keys WHERE tenant_id = :tenant_id
 ORDER BY created_at DESC, digest;
 
 -- keys_like --
--- The keys, of whichever tenant, whose digest begins so; revoked ones too, so that revoking can be repeated.
+-- The keys of all tenants whose digest begins so; revoked ones too, so that revoking can be repeated.
 SELECT tenant_id, digest, label, expires_at, revoked_at
 FROM api_keys WHERE starts_with(digest, :prefix)
 ORDER BY digest;

@@ -5,7 +5,7 @@
 --       2 .. everything of the partition that may hold some: streams, dead letters, sorted sets
 -- ARGV  1    how many of them are streams
 --       2    how many are dead letters
--- Gives 1 where something was forgotten, else 0.
+-- Returns 1 where something was forgotten, else 0.
 local streams, letters = tonumber(ARGV[1]), tonumber(ARGV[2])
 local dead = 0
 for at = 2, #KEYS do
