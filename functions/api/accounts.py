@@ -13,6 +13,7 @@ from functions.adapters.postgres.pages import Place, Standing
 from functions.api import examples
 from functions.api.account_choice import AccountChoice
 from functions.api.backends import Backends
+from functions.api.insights_shown import Insight
 from functions.api.paging import NextCursor, Pagination, Paging
 from functions.api.parameters import Moment, Question, missing
 from functions.api.routes import Resource
@@ -109,6 +110,7 @@ class Account(Ranked):
     effort_contributions: list[Contribution]
     attributes: Attributes
     standing: Annotated[TenantStanding | None, Field(description="Among all accounts now; null with `at`.")]
+    insights: Annotated[list[Insight], Field(description="What was open then, the latest first.")]
     as_of: Annotated[Time, Field(description="The moment that all of this is true of.")]
 
 
@@ -177,6 +179,7 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
         effort_contributions=contributions(rep.contributions),
         model_version=buyer.scoring.version,
         standing=None if query.at else backends.standings.among(tenant, buyer.score, at),
+        insights=[Insight(**row) for row in backends.reader.open_insights(tenant, id_, at)],
         as_of=instant(at),
     )
 

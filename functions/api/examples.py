@@ -107,6 +107,31 @@ ACCOUNTS = Example(
         "next_cursor": None,
     },
 )
+_NEW_INSIGHT = {"event_id": EVENT, "opened_at": _AT, "closed_at": None, "open": True}
+_HOT = {
+    **_NEW_INSIGHT,
+    "id": "0c406068-48dd-5cd0-aa43-cead82074c29",
+    "kind": "hot",
+    "contact_id": "jane@acme.example",
+    "evidence": {"engagement": 63.2, "enter": 60.0},
+    "reasons": ["engagement is 63.2: 60 and more is hot"],
+}
+_SINGLE_THREADED = {
+    **_NEW_INSIGHT,
+    "id": "c8e883c9-9d2b-5e47-8372-952c51d126cd",
+    "kind": "single_threaded",
+    "contact_id": "jane@acme.example",
+    "evidence": {"contact": "jane@acme.example", "share": 1.0, "engagement": 63.2},
+    "reasons": ["jane@acme.example has 100% of all contacts' points, and engagement is 63.2"],
+}
+INSIGHTS = Example(
+    id="acme",
+    answer={
+        "data": [_SINGLE_THREADED, _HOT],
+        "pagination": {**_ONE_PAGE, "total": 2},
+        "next_cursor": None,
+    },
+)
 ACCOUNT = Example(
     id="acme",
     query={"at": _AT},
@@ -121,6 +146,7 @@ ACCOUNT = Example(
         "effort_contributions": [{"event_type": "io.sspp.email.sent", "events": 1, "points_now": 5.0, "latest": _AT}],
         "attributes": _SAID,
         "standing": None,
+        "insights": [_HOT, _SINGLE_THREADED],
         "as_of": _AT,
     },
 )

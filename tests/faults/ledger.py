@@ -177,7 +177,8 @@ def _query(database_url: str, sql: str, tenants: Sequence[str]) -> list[dict[str
 
 def _signals(database_url: str, tenants: Sequence[str]) -> list[dict[str, Any]]:
     sql = 'SELECT tenant_id, id, source_id, account_id, contact_id, event_type, "timestamp" FROM signals'
-    return _query(database_url, sql + " WHERE tenant_id = ANY(CAST(:tenants AS text[]))", tenants)
+    of_events = " WHERE signal_type <> 'insight' AND tenant_id = ANY(CAST(:tenants AS text[]))"
+    return _query(database_url, sql + of_events, tenants)
 
 
 def _compare_usage(found: Audit, database_url: str, keys: Counter[Identity], tenants: Sequence[str]) -> None:

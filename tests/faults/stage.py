@@ -197,7 +197,10 @@ class Stage:
 
     def recorded(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """The events of tenants that PostgreSQL has, as their senders know them: ``(tenant, id)``."""
-        sql = "SELECT tenant_id, source_id FROM signals WHERE tenant_id = ANY(CAST(:names AS text[]))"
+        sql = (
+            "SELECT tenant_id, source_id FROM signals"
+            " WHERE signal_type <> 'insight' AND tenant_id = ANY(CAST(:names AS text[]))"
+        )
         with self.sql() as connection:
             return {(row[0], row[1]) for row in connection.run(sql, names=list(names))}
 

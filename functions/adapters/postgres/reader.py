@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from functions.adapters.postgres import account_lists, account_trends, signal_lists
+from functions.adapters.postgres import account_lists, account_trends, insight_lists, signal_lists
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
 from functions.adapters.postgres.account_sums import known_now, known_since, known_with_trend, sums_by_day, sums_then
 from functions.adapters.postgres.database import Database, Row, Transaction
@@ -132,6 +133,19 @@ class Reader:
         """Return how a tenant's accounts are spread over the scores at ``now``, of all or of some."""
         with self._database.transaction(tenant=tenant_id) as tx:
             return spread(tx, tenant_id, now)
+
+    def insights(self, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed | None:
+        """Return one page of an account's insights, the open ones first; None for an unknown account."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            if tx.row("account_id", tenant_id=tenant_id, account_id=account_id) is None:
+                return None
+            listed = insight_lists.page(tx, tenant_id, account_id, now, page)
+        return replace(listed, rows=[_plain(row) for row in listed.rows])
+
+    def open_insights(self, tenant_id: str, account_id: str, at: datetime) -> list[dict[str, Any]]:
+        """Return the insights of an account that were open at a moment, the latest first."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            return [_plain(row) for row in insight_lists.open_at(tx, tenant_id, account_id, at)]
 
     def notices(self, tenant_id: str, page: Page) -> Listed:
         """Return one page of notices, the newest first, with their deliveries."""

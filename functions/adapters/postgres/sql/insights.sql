@@ -65,3 +65,38 @@ found AS (
 UPDATE signals SET side = given.side, left_out = given.left_out
 FROM json_to_recordset(CAST(:sides AS json)) AS given(tenant_id text, id uuid, side text, left_out smallint)
 WHERE signals.tenant_id = given.tenant_id AND signals.id = given.id AND signals.side <> given.side;
+
+-- list_insights --
+-- One page of an account's insights, those that are open first, then those that ended last. An end that is not known is
+-- in the year 9999 for who asks for the next page.
+SELECT CAST(id AS text) AS id, kind, contact_id, CAST(event_id AS text) AS event_id, opened_at, closed_at,
+       coalesce(closed_at > CAST(:now AS timestamptz), true) AS open, evidence, reasons,
+       coalesce(closed_at, TIMESTAMPTZ '9999-12-31 00:00:00+00') AS ends
+FROM insights
+WHERE tenant_id = :tenant_id AND account_id = :account_id AND NOT undone
+  AND (CAST(:before_at AS timestamptz) IS NULL
+       OR (coalesce(closed_at, 'infinity'), id) < (
+         CASE WHEN CAST(:before_at AS timestamptz) < TIMESTAMPTZ '9999-12-31 00:00:00+00'
+           THEN CAST(:before_at AS timestamptz) ELSE 'infinity' END,
+         CAST(:before_id AS uuid)))
+ORDER BY coalesce(closed_at, 'infinity') DESC, insights.id DESC
+LIMIT :limit OFFSET :offset;
+
+-- count_insights --
+-- How many insights an account has, counted up to :looked_at.
+SELECT count(*) AS total FROM (
+  SELECT FROM insights
+  WHERE tenant_id = :tenant_id AND account_id = :account_id AND NOT undone
+  LIMIT :looked_at
+) AS counted;
+
+-- open_insights --
+-- An account's insights that were open at a moment, the latest first.
+SELECT CAST(id AS text) AS id, kind, contact_id, CAST(event_id AS text) AS event_id, opened_at, closed_at, true AS open,
+       evidence, reasons
+FROM insights
+WHERE tenant_id = :tenant_id AND account_id = :account_id AND NOT undone
+  AND opened_at <= CAST(:at AS timestamptz)
+  AND coalesce(closed_at, 'infinity') > CAST(:at AS timestamptz)
+ORDER BY opened_at DESC, kind
+LIMIT :most;
