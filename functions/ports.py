@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+from events.errors import Unavailable
 from functions.domain.explain import Contribution
 from functions.domain.key import Grant
 from functions.domain.plan import OwnEventType
@@ -27,17 +28,26 @@ class Recorded:
         contents: ``(tenant, signal)`` -> the hash of the content it was recorded with; None where that is not known.
         notices: ``(tenant, signal)`` -> the notices it led to that somebody is to get.
         insights: ``(tenant, signal)`` -> the insights that were found with it.
+        moved: ``(tenant, signal)`` -> the signals that count for another account since, because of it.
     """
 
     contents: dict[tuple[str, str], bytes | None]
     notices: dict[tuple[str, str], list[UUID]]
     insights: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    moved: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def differs(self, signal: Signal) -> bool:
         """Whether the signal's identity was recorded with other content."""
         event = signal.event
         content = self.contents[event.tenant_id, event.id]
         return content is not None and content != event.content
+
+
+class AccountsMoved(Unavailable):
+    """Accounts of a batch were merged, or are on their own again, since it began: it can be begun anew at once."""
+
+    def __init__(self) -> None:
+        super().__init__("postgresql", reason="accounts were merged meanwhile")
 
 
 class Inserted(NamedTuple):
@@ -68,6 +78,9 @@ class Batch(Protocol):
         """Return the accounts, rules and scoring models of new signals.
 
         Others wait for these accounts until the batch ends.
+
+        Raises:
+            AccountsMoved: they are not the accounts that count for these signals.
         """
 
     def lock_due(self, until: datetime, most: int) -> State:

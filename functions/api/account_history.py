@@ -123,7 +123,7 @@ def get_timeline(backends: Backends, tenant: str, *, query: TimelinePage, id_: s
     """List what happened to an account in one list, the newest first: events, insights, corrections and notices."""
     whose = f"{tenant} {id_}"
     after = None if query.cursor is None else read_cursor(query.cursor, query, whose, Place)
-    spelt, rows = found(id_, lambda spelt: backends.reader.timeline(tenant, spelt, query.limit + 1, after))
+    spelt, rows = found(backends, tenant, id_, lambda of: backends.reader.timeline(tenant, of, query.limit + 1, after))
     last = rows[query.limit - 1] if len(rows) > query.limit else None
     return Timeline(
         account_id=spelt,
@@ -137,7 +137,7 @@ def list_days(backends: Backends, tenant: str, *, query: DayRange, id_: str) -> 
     """Return what happened to an account on each day in UTC, and the scores that each day ended with."""
     now = backends.now()
     first, last = query.days(now)
-    spelt, days = found(id_, lambda spelt: backends.reader.days(tenant, spelt, first, last, now))
+    spelt, days = found(backends, tenant, id_, lambda of: backends.reader.days(tenant, of, first, last, now))
     return Days(account_id=spelt, data=[_day(each) for each in days])
 
 
@@ -146,7 +146,7 @@ def get_changes(backends: Backends, tenant: str, *, query: Since, id_: str) -> C
     """Return what has changed about an account since yesterday, last week or any moment, in words."""
     now = backends.now()
     since = min(max(query.since or now - TREND_SPAN, EPOCH), now)
-    spelt, change = found(id_, lambda spelt: backends.reader.change(tenant, spelt, since, now))
+    spelt, change = found(backends, tenant, id_, lambda of: backends.reader.change(tenant, of, since, now))
     return Change(
         account_id=spelt,
         since=instant(since),

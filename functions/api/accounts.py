@@ -159,7 +159,7 @@ def list_accounts(backends: Backends, tenant: str, *, query: AccountChoice) -> A
 def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) -> Account:
     """Return both scores of an account, now or as they were, with their reasons."""
     at = query.at or backends.now()
-    id_, explained = found(id_, lambda spelt: backends.reader.explained(tenant, spelt, at))
+    id_, explained = found(backends, tenant, id_, lambda of: backends.reader.explained(tenant, of, at))
     buyer, rep = explained["buyer"], explained["rep"]
     said, model = attributes.values(buyer.attributes), buyer.scoring.model
     shown = _named(said, *_OF_ACCOUNTS)
@@ -189,19 +189,31 @@ def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -
     """List an account's contacts by engagement now, the highest first."""
     whose = f"{tenant} {id_}"
     page = query.rows(whose, Standing)
-    _, listed = found(id_, lambda spelt: backends.reader.contacts(tenant, spelt, backends.now(), page))
+    _, listed = found(backends, tenant, id_, lambda of: backends.reader.contacts(tenant, of, backends.now(), page))
     return ContactPage(
         data=[Contact(**row, **_named(row["attributes"], "name", "role")) for row in listed.rows],
         **query.standing(whose, page, listed),
     )
 
 
-def found(id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
-    """Find an account as it is spelt in the path, else in the one spelling that names have now."""
+def account_of(backends: Backends, tenant: str, id_: str) -> str:
+    """Return the account that counts for a path's id, as it is spelt there, else in the one spelling of names now.
+
+    Raises:
+        Refused: 404.
+    """
     for spelt in dict.fromkeys((id_, tidy(id_))):
-        if (found := read(spelt)) is not None:
-            return spelt, found
+        if (account := backends.reader.account_id(tenant, spelt)) is not None:
+            return account
     raise missing("account")
+
+
+def found(backends: Backends, tenant: str, id_: str, read: Callable[[str], Found | None]) -> tuple[str, Found]:
+    """Return the account that counts for a path's id, and what is read of it; see :func:`account_of`."""
+    account = account_of(backends, tenant, id_)
+    if (answer := read(account)) is None:
+        raise missing("account")
+    return account, answer
 
 
 def _listed(row: dict[str, Any]) -> Listed:

@@ -245,6 +245,10 @@ UPDATE_CONTACT = Example(
     body={"attributes": {"name": "Jane Doe", "role": "champion"}},
     answer=_STORED,
 )
+MERGE = Example(id="acme", body={"from": "acme-emea"}, answer=_STORED)
+UNMERGE = Example(id="acme", ids={"other": "acme-emea"}, answer=_STORED)
+MERGED_NAMES = Example(id="acme", answer={"account_id": "acme", "data": [{"account_id": "acme-emea", "into": "acme"}]})
+MERGE_SUGGESTIONS = Example(query={"limit": 20}, answer={"data": []})
 
 _NOTICE: dict[str, Any] = {
     "id": "7c0f3f1e-2f0b-5a44-8a3e-5d1f0a1b2c3d",

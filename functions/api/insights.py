@@ -35,5 +35,5 @@ def list_insights(backends: Backends, tenant: str, *, query: Paging, id_: str) -
     """
     whose = f"{tenant} {id_} insights"
     page, now = query.rows(whose, Place), backends.now()
-    _, listed = found(id_, lambda spelt: backends.reader.insights(tenant, spelt, now, page))
+    _, listed = found(backends, tenant, id_, lambda of: backends.reader.insights(tenant, of, now, page))
     return InsightPage(data=[Insight(**row) for row in listed.rows], **query.standing(whose, page, listed))

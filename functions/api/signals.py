@@ -96,7 +96,7 @@ resource = Resource("signals", "What each event meant.")
 def list_signals(backends: Backends, tenant: str, *, query: SignalList) -> SignalPage:
     """List signals, the newest first."""
     page = query.rows(tenant, Place if query.sortBy == "timestamp" else Rank)
-    asked = replace(_asked(tenant, query), sort=query.sortBy, descending=query.sortOrder == "desc")
+    asked = replace(_asked(backends, tenant, query), sort=query.sortBy, descending=query.sortOrder == "desc")
     listed = backends.reader.signals(asked, page)
     return SignalPage(
         data=[Signal(**row) for row in listed.rows],
@@ -107,7 +107,7 @@ def list_signals(backends: Backends, tenant: str, *, query: SignalList) -> Signa
 @resource.route("GET", "/api/v1/signals/stats", example=examples.SIGNAL_STATISTICS)
 def signal_statistics(backends: Backends, tenant: str, *, query: Filters) -> SignalStatistics:
     """Count signals in several ways."""
-    found, exact = backends.reader.statistics(_asked(tenant, query))
+    found, exact = backends.reader.statistics(_asked(backends, tenant, query))
     return SignalStatistics(
         total_signals=found["total"],
         unique_accounts=found["accounts"],
@@ -119,8 +119,10 @@ def signal_statistics(backends: Backends, tenant: str, *, query: Filters) -> Sig
     )
 
 
-def _asked(tenant: str, query: Filters) -> SignalQuery:
+def _asked(backends: Backends, tenant: str, query: Filters) -> SignalQuery:
     filters = {column: getattr(query, name) for name, column in FILTERS.items()}
+    if named := filters["account_id"]:  # another account may count for it
+        filters["account_id"] = backends.reader.account_id(tenant, named) or named
     return SignalQuery(tenant_id=tenant, filters=filters, since=query.since, until=query.until)
 
 

@@ -15,6 +15,8 @@ SIDES: tuple[Side, Side] = ("buyer", "rep")
 PREFIX = "io.sspp."
 #: The event type of an insight begins so: the platform finds them, nobody sends them.
 INSIGHT = PREFIX + "insight."
+#: The signal type of an event that says that two accounts are one customer, or are two again.
+MERGE = "merge"
 #: The signal type of an event that says what an account's or a contact's attributes are, and nothing else.
 ATTRIBUTES = "attributes"
 #: The signal type of an event that takes another one back.
@@ -56,6 +58,8 @@ class EventType:
 
 ACCOUNT_UPDATED = EventType("account.updated", ATTRIBUTES, 0, 0, 1)
 CONTACT_UPDATED = EventType("contact.updated", ATTRIBUTES, 0, 0, 1)
+ACCOUNT_MERGED = EventType("account.merged", MERGE, 0, 0, 1)
+ACCOUNT_UNMERGED = EventType("account.unmerged", MERGE, 0, 0, 1)
 EVENT_RETRACTED = EventType("event.retracted", CORRECTION, 0, 0, 1)
 
 _ALL = (
@@ -81,6 +85,8 @@ _ALL = (
     EventType("deal.lost", "outcome", 0, 0, 1),
     ACCOUNT_UPDATED,
     CONTACT_UPDATED,
+    ACCOUNT_MERGED,
+    ACCOUNT_UNMERGED,
     EVENT_RETRACTED,
 )
 

@@ -120,6 +120,10 @@ class Follower:
             self._past.events = [*others, event] if event else others
             self._stale = True
 
+    def again(self) -> None:
+        """Have the insights found again from all events, which are others than they were."""
+        self._stale = self._loaded()
+
     def _loaded(self) -> bool:
         """Return whether the past is known. It is read when it is first asked for."""
         if self.read:

@@ -52,10 +52,16 @@ def whole(signal: Mapping[str, Any]) -> dict[str, Any] | None:
         event["time"] = instant(signal["timestamp"])
     if said := event.get("data"):
         event["data"] = {
-            name: signal[_REPEATED[name]] if name in _REPEATED and value == _AS_COLUMN else value
+            name: _column(signal, name) if name in _REPEATED and value == _AS_COLUMN else value
             for name, value in said.items()
         }
     return event
+
+
+def _column(signal: Mapping[str, Any], name: str) -> Any:
+    """Return what a column repeats of the data. Where another account counts for it, that is the one that was sent."""
+    sent = signal.get("sent_account") if name == "accountId" else None
+    return sent or signal[_REPEATED[name]]
 
 
 def metadata(signal: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 from events import cloudevent, content
 from events.cloudevent import CloudEvent
 from events.errors import Fault, Refused
-from functions.domain import attributes, retraction
+from functions.domain import attributes, merging, retraction
 from functions.domain.attributes import Scalar
-from functions.domain.catalog import ACCOUNT_UPDATED, ATTRIBUTES, CONTACT_UPDATED, EVENT_RETRACTED, INSIGHT, EventType
+from functions.domain.catalog import (
+    ACCOUNT_UPDATED,
+    ATTRIBUTES,
+    CONTACT_UPDATED,
+    EVENT_RETRACTED,
+    INSIGHT,
+    MERGE,
+    EventType,
+)
 from functions.domain.name import DOTS, MAX_NAME, Contact, Name, tidy
 from functions.domain.retraction import Retraction
 
@@ -37,6 +45,7 @@ _DATA = frozenset({"data", "data_base64"})
 #: The signal type of an event of a type nobody knows.
 UNSCORED = "unscored"
 
+_UPDATES = (ACCOUNT_UPDATED.type, CONTACT_UPDATED.type)
 #: Most events say nothing of the kind.
 _NOTHING: dict[str, Scalar] = {}
 _CONTACT_SCHEMA = WithJsonSchema(dict(attributes.SCHEMA))
@@ -77,6 +86,7 @@ class SalesEvent(NamedTuple):
         account_says, contact_says: the attributes that it gives its account and its contact; mostly none.
         retracts: the event that it takes back; None of all but retractions.
         ahead: whether its own time is after it was received.
+        sent_account: the account that it names, where ``account_id`` counts for that one.
     """
 
     id: str
@@ -96,6 +106,7 @@ class SalesEvent(NamedTuple):
     contact_says: Mapping[str, Scalar] = _NOTHING
     retracts: Retraction | None = None
     ahead: bool = False
+    sent_account: str | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -107,6 +118,12 @@ class SalesEvent(NamedTuple):
     def nobodys(self) -> bool:
         """Whether it names no account: it counts for nobody, and no account's state is read or written for it."""
         return self.account_id == UNASSIGNED and not self.kind.points
+
+    @property
+    def other_account(self) -> str | None:
+        """The account that is merged into its own, or is on its own again; None of all but merges."""
+        of_merge = self.kind.signal == MERGE and self.account_id != UNASSIGNED
+        return merging.other(self.sent_account or self.account_id, self.data) if of_merge else None
 
     @property
     def quiet(self) -> bool:
@@ -145,8 +162,8 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
     elif len(account) > MAX_NAME or account in DOTS:
         found.append(Fault("/subject", f"must name an account with 1 to {MAX_NAME} characters, not a dot or two"))
-    if not any_type and _says_something(kind, data):
-        found += _attribute_faults(kind, data)
+    if not any_type:
+        found += _faults_of_kind(kind, account, event, data)
     if found or account is None:
         raise Refused("Unacceptable event", status=422, faults=tuple(found))
     return kind or _unscored(event.type), account, data
@@ -162,6 +179,9 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
     kind, account, data = sales_data(event, type_of, any_type=event.extension(ANY_TYPE) is not None)
     occurred_at, sent = event.occurred_at(), content.sent(event)
     said = cloudevent.json_data(event) or {}
+    gives = _SAID_NOTHING
+    if _says_something(kind, data) and account != UNASSIGNED:
+        gives = says(kind.type, data.contactId, data.attributes, data.contact)
     return SalesEvent(
         id=cloudevent.event_id(tenant, event.source, event.id),
         tenant_id=tenant,
@@ -178,7 +198,8 @@ def sales_event(event: CloudEvent, type_of: TypeOf) -> SalesEvent:
         content=content.hash_of(dict(sent), event.model_extra or ()),
         retracts=retraction.retraction(tenant, event.source, said) if kind.type == EVENT_RETRACTED.type else None,
         ahead=occurred_at is not None and occurred_at > received_at,
-        **_says(kind, account, data),
+        account_says=gives.of_account,
+        contact_says=gives.of_contact,
     )
 
 
@@ -202,33 +223,60 @@ def _data(event: CloudEvent) -> SalesData:
         raise Refused("Unacceptable event", status=422, faults=faults) from exc
 
 
+def _faults_of_kind(
+    kind: EventType | None, account: str | None, event: CloudEvent, data: SalesData
+) -> Iterator[Fault]:
+    """Yield what is wrong with the data of an event that says more than that something happened."""
+    if kind is not None and kind.signal == MERGE:
+        yield from merging.faults(account, cloudevent.json_data(event) or {})
+    if _says_something(kind, data):
+        yield from _attribute_faults(kind.type if kind else "", data.contactId, data.attributes, data.contact)
+
+
+class Said(NamedTuple):
+    """The attributes that an event gives; mostly none."""
+
+    of_account: Mapping[str, Scalar] = _NOTHING
+    of_contact: Mapping[str, Scalar] = _NOTHING
+
+
+#: What most events say.
+_SAID_NOTHING = Said()
+
+
+def says(type_: str, contact_id: str | None, given: Any, contact: Any) -> Said:
+    """Return the attributes that an event gives. Bad ones, which one endpoint takes as data, are none.
+
+    Args:
+        type_: of the event, in full.
+        given: ``data.attributes``.
+        contact: ``data.contact``.
+    """
+    if any(_attribute_faults(type_, contact_id, given, contact)):
+        return _SAID_NOTHING
+    of_contact = contact if contact_id is not None and isinstance(contact, dict) else _NOTHING
+    if type_ == CONTACT_UPDATED.type:
+        of_contact = of_contact | given
+    return Said(given if type_ == ACCOUNT_UPDATED.type else _NOTHING, of_contact)
+
+
 def _says_something(kind: EventType | None, data: SalesData) -> bool:
     """Whether an event may give attributes; most do not, and are looked at no further."""
     return data.contact is not None or (kind is not None and kind.signal == ATTRIBUTES)
 
 
-def _attribute_faults(kind: EventType | None, data: SalesData) -> Iterator[Fault]:
-    """Yield what is wrong with the attributes that an event gives."""
-    if isinstance(data.contact, dict):
-        yield from attributes.faults(data.contact, ("data", "contact"))
-    if kind not in (ACCOUNT_UPDATED, CONTACT_UPDATED):
+def _attribute_faults(type_: str, contact_id: str | None, given: Any, contact: Any) -> Iterator[Fault]:
+    """Yield what is wrong with the attributes that an event gives; see :func:`says`."""
+    if isinstance(contact, dict):
+        yield from attributes.faults(contact, ("data", "contact"))
+    if type_ not in _UPDATES:
         return
-    if kind == CONTACT_UPDATED and data.contactId is None:
+    if type_ == CONTACT_UPDATED.type and contact_id is None:
         yield Fault("/data/contactId", "is required")
-    if isinstance(data.attributes, dict):
-        yield from attributes.faults(data.attributes, ("data", "attributes"))
+    if isinstance(given, dict):
+        yield from attributes.faults(given, ("data", "attributes"))
     else:
         yield Fault("/data/attributes", "must be a JSON object")
-
-
-def _says(kind: EventType, account: str, data: SalesData) -> dict[str, Mapping[str, Scalar]]:
-    """Return the attributes that an event gives. The door that takes every type takes bad ones, as data alone."""
-    if not _says_something(kind, data) or account == UNASSIGNED or any(_attribute_faults(kind, data)):
-        return {}
-    of_contact = data.contact if data.contactId is not None and isinstance(data.contact, dict) else _NOTHING
-    if kind == CONTACT_UPDATED:
-        of_contact = of_contact | data.attributes
-    return {"account_says": data.attributes if kind == ACCOUNT_UPDATED else _NOTHING, "contact_says": of_contact}
 
 
 def _unscored(name: str) -> EventType:

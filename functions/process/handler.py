@@ -20,6 +20,8 @@ from functions.domain.sales import TENANT, sales_event
 from functions.domain.signal import Signal
 from functions.domain.state import Changes
 from functions.ports import Recorded, SignalStore
+from functions.process import merges
+from functions.process.merges import Merge
 from functions.web.batch import refusal
 
 #: Not 409, which is tried again; what was recorded will not change.
@@ -46,11 +48,14 @@ class Due(NamedTuple):
     more: bool
 
 
-def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks, *, copied: bool = False) -> list[Result]:
+def process(
+    events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks, merge: Merge, *, copied: bool = False
+) -> list[Result]:
     """Record a batch and answer each event with the signal and the notices it led to, a tick with forgotten ones.
 
     Args:
         clocks: what the evaluation of rules is measured by.
+        merge: see :meth:`functions.adapters.postgres.merges.PostgresMerges.apply`.
         copied: whether somebody copies signals for search, and has to be told of them.
 
     Raises:
@@ -58,7 +63,11 @@ def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks, *,
     """
     own = store.own_event_types(_tenants_with_own_types(events))
     read = [_read(event, own) for event in events]
-    recorded = record([signal for signal in read if isinstance(signal, Signal)], store, clocks)
+    signals = [each for each in read if isinstance(each, Signal)]
+    recorded = record([each for each in signals if each.event.other_account is None], store, clocks)
+    for number, what in enumerate(read):
+        if isinstance(what, Signal) and what.event.other_account is not None:
+            read[number] = merges.recorded(what, merge, recorded)
     reach("process.committed")
     return [
         _of_clock(what, store, clocks, copied=copied)
@@ -70,8 +79,10 @@ def process(events: Sequence[CloudEvent], store: SignalStore, clocks: Clocks, *,
 
 def record(signals: Sequence[Signal], store: SignalStore, clocks: Clocks) -> Recorded:
     """Store signals, advance their accounts' scores, evaluate the rules and write notices: all or nothing."""
-    if not signals:
-        return Recorded({}, {})
+    return merges.settled(lambda: _recorded(signals, store, clocks)) if signals else Recorded({}, {})
+
+
+def _recorded(signals: Sequence[Signal], store: SignalStore, clocks: Clocks) -> Recorded:
     with store.batch() as batch:
         new, recorded = batch.insert(signals)
         if new:  # last: others wait for the accounts that this locks
@@ -156,5 +167,6 @@ def _replies(signal: Signal, recorded: Recorded, *, copied: bool) -> list[Reply]
 def _told(identity: tuple[str, str], recorded: Recorded, *, copied: bool) -> list[Reply]:
     """Return what others are told of what an event led to."""
     tenant, _ = identity
-    replies = [signal_recorded(tenant, each) for each in recorded.insights.get(identity, ())] if copied else []
+    ids = [*recorded.insights.get(identity, ()), *recorded.moved.get(identity, ())] if copied else []
+    replies = [signal_recorded(tenant, each) for each in ids]
     return replies + [due(tenant, notice) for notice in recorded.notices.get(identity, ())]

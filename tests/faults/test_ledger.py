@@ -11,6 +11,7 @@ import pytest
 
 from events import batch, cloudevent
 from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.merges import PostgresMerges
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain.evaluation import STOPPED_CLOCKS
@@ -40,7 +41,8 @@ def ledger(database_url: str) -> Ledger:
     with closing(Database(database_url)) as database:
         PostgresTenants(database).put(TENANT, "Acme")
         PostgresTenants(database).put_rule(TENANT, DEMO_RULE, DEMO_RULE_DEFINITION)
-        process(_events(raws), PostgresSignalStore(database), STOPPED_CLOCKS)
+        store = PostgresSignalStore(database)
+        process(_events(raws), store, STOPPED_CLOCKS, PostgresMerges(store).apply)
     with closing(connect(database_url)) as connection:
         connection.run("UPDATE notices SET sent_at = now()")
     book = Ledger()

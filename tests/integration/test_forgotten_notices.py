@@ -12,6 +12,7 @@ from events import cloudevent
 from events.answer import Result
 from functions.adapters.postgres import signal_store
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.merges import PostgresMerges
 from functions.adapters.postgres.notice_store import PostgresNoticeStore
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
@@ -64,7 +65,8 @@ def deliver(store: PostgresSignalStore, type_: str, at: datetime, account: str =
         "data": {"accountId": account},
         **stamps,
     }
-    (result,) = process([cloudevent.parse(json.dumps(event).encode()).event], store, STOPPED_CLOCKS)
+    read = [cloudevent.parse(json.dumps(event).encode()).event]
+    (result,) = process(read, store, STOPPED_CLOCKS, PostgresMerges(store).apply)
     return result
 
 

@@ -17,6 +17,7 @@ from events.answer import Result
 from events.batch import parse_events
 from events.cloudevent import CloudEvent, event_id, stamp
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.merges import PostgresMerges
 from functions.adapters.postgres.pages import Page
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_lists import SignalQuery
@@ -72,7 +73,7 @@ def delivered(
     stamps = {"sspptenant": TENANT, "ssppreceived": instant(NOW), "traceparent": "00-1-2-00", "sspptraced": "1"}
     body = b"[" + b",".join(stamp(raw, **stamps) for raw in raws) + b"]"
     read = [event for event in parse_events(body, limit=100) if isinstance(event, CloudEvent)]
-    return process(read, store, STOPPED_CLOCKS, copied=copied)
+    return process(read, store, STOPPED_CLOCKS, PostgresMerges(store).apply, copied=copied)
 
 
 def shown(database: Database, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class Forgetful:
         return Inserted([], Recorded(contents, {identity: [UUID(int=1)] for identity in identities}))
 
 
+def no_merge(signal: Signal) -> Recorded:
+    raise AssertionError(signal)
+
+
 @pytest.mark.parametrize("copied", [True, False])
 @pytest.mark.parametrize("metadata", [{}, {"sspptenant": "victim"}, {"a": '","sspptenant":"victim'}])
 def test_what_an_event_leads_to_is_its_tenants_whatever_it_carries(metadata, copied):
@@ -50,9 +54,8 @@ def test_what_an_event_leads_to_is_its_tenants_whatever_it_carries(metadata, cop
         "sspptenant": "acme",
         "ssppreceived": instant(NOON),
     }
-    (result,) = process(
-        [cloudevent.parse(to_json(event)).event], cast("SignalStore", Forgetful()), STOPPED_CLOCKS, copied=copied
-    )
+    read, store = [cloudevent.parse(to_json(event)).event], cast("SignalStore", Forgetful())
+    (result,) = process(read, store, STOPPED_CLOCKS, no_merge, copied=copied)
     assert [reply.channel for reply in result.replies] == (["signals"] if copied else []) + ["notices"]
     for reply in result.replies:
         raw = reply.event.encode()

@@ -50,7 +50,7 @@ def refusal_of(**attributes: object) -> list[str]:
 def test_every_type_has_an_alias_that_means_the_same(kind):
     by_type, by_alias = EVENT_TYPES[f"io.sspp.{kind}"], EVENT_TYPES[kind.replace(".", "_")]
     assert by_type is by_alias
-    data = {"accountId": "acme", "contactId": "jo@acme.io", "attributes": {}, "source": "/crm", "id": "1"}
+    data = {"accountId": "acme", "contactId": "jo@acme.io", "attributes": {}, "source": "/crm", "id": "1", "from": "b"}
     assert sales_data(event(type=by_type.alias, data=data), KNOWN, any_type=False)[0] is by_type
 
 
@@ -121,6 +121,15 @@ def test_bad_attributes_are_refused_and_taken_as_data_where_everything_is(kind, 
     assert refusal_of(type=kind, data=data) == pointers
     found = sales_event(event(type=kind, data=data, **{ANY_TYPE: "1"}), KNOWN)
     assert (found.account_says, found.contact_says, found.data) == ({}, {}, data)
+
+
+@pytest.mark.parametrize("other", [None, "acme", " acme ", "", 7, "a\nb"])
+def test_a_merge_names_another_account(other):
+    data = {"accountId": "acme", "from": other}
+    assert refusal_of(type="account_merged", data=data) == ["/data/from"]
+    assert sales_event(event(type="account_merged", data=data, **{ANY_TYPE: "1"}), KNOWN).other_account is None
+    assert sales_event(event(type="account_merged", data={**data, "from": " b "}), KNOWN).other_account == "b"
+    assert sales_event(event(data={**data, "from": "b"}), KNOWN).other_account is None
 
 
 def test_contact_user_and_metadata_may_be_left_out():

@@ -160,7 +160,8 @@ def _due(tx: Transaction, key: Key) -> DueNotice:
     if row["kind"] == "digest":
         summed_up = _summed_up(tx.rows("summed_up", most=DIGEST_LINES, **key._asdict()))
     elif row["account_id"] is not None:
-        known = known_at(tx, key.tenant_id, row["account_id"], row["created_at"])
+        counts = tx.row("account_id", tenant_id=key.tenant_id, account_id=row["account_id"]) or row
+        known = known_at(tx, key.tenant_id, counts["account_id"], row["created_at"])
         made_of = contributions(known.sums, "buyer", row["created_at"]) if known else []
         account = AccountThen(row["account_id"], float(row["engagement"]), made_of)
     return DueNotice(

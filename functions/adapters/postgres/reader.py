@@ -25,6 +25,9 @@ from functions.domain.spread import Spread
 from functions.domain.standing import Retraction
 from functions.domain.timeline import MICROSECOND, Day, days, midnight
 
+#: Contacts and accounts that are looked at for suggestions.
+MOST_SUGGESTING = 100_000
+
 
 class Reader:
     """Questions of one tenant, each in a transaction of its own.
@@ -61,6 +64,17 @@ class Reader:
         with self._database.transaction(tenant=tenant_id) as tx:
             row = tx.row("account_id", tenant_id=tenant_id, account_id=name)
         return None if row is None else str(row["account_id"])
+
+    def names(self, tenant_id: str, account_id: str) -> list[Row]:
+        """Return the accounts that one counts for, each with the one that it was merged into."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            return tx.rows("account_names", tenant_id=tenant_id, account_id=account_id)
+
+    def shared_domains(self, tenant_id: str) -> list[tuple[str, str, int]]:
+        """Return domains that several accounts have: domain, account, and how many contacts it has there."""
+        with self._database.transaction(tenant=tenant_id) as tx:
+            rows = tx.many_rows("shared_domains", tenant_id=tenant_id, looked_at=MOST_SUGGESTING)
+        return [(row["domain"], row["account_id"], row["contacts"]) for row in rows]
 
     def stand(self, tenant_id: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return how signals stand, by their ids, which a search index does not know."""
@@ -174,7 +188,7 @@ class Reader:
 
 def _signal(row: Row) -> dict[str, Any]:
     """Turn a stored signal into JSON types, with its event as it was sent."""
-    shown = _plain(_without(row, "left_out", "retraction"))
+    shown = _plain(_without(row, "left_out", "retraction", "sent_account"))
     return {**shown, **_stands(row), "metadata": original.metadata(row), "event": original.whole(row)}
 
 

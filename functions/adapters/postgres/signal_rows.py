@@ -21,23 +21,24 @@ def signal_rows(signals: Iterable[Signal], *, searched: bool) -> tuple[list[dict
         number = numbers.setdefault(meaning, len(numbers))
         if number == len(meanings):
             meanings.append(_meaning_row(number, signal))
-        rows.append(
-            {
-                "meaning": number,
-                "id": event.id,
-                "source_id": event.source_id,
-                "account_id": event.account_id,
-                "contact_id": event.contact_id,
-                "user_id": event.user_id,
-                "timestamp": event.occurred_at,
-                "received_at": event.received_at,
-                "event": original.stored(event),
-                # How PostgreSQL reads bytes from text.
-                "content": f"\\x{event.content.hex()}",
-                "words": searchable.hashed(signal) if searched else [],
-                "marks": _marks(signal),
-            }
-        )
+        row: dict[str, Any] = {
+            "meaning": number,
+            "id": event.id,
+            "source_id": event.source_id,
+            "account_id": event.account_id,
+            "contact_id": event.contact_id,
+            "user_id": event.user_id,
+            "timestamp": event.occurred_at,
+            "received_at": event.received_at,
+            "event": original.stored(event),
+            # How PostgreSQL reads bytes from text.
+            "content": f"\\x{event.content.hex()}",
+            "words": searchable.hashed(signal) if searched else [],
+            "marks": _marks(signal),
+        }
+        if event.sent_account:
+            row["sent_account"] = event.sent_account
+        rows.append(row)
     return rows, meanings
 
 

@@ -7,32 +7,31 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from events.errors import Refused
 from events.failpoint import reach
 from functions.adapters.postgres import account_attributes, insight_rows, standing
 from functions.adapters.postgres.account_rows import account_of, account_row, contact_rows
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, all_contacts, people_of
+from functions.adapters.postgres.batch_rules import rules_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.model_rows import models_of
+from functions.adapters.postgres.moved import Moved, accounts_of, groups_of
 from functions.adapters.postgres.signal_rows import signal_rows
 from functions.domain import history
-from functions.domain.condition import Condition
 from functions.domain.evaluation import RuleKey, Trouble
-from functions.domain.model import UNCHANGED, Versioned
+from functions.domain.model import UNCHANGED, ScoringModel, Versioned
 from functions.domain.neighbours import GroupKey, Neighbours
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rollup import Contact, People
-from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.signal import Signal
 from functions.domain.state import Account, AccountKey, Changes, State
-from functions.ports import Batch, Inserted, Recorded
+from functions.ports import AccountsMoved, Inserted, Recorded
 
 #: (tenant, event)
 Identity = tuple[str, str]
@@ -53,12 +52,13 @@ class PostgresSignalStore:
     def __init__(self, database: Database, *, searched: bool = True) -> None:
         self._database = database
         self._searched = searched
+        self._moved = Moved()
 
     @contextmanager
-    def batch(self) -> Iterator[Batch]:
+    def batch(self) -> Iterator[PostgresBatch]:
         """See SignalStore."""
         with self._database.transaction() as tx:
-            yield _Batch(tx, searched=self._searched)
+            yield PostgresBatch(tx, self._moved, searched=self._searched)
             reach("process.written")
 
     def own_event_types(self, tenants: Collection[str]) -> Mapping[str, Mapping[str, OwnEventType]]:
@@ -83,22 +83,23 @@ class PostgresSignalStore:
         self._database.ping()
 
 
-class _Batch:
+class PostgresBatch:
     """See :class:`functions.ports.Batch`."""
 
-    def __init__(self, tx: Transaction, *, searched: bool) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, moved: Moved, *, searched: bool) -> None:
+        self.tx = tx
+        self.moved = moved
         self._searched = searched
         self._models: Mapping[str, Versioned] = {}
 
     def insert(self, signals: Sequence[Signal]) -> Inserted:
         """See Batch."""
-        self._models = models_of(self._tx, {signal.event.tenant_id for signal in signals})
+        self._models = models_of(self.tx, {signal.event.tenant_id for signal in signals})
         once: dict[Identity, Signal] = {}
-        for signal in signals:
+        for signal in self.moved.resolved(signals):
             tenant = signal.event.tenant_id
-            once.setdefault((tenant, signal.event.id), signal.worth(self._models.get(tenant, UNCHANGED).model))
-        standing.hold(self._tx, list(once.values()))
+            once.setdefault((tenant, signal.event.id), signal.worth(self.model(tenant)))
+        standing.hold(self.tx, list(once.values()))
         new = self._insert(once)
         recorded = self._recorded(once.keys() - new.keys())
         recorded.contents.update((identity, each.event.content) for identity, each in new.items())
@@ -106,23 +107,26 @@ class _Batch:
 
     def lock(self, signals: Sequence[Signal]) -> State:
         """See Batch."""
-        rules, unusable = _rules(self._tx, {signal.event.tenant_id for signal in signals})
-        taken_back = standing.targets(self._tx, signals)
-        groups = {*map(_group, signals), *(each.group for each in taken_back)}
-        rows = self._tx.many_rows("lock_accounts", accounts=_json(_accounts(groups)))
+        rules, unusable = rules_of(self.tx, {signal.event.tenant_id for signal in signals})
+        taken_back = standing.targets(self.tx, signals)
+        groups = {*map(_group, signals), *groups_of(taken_back)}
+        rows = self.lock_rows(accounts_of(groups, signals))
+        self.moved.check(rows, signals)
+        if taken_back and {*groups_of(taken_back)} != {*groups_of(standing.targets(self.tx, signals))}:
+            raise AccountsMoved
         accounts = self._accounts(rows, groups)
-        before = standing.retracted_before(self._tx, rows, signals)
+        before = standing.retracted_before(self.tx, rows, signals)
         found = Neighbours(self._models, signals, before, taken_back)
-        standing.learn(self._tx, found, accounts)
-        past_of = partial(insight_rows.past_of, self._tx, {signal.event.id for signal in signals})
+        standing.learn(self.tx, found, accounts)
+        past_of = partial(insight_rows.past_of, self.tx, {signal.event.id for signal in signals})
         return State(accounts, rules, unusable, self._models, found, past_of)
 
     def lock_due(self, until: datetime, most: int) -> State:
         """See Batch."""
-        rows = self._tx.many_rows("lock_due", until=until, most=most)
+        rows = self.tx.many_rows("lock_due", until=until, most=most)
         tenants = {row["tenant_id"] for row in rows}
-        self._models = models_of(self._tx, tenants)
-        rules, unusable = _rules(self._tx, tenants)
+        self._models = models_of(self.tx, tenants)
+        rules, unusable = rules_of(self.tx, tenants)
         return State(self._accounts(rows, ()), rules, unusable, self._models)
 
     def _accounts(self, rows: Sequence[Row], groups: Collection[GroupKey]) -> dict[AccountKey, Account]:
@@ -133,10 +137,23 @@ class _Batch:
             if (key := (row["tenant_id"], row["account_id"]))
         }
 
+    def lock_rows(self, accounts: Iterable[AccountKey]) -> list[Row]:
+        """Lock accounts, which come in a fixed order, and return their rows."""
+        asked = _json({"tenant_id": tenant, "account_id": account} for tenant, account in accounts)
+        return self.tx.many_rows("lock_accounts", accounts=asked)
+
+    def account(self, tenant: str, row: Row) -> Account:
+        """Return what a row says of an account, without its contacts."""
+        return account_of(row, People(), self._models.get(tenant, UNCHANGED))
+
+    def model(self, tenant: str) -> ScoringModel:
+        """Return a tenant's scoring model."""
+        return self._models.get(tenant, UNCHANGED).model
+
     def _people(self, accounts: Sequence[Row], groups: Collection[GroupKey]) -> Mapping[AccountKey, People]:
         """Read the contacts of locked accounts: those of the batch, and the first by rank."""
         named = {(tenant, account, contact) for tenant, account, contact in groups if account and contact}
-        rows = self._tx.many_rows(
+        rows = self.tx.many_rows(
             "load_contacts",
             named=_json({"tenant_id": t, "account_id": a, "contact_id": c} for t, a, c in sorted(named)),
             accounts=_json(
@@ -156,27 +173,27 @@ class _Batch:
         found = {}
         for row in accounts:
             key = (row["tenant_id"], row["account_id"])
-            found[key] = people_of(row["engaged"], first[key], partial(all_contacts, self._tx, *key))
+            found[key] = people_of(row["engaged"], first[key], partial(all_contacts, self.tx, *key))
             found[key].known |= others[key]
         return found
 
     def write(self, changes: Changes, signals: Sequence[Signal]) -> set[UUID]:
         """See Batch."""
-        standing.write(self._tx, changes, signals)
+        standing.write(self.tx, changes, signals)
         spans, late, again = history.fold(changes.accounts, signals, changes.moved.values())
         anew = _json(each._asdict() for each in again)
         if again:
-            self._tx.rows("drop_days", again=anew)
+            self.tx.rows("drop_days", again=anew)
         if spans or late or again:
             whose = [{"tenant_id": each.event.tenant_id, "id": each.event.id} for each in late]
-            self._tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose), again=anew)
+            self.tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose), again=anew)
         if changes.attributes:
-            account_attributes.merge(self._tx, changes.attributes)
+            account_attributes.merge(self.tx, changes.attributes)
         if changes.insights:
             self._insert({(each.event.tenant_id, each.event.id): each for each in changes.insights})
-        insight_rows.put(self._tx, changes)
+        insight_rows.put(self.tx, changes)
         counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
-        rows = self._tx.rows(
+        rows = self.tx.rows(
             "put_changes",
             accounts=_json(account_row(*changed) for changed in changes.accounts.items()),
             contacts=_json(contact_rows(changes)),
@@ -189,7 +206,7 @@ class _Batch:
     def _insert(self, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
         """Insert signals. Returns: those that were not there yet, in the order they came."""
         rows, meanings = signal_rows(signals.values(), searched=self._searched)
-        [found] = self._tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
+        [found] = self.tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
         if found["ids"] is None:
             return signals
         new = set(found["ids"])  # an id is made from its tenant's name: no two tenants share one
@@ -200,11 +217,11 @@ class _Batch:
         recorded = Recorded({}, defaultdict(list))
         if earlier:
             asked = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in earlier)
-            for row in self._tx.many_rows("recorded_contents", ids=asked):
+            for row in self.tx.many_rows("recorded_contents", ids=asked):
                 recorded.contents[row["tenant_id"], row["id"]] = row["content"] and bytes.fromhex(row["content"])
-            for row in self._tx.many_rows("insights_of_events", ids=asked):
+            for row in self.tx.many_rows("insights_of_events", ids=asked):
                 recorded.insights.setdefault((row["tenant_id"], row["found_with"]), []).append(row["id"])
-            for row in self._tx.rows("notices_of_events", ids=asked):
+            for row in self.tx.rows("notices_of_events", ids=asked):
                 recorded.notices[row["tenant_id"], str(row["cause"])].append(row["id"])
         return recorded
 
@@ -212,41 +229,6 @@ class _Batch:
 def _group(signal: Signal) -> GroupKey:
     event = signal.event
     return event.tenant_id, "" if event.nobodys else event.account_id, event.contact_id
-
-
-def _accounts(groups: Iterable[GroupKey]) -> list[dict[str, str]]:
-    """Each account of the batch once, as far as events name one: nobody waits for those that do not."""
-    pairs = {(tenant, account) for tenant, account, _ in groups if account}
-    return [{"tenant_id": tenant, "account_id": account} for tenant, account in sorted(pairs)]
-
-
-def _rules(tx: Transaction, whose: Collection[str]) -> tuple[Mapping[str, Sequence[Rule]], Mapping[RuleKey, Trouble]]:
-    """The rules of some tenants, and those that were saved before their like was refused."""
-    tenants = _json({"tenant_id": tenant} for tenant in sorted(whose))
-    rules: dict[str, list[Rule]] = defaultdict(list)
-    unusable: dict[RuleKey, Trouble] = {}
-    for row in tx.rows("load_rules", tenants=tenants):
-        try:
-            rules[row["tenant_id"]].append(_rule(row))
-        except Refused as exc:
-            unusable[row["tenant_id"], str(row["rule_id"])] = Trouble(stopped=exc.faults[0].detail)
-    return rules, unusable
-
-
-def _rule(row: Mapping[str, Any]) -> Rule:
-    definition = RuleDefinition.as_saved(row["definition"])
-    return Rule(
-        tenant_id=row["tenant_id"],
-        id=str(row["rule_id"]),
-        version=row["version"],
-        definition=definition,
-        condition=_compiled(definition.when),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _compiled(when: str) -> Condition:
-    return Condition.compile(when)
 
 
 def _trouble_row(key: RuleKey, trouble: Trouble) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def targets(tx: Transaction, signals: Sequence[Signal]) -> list[Recorded]:
     if not named:
         return []
     asked = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in named)
-    return [_recorded(row) for row in tx.many_rows("recorded_facts", ids=asked)]
+    return [recorded(row) for row in tx.many_rows("recorded_facts", ids=asked)]
 
 
 def retracted_before(tx: Transaction, accounts: Iterable[Row], signals: Iterable[Signal]) -> set[Identity]:
@@ -57,7 +57,7 @@ def retracted_before(tx: Transaction, accounts: Iterable[Row], signals: Iterable
 def learn(tx: Transaction, neighbours: Neighbours, accounts: Mapping[AccountKey, Account]) -> None:
     """Read what a batch's events are compared with. Their accounts are locked."""
     for stretches in neighbours.questions(newest(accounts)):
-        neighbours.learn(map(_recorded, tx.many_rows("stretches", **_asked(stretches))))
+        neighbours.learn(map(recorded, tx.many_rows("stretches", **_asked(stretches))))
 
 
 def newest(accounts: Mapping[AccountKey, Account]) -> Newest:
@@ -103,7 +103,8 @@ def _asked(stretches: Iterable[Stretch]) -> dict[str, str]:
     return {way: _json(rows) for way, rows in asked.items()}
 
 
-def _recorded(row: Row) -> Recorded:
+def recorded(row: Row) -> Recorded:
+    """Return a signal as others are compared with it."""
     side: Side = "rep" if row["side"] == "rep" else "buyer"
     fact = Fact(
         row["id"],

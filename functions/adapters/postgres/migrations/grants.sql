@@ -25,11 +25,11 @@ BEGIN
       ('sspp_process', 'models', 'SELECT'),
       ('sspp_process', 'rules', 'SELECT'),
       ('sspp_process', 'rule_states', 'SELECT, INSERT, UPDATE'),
-      ('sspp_process', 'signals', 'SELECT, INSERT, UPDATE (side, left_out)'),
+      ('sspp_process', 'signals', 'SELECT, INSERT, UPDATE (side, left_out, account_id, sent_account, words)'),
       ('sspp_process', 'retractions', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'insights', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'accounts', 'SELECT, INSERT, UPDATE'),
-      ('sspp_process', 'contacts', 'SELECT, INSERT, UPDATE'),
+      ('sspp_process', 'contacts', 'SELECT, INSERT, UPDATE, DELETE'), -- a merge makes them anew
       ('sspp_process', 'contact_days', 'SELECT, INSERT, UPDATE, DELETE'),
       ('sspp_process', 'usage', 'SELECT, INSERT, UPDATE'),
       ('sspp_process', 'notices', 'SELECT, INSERT'),

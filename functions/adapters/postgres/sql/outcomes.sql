@@ -26,6 +26,6 @@ SELECT account_id, slots, engaged, attributes, (
   /* include first_contacts */
 ) AS contacts
 FROM accounts
-WHERE tenant_id = :tenant_id
+WHERE tenant_id = :tenant_id AND merged_into IS NULL
 ORDER BY hashtext(account_id)
 LIMIT :most;

@@ -16,15 +16,15 @@ WITH held AS MATERIALIZED (
 new AS (
   INSERT INTO signals (
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, event, content, words, marks, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, words, marks, reasons, sent_account
   )
   SELECT
     tenant_id, id, source, source_id, event_type, account_id, contact_id, user_id, signal_type, signal_score,
-    side, points, half_life_days, "timestamp", received_at, event, content, words, marks, reasons
+    side, points, half_life_days, "timestamp", received_at, event, content, words, marks, reasons, sent_account
   FROM json_to_recordset(CAST(:signals AS json)) AS given(
     meaning integer, id uuid, source_id text, account_id text, contact_id text, user_id text,
     "timestamp" timestamptz, received_at timestamptz, event json, content bytea, words integer[],
-    marks bigint[]
+    marks bigint[], sent_account text
   )
   JOIN json_to_recordset(CAST(:meanings AS json)) AS meant(
     meaning integer, tenant_id text, source text, event_type text, signal_type text, signal_score numeric,
@@ -58,11 +58,11 @@ JOIN json_to_recordset(CAST(:ids AS json)) AS given(tenant_id text, id uuid) USI
 -- Signals of any tenants, in the order of their numbers, until :most bytes of events are passed: one at least.
 -- The length of a text is known without reading the text, however long.
 SELECT number, tenant_id, id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points,
-       "timestamp", processed_at, metadata, reasons, source, source_id, event
+       "timestamp", processed_at, metadata, reasons, source, source_id, event, sent_account
 FROM (
   SELECT given.number, signals.tenant_id, signals.id, account_id, user_id, contact_id, event_type, signal_type,
          signal_score, points, "timestamp", processed_at, CAST(metadata AS text) AS metadata, reasons, source,
-         source_id, CAST(event AS text) AS event,
+         source_id, sent_account, CAST(event AS text) AS event,
          coalesce(sum(octet_length(coalesce(CAST(event AS text), CAST(metadata AS text)))) OVER (
            ORDER BY given.number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
          ), 0) AS bytes_before
@@ -125,7 +125,7 @@ ORDER BY notices.id;
 -- comes as that batch leaves it. In a fixed order, so that two batches never wait for each other. An account that was last
 -- written before as_of existed (null) is as of the newest of its signals. It also says whether its tenant ever took an
 -- event back.
-SELECT tenant_id, account_id, slots, engaged, episodes, days_until, watch, next_due,
+SELECT tenant_id, account_id, merged_into, merged_step, slots, engaged, episodes, days_until, watch, next_due,
        EXISTS (SELECT FROM retractions WHERE retractions.tenant_id = accounts.tenant_id) AS retracts, coalesce(as_of, (
          SELECT max("timestamp") FROM signals
          WHERE signals.tenant_id = accounts.tenant_id AND signals.account_id = accounts.account_id

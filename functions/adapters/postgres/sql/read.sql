@@ -45,7 +45,7 @@ WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS uuid[]));
 -- list_signals --
 -- One page of signals in the order of time. Ids first: past them an index alone leads, whatever the offset.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event,
+       processed_at, metadata, reasons, source, source_id, event, sent_account,
        /* include stands */
 FROM (
   SELECT id FROM (
@@ -62,7 +62,7 @@ ORDER BY /* order by */;
 -- rank_signals --
 -- One page of signals in another order than that of time, the highest or, negated, the lowest first.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event, rank,
+       processed_at, metadata, reasons, source, source_id, event, sent_account, rank,
        /* include stands */
 FROM (
   SELECT id, rank FROM (
@@ -89,7 +89,7 @@ ORDER BY rank DESC, id DESC;
 -- signals_of --
 -- The signals of some ids.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, source, source_id, event,
+       processed_at, metadata, reasons, source, source_id, event, sent_account,
        /* include stands */
 FROM signals
 WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS uuid[]))
@@ -168,18 +168,21 @@ FROM walk;
 -- get_signal --
 -- One signal, with when its event was received.
 SELECT id, account_id, user_id, contact_id, event_type, signal_type, signal_score, points, "timestamp",
-       processed_at, metadata, reasons, received_at, source, source_id, event,
+       processed_at, metadata, reasons, received_at, source, source_id, event, sent_account,
        /* include stands */
 FROM signals
 WHERE tenant_id = :tenant_id AND id = CAST(:id AS uuid);
 
 -- account_id --
--- The account of a name.
-SELECT account_id FROM accounts WHERE tenant_id = :tenant_id AND account_id = :account_id;
+-- The account that counts for a name.
+SELECT coalesce(merged_into, account_id) AS account_id
+FROM accounts
+WHERE tenant_id = :tenant_id AND account_id = :account_id;
 
 -- accounts_fit --
 -- Whether an account fits the filters that need no score; one that is null does not filter.
 (CAST(:prefix AS text) IS NULL OR starts_with(lower(account_id), lower(CAST(:prefix AS text))))
+AND merged_into IS NULL
 AND (CAST(:changed_since AS timestamptz) IS NULL OR as_of >= CAST(:changed_since AS timestamptz))
 AND (CAST(:owner AS text) IS NULL OR attributes -> 'owner' ->> 0 = CAST(:owner AS text))
 
