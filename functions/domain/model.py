@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -23,39 +21,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from events.errors import Unavailable
-from functions.domain.catalog import EVENT_TYPES, EventType, full_type
+from functions.domain.by_type import ByPlatformType, ByType
+from functions.domain.catalog import EVENT_TYPES, EventType
+from functions.domain.machines import Machines
 from functions.domain.thresholds import Insights
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Score = Annotated[float, Field(ge=0, le=100)]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-#: Entries of an object that has one for each event type.
-_MOST_TYPES = 200
-
-
-def _platforms(name: str) -> str:
-    if name not in EVENT_TYPES:
-        raise PydanticCustomError("type", "is not an event type of the platform")
-    return name
-
-
-def _once(given: object) -> object:
-    """Refuse an object that names one event type by its full name and by its alias."""
-    if isinstance(given, Mapping) and len({full_type(str(name)) for name in given}) < len(given):
-        raise PydanticCustomError("type", "names an event type twice, by its name and by its alias")
-    return given
-
-
-#: The name of an event type, which becomes the full one where it is an alias.
-_AnyType = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$"),
-    AfterValidator(full_type),
-]
-_PlatformType = Annotated[_AnyType, AfterValidator(_platforms)]
-Value = TypeVar("Value")
-_ByType = Annotated[dict[_AnyType, Value], BeforeValidator(_once), Field(max_length=_MOST_TYPES)]
 
 
 class Bands(BaseModel):
@@ -144,79 +118,16 @@ class Caps(BaseModel):
 
     model_config = _CONFIG
 
-    perDay: _ByType[_Cap] = {  # noqa: N815 - the wire's name
+    perDay: ByType[_Cap] = {  # noqa: N815 - the wire's name
         "io.sspp.email.opened": 5,
         "io.sspp.email.clicked": 5,
         "io.sspp.page.viewed": 15,
         "io.sspp.pricing.viewed": 5,
     }
-    perCampaign: _ByType[_Cap] = {  # noqa: N815 - the wire's name
+    perCampaign: ByType[_Cap] = {  # noqa: N815 - the wire's name
         "io.sspp.email.opened": 3,
         "io.sspp.email.clicked": 5,
     }
-
-
-#: Seconds of a window that events are counted in; at most an hour, so that few events are looked at.
-_Window = Annotated[int, Field(ge=1, le=3600)]
-_Least = Annotated[int, Field(ge=2, le=1000)]
-
-
-class Burst(BaseModel):
-    """So many events within so many seconds are no person's."""
-
-    model_config = _CONFIG
-
-    events: _Least
-    seconds: _Window
-
-
-class MailBurst(BaseModel):
-    """Clicks on so many links of one e-mail within so many seconds are no person's."""
-
-    model_config = _CONFIG
-
-    links: _Least = 3
-    seconds: _Window = 10
-
-
-class Machines(BaseModel):
-    """How events that no person caused are told.
-
-    Args:
-        flags: members of an event's metadata that say so, where they are true.
-        clickAfterSendSeconds: a click sooner than that after its e-mail was sent; 0 for none.
-        burst: by event type.
-        proxies: texts in ``metadata.userAgent``, in any case.
-    """
-
-    model_config = _CONFIG
-
-    flags: Annotated[tuple[_Text, ...], Field(max_length=50)] = (
-        "machine",
-        "isMachine",
-        "machineOpen",
-        "sg_machine_open",
-        "bot",
-        "isBot",
-        "automated",
-    )
-    clickAfterSendSeconds: Annotated[float, Field(ge=0, le=3600)] = 2.0  # noqa: N815 - the wire's name
-    burst: _ByType[Burst] = {
-        "io.sspp.page.viewed": Burst(events=20, seconds=60),
-        "io.sspp.pricing.viewed": Burst(events=10, seconds=60),
-        "io.sspp.email.opened": Burst(events=20, seconds=60),
-    }
-    mailBurst: MailBurst | None = MailBurst()  # noqa: N815 - the wire's name
-    proxies: Annotated[tuple[_Text, ...], Field(max_length=50)] = (
-        "GoogleImageProxy",
-        "YahooMailProxy",
-        "Barracuda",
-        "Mimecast",
-        "Proofpoint",
-        "bot",
-        "crawler",
-        "spider",
-    )
 
 
 class ScoringModel(BaseModel):
@@ -232,7 +143,7 @@ class ScoringModel(BaseModel):
 
     k: Annotated[float, Field(ge=1, le=1_000_000)] = 60.0
     bands: Bands = Bands()
-    types: Annotated[dict[_PlatformType, Terms], BeforeValidator(_once), Field(max_length=_MOST_TYPES)] = {}
+    types: ByPlatformType[Terms] = {}
     rollup: RollupWeights | None = RollupWeights()
     grades: Grades = Grades()
     caps: Caps = Caps()
