@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from events.deadletter import DeadLetters
     from functions.adapters.postgres.models import PostgresModels
     from functions.adapters.postgres.recorded_signals import PostgresRecordedSignals
+    from functions.adapters.postgres.rescoring import PostgresRescoring
     from functions.service.register import Register
 
 
@@ -83,6 +84,20 @@ class Installation:
 
         with closing(Database(self._stores()[0])) as database:
             yield PostgresModels(database, confined=False)
+
+    @contextmanager
+    def rescoring(self) -> Iterator[tuple[PostgresModels, PostgresRescoring]]:
+        """Connect to PostgreSQL for the length of the block.
+
+        Raises:
+            ConfigError: neither the environment nor a ready.json names it.
+        """
+        from functions.adapters.postgres.database import Database
+        from functions.adapters.postgres.models import PostgresModels
+        from functions.adapters.postgres.rescoring import PostgresRescoring
+
+        with closing(Database(self._stores()[0])) as database:
+            yield PostgresModels(database, confined=False), PostgresRescoring(database)
 
     @property
     def elasticsearch_url(self) -> str:

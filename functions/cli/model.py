@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from functions.domain.calibration import Decile, TypeShare
     from functions.domain.model import ScoringModel
 
-group = app("Show and change a tenant's scoring model, and compare its versions.")
+group = app("Show, change, compare and calibrate a tenant's scoring model.")
 
 _DOCUMENT = """\
 Save a new version of a tenant's scoring model.

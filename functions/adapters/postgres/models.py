@@ -45,13 +45,7 @@ class PostgresModels:
             Refused: 409, somebody else recorded one at the same moment.
         """
         with self._database.transaction(tenant=self._role(tenant_id)) as tx:
-            newest = _newest(tx, tenant_id)
-            if newest is None or newest.model == model:
-                return newest
-            if newest.created_at is None:  # what it was before its first change, as a later release may not know it
-                _put(tx, tenant_id, newest.version, newest.model, _PLATFORM)
-            _put(tx, tenant_id, newest.version + 1, model, by)
-            return _newest(tx, tenant_id)
+            return put_version(tx, tenant_id, model, by)
 
     def calibration(self, tenant_id: str, now: datetime) -> Calibration:
         """Return what a tenant's outcomes say of its newest version.
@@ -67,6 +61,17 @@ class PostgresModels:
 
     def _role(self, tenant_id: str) -> str | None:
         return tenant_id if self._confined else None
+
+
+def put_version(tx: Transaction, tenant_id: str, model: ScoringModel, by: str) -> Versioned | None:
+    """Record a version, unless the newest one is the same; see :meth:`PostgresModels.put`."""
+    newest = _newest(tx, tenant_id)
+    if newest is None or newest.model == model:
+        return newest
+    if newest.created_at is None:  # what it was before its first change, as a later release may not know it
+        _put(tx, tenant_id, newest.version, newest.model, _PLATFORM)
+    _put(tx, tenant_id, newest.version + 1, model, by)
+    return _newest(tx, tenant_id)
 
 
 def _newest(tx: Transaction, tenant_id: str) -> Versioned | None:
