@@ -156,7 +156,7 @@ def sales_data(event: CloudEvent, type_of: TypeOf, *, any_type: bool) -> tuple[E
     if kind == EVENT_RETRACTED and not any_type:
         found += retraction.faults(cloudevent.json_data(event) or {})
         account = account or UNASSIGNED
-    if account is None and any_type:
+    if account is None and any_type and known:
         return replace(kind or _unscored(event.type), points=0), UNASSIGNED, data
     if account is None:
         found.append(Fault("/data/accountId", "is required, unless subject is account/<id>"))
