@@ -13,7 +13,7 @@ from functions.domain.evaluation import STOPPED_CLOCKS, Clocks, Evaluations
 from functions.domain.explain import Known
 from functions.domain.following import Follower, News
 from functions.domain.insight_signal import signal_of
-from functions.domain.neighbours import COUNTS
+from functions.domain.judgement import COUNTS
 from functions.domain.replay import Counted
 from functions.domain.sales import SalesEvent
 from functions.domain.score import Slot, Sum

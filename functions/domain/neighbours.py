@@ -3,98 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from functions.domain import score
 from functions.domain.catalog import EVENT_RETRACTED
 from functions.domain.evidence import CLICKED, SENT, marks
+from functions.domain.judgement import COUNTS, Change, GroupKey, Identity, Newest, Recorded, Stretch, Verdict
 from functions.domain.model import UNCHANGED, Versioned
 from functions.domain.policy import Fact, Policy
 from functions.domain.signal import Signal
 from functions.domain.standing import CAMPAIGN, RETRACTED
 from functions.domain.verification import Group
 
-#: (tenant, account, contact or None)
-GroupKey = tuple[str, str, str | None]
-#: (tenant, event)
-Identity = tuple[str, str]
-
 #: Clicks and e-mails of one contact that are read within the seconds of a window: more than a person has, and then
 #: some. Of more, the first ones are compared.
 MOST_AT_ONCE = 1_000
 #: Sums of events that are so much older than the newest one may be gone: nothing is concluded from their absence.
 _FORGOTTEN_US = score.ERA_HALF_LIVES * score.DAY_US
-
-
-class Stretch(NamedTuple):
-    """A question: the oldest events of a group, of one type, in a stretch of time.
-
-    Args:
-        since, until: microseconds since the landmark, the end excluded; None: of all times.
-        campaign: only those with this mark.
-        verified: only verified ones; else all that say nothing against themselves.
-        most: how many at most.
-    """
-
-    tenant_id: str
-    account_id: str
-    contact_id: str | None
-    type: str
-    since: int | None
-    until: int | None
-    campaign: int | None
-    verified: bool
-    most: int
-
-
-class Recorded(NamedTuple):
-    """A recorded event as far as others are compared with it."""
-
-    group: GroupKey
-    fact: Fact
-
-
-class Change(NamedTuple):
-    """An event that stands in another way than before.
-
-    Args:
-        before: its ``left_out`` until then.
-    """
-
-    group: GroupKey
-    fact: Fact
-    before: int
-
-    @property
-    def identity(self) -> Identity:
-        """Whose event it is, and which."""
-        return self.group[0], self.fact.id
-
-
-class Verdict(NamedTuple):
-    """What a new event says: how it stands itself, and which others stand in another way from then on.
-
-    Args:
-        fact: None of a retraction, which says nothing of itself.
-    """
-
-    fact: Fact | None = None
-    changes: Sequence[Change] = ()
-
-    @property
-    def left_out(self) -> int:
-        """Why the event does not count."""
-        return self.fact.left_out if self.fact else 0
-
-
-#: What is said of an event that nothing speaks against.
-COUNTS = Verdict()
-
-
-#: (group, event type) -> when the newest recorded event of the type occurred, None where there is none, and the newest
-#: of all, in microseconds since the landmark.
-Newest = Callable[[GroupKey, str], tuple[int | None, int]]
 
 
 class Neighbours:
@@ -116,6 +41,7 @@ class Neighbours:
     ) -> None:
         tenants = {signal.event.tenant_id for signal in signals}
         self._policies = {tenant: Policy.of(models.get(tenant, UNCHANGED).model) for tenant in tenants}
+        self._signals = signals
         self._retracted = set(retracted)
         self._groups: dict[GroupKey, Group] = {}
         self._new: dict[Identity, Recorded] = {}
@@ -124,12 +50,7 @@ class Neighbours:
         #: How many of the batch's own events are on record by now, and how many are taken out of it.
         self._own: Counter[tuple[GroupKey, str]] = Counter()
         self._targets = {(each.group[0], each.fact.id): each for each in targets}
-        for signal in signals:
-            self._expect(signal)
-        for each in self._targets.values():
-            self._own[each.group, each.fact.type] += 1
-            if self._is_compared(each):
-                self._group(each.group).learn([each.fact])
+        self._retracting = bool(self._retracted or any(signal.event.retracts for signal in signals))
 
     def questions(self, newest: Newest) -> Iterator[list[Stretch]]:
         """Yield what has to be read: what comes of each is given to :meth:`learn` before the next is asked for.
@@ -137,7 +58,11 @@ class Neighbours:
         First the events at the same time, then, where that may change which ones are verified, the oldest of their
         days and campaigns. Nothing is asked where the newest recorded event says that there is nothing.
         """
+        self._expect(newest)
         targets = [each for each in self._targets.values() if self._is_compared(each)]
+        for each in targets:
+            self._own[each.group, each.fact.type] += 1
+            self._group(each.group).learn([each.fact])
         found = {stretch for each in self._compared for stretch in self._at_once(each, newest)}
         found |= {stretch for each in targets for stretch in self._at_once(each, None)}
         if found:
@@ -167,8 +92,10 @@ class Neighbours:
         if event.retracts is not None:
             return Verdict(changes=self._retract((event.tenant_id, event.retracts.event_id)))
         identity = (event.tenant_id, event.id)
+        each = self._new.get(identity)
+        if each is None:  # nothing is near it
+            return COUNTS
         self._judged.add(identity)
-        each = self._new[identity]
         if identity in self._retracted:
             each.fact.left_out = RETRACTED
         elif self._is_compared(each) and not each.fact.left_out:
@@ -176,10 +103,48 @@ class Neighbours:
             return Verdict(each.fact, [Change(each.group, fact, before) for fact, before in changed])
         return Verdict(each.fact)
 
-    def _expect(self, signal: Signal) -> None:
+    def _expect(self, newest: Newest) -> None:
+        """Note the batch's events that have others near them, or say something of themselves: mostly few."""
+        by_group: dict[GroupKey, list[Signal]] = defaultdict(list)
+        for signal in self._signals:
+            event, kind = signal.event, signal.event.kind
+            if kind.points and kind.type in self._policies[event.tenant_id].compared and not self._retracting:
+                by_group[event.tenant_id, event.account_id, event.contact_id].append(signal)
+            elif self._retracting or self._by_itself(signal):
+                self._note(signal)
+        for key, signals in by_group.items():
+            if len(signals) > 1 or not self._is_alone(signals[0], *newest(key)) or self._by_itself(signals[0]):
+                for signal in signals:
+                    self._note(signal)
+
+    def _is_alone(self, signal: Signal, newest: Mapping[str, int], newest_of_all: int) -> bool:
+        """Whether no recorded event of its group is compared with a new one, as far as the newest ones tell."""
+        if not newest:
+            return True
+        event, type_ = signal.event, signal.event.kind.type
+        policy, at = self._policies[event.tenant_id], score.since_landmark(event.occurred_at)
+        since = min(at // score.DAY_US * score.DAY_US, at - policy.reach_us, at - policy.fast_us)
+        if newest_of_all - since >= _FORGOTTEN_US:
+            return False
+        if type_ == SENT:
+            return newest.get(CLICKED, at - 1) < at
+        if type_ in policy.per_campaign and type_ in newest and "campaign" in event.metadata:
+            return False
+        if type_ == CLICKED and newest.get(SENT, since) > at - policy.fast_us:
+            return False
+        return newest.get(type_, since - 1) < since
+
+    def _by_itself(self, signal: Signal) -> int:
+        """Return why an event is left out by what it says of itself."""
+        event, kind = signal.event, signal.event.kind
+        metadata = event.metadata
+        if not metadata or kind.points <= 0 or kind.side != "buyer":
+            return 0
+        return self._policies[event.tenant_id].by_itself(metadata)
+
+    def _note(self, signal: Signal) -> None:
         event, kind = signal.event, signal.event.kind
         key = (event.tenant_id, event.account_id, event.contact_id)
-        metadata = event.metadata
         fact = Fact(
             event.id,
             kind.type,
@@ -187,14 +152,12 @@ class Neighbours:
             kind.side,
             kind.points,
             kind.half_life_days,
-            marks(kind.type, metadata),
+            marks(kind.type, event.metadata),
+            self._by_itself(signal),
         )
-        policy = self._policies[event.tenant_id]
-        if metadata and fact.judged:
-            fact.left_out = policy.by_itself(metadata)
         self._new[event.tenant_id, event.id] = each = Recorded(key, fact)
         self._own[key, kind.type] += 1
-        if kind.type in policy.compared and kind.points and not fact.left_out:
+        if self._is_compared(each) and not fact.left_out:
             self._compared.append(each)
 
     def _retract(self, identity: Identity) -> list[Change]:
@@ -256,7 +219,8 @@ class Neighbours:
     ) -> Iterator[Stretch]:
         """Yield a stretch unless nothing can be on record there. The batch's own events must not use up its limit."""
         if newest is not None:
-            last, newest_of_all = newest(each.group, type_)
+            by_type, newest_of_all = newest(each.group)
+            last = by_type.get(type_)
             old = since is None or newest_of_all - since >= _FORGOTTEN_US
             if not old and (last is None or (since is not None and last < since)):
                 return

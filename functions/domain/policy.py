@@ -96,6 +96,8 @@ class Policy:
     per_campaign: Mapping[str, int]
     #: Types whose events are compared with others.
     compared: frozenset[str]
+    #: How far from an event another one can be and still lie in a window with it.
+    reach_us: int
 
     @classmethod
     def of(cls, model: ScoringModel) -> Policy:
@@ -143,6 +145,7 @@ def _policy(definition: str) -> Policy:
         per_day=caps.perDay,
         per_campaign=caps.perCampaign,
         compared=frozenset({CLICKED, SENT, *burst, *caps.perDay, *caps.perCampaign}),
+        reach_us=_SECOND_US * max([links.seconds if links else 0, *(each.seconds for each in burst.values())]),
     )
 
 

@@ -12,8 +12,9 @@ from functions.domain.attributes import NONE, Attributes
 from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.explain import Known
 from functions.domain.following import Follower, Past
+from functions.domain.judgement import Change, Identity
 from functions.domain.model import UNCHANGED, Versioned
-from functions.domain.neighbours import Change, Identity, Neighbours
+from functions.domain.neighbours import Neighbours
 from functions.domain.notice import Notice
 from functions.domain.policy import Fact
 from functions.domain.rollup import People

@@ -15,9 +15,10 @@ from functions.domain import score, standing
 from functions.domain.evidence import marks
 from functions.domain.following import Insight, Past
 from functions.domain.insight import SIGNAL
+from functions.domain.judgement import GroupKey, Stretch
+from functions.domain.judgement import Recorded as OnRecord
 from functions.domain.model import UNCHANGED, Versioned
-from functions.domain.neighbours import GroupKey, Neighbours, Stretch
-from functions.domain.neighbours import Recorded as OnRecord
+from functions.domain.neighbours import Neighbours
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.policy import Fact
@@ -155,10 +156,9 @@ class MemoryBatch:
         targets = [each for each in on_record if (each.group[0], each.fact.id) in named]
         found = Neighbours(self._models, signals, new & self._books.retracted, targets)
 
-        def newest(group: GroupKey, type_: str) -> tuple[int | None, int]:
-            of = [each.fact for each in on_record if each.group == group]
-            last = max((fact.at for fact in of if fact.type == type_), default=None)
-            return last, max((fact.at for fact in of), default=-(10**18))
+        def newest(group: GroupKey) -> tuple[dict[str, int], int]:
+            of = sorted((each.fact for each in on_record if each.group == group), key=lambda fact: fact.at)
+            return {fact.type: fact.at for fact in of}, of[-1].at if of else -(10**18)
 
         for stretches in found.questions(newest):
             for stretch in stretches:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from functions.domain import score, standing
 from functions.domain.evidence import CLICKED, SENT, marks
+from functions.domain.judgement import GroupKey, Identity, Recorded, Stretch
 from functions.domain.model import DEFAULT, ScoringModel, Versioned
-from functions.domain.neighbours import GroupKey, Identity, Neighbours, Recorded, Stretch
+from functions.domain.neighbours import Neighbours
 from functions.domain.policy import Fact
 from functions.domain.retraction import Retraction
 from functions.domain.sales import SalesEvent
@@ -79,7 +80,7 @@ class Record:
             [copied(self.facts[id_]) for id_ in named if id_ in self.facts and id_ not in {e.event.id for e in new}],
         )
         before = {each.event.id for each in new}
-        for stretches in neighbours.questions(lambda key, kind: self.newest(key, kind, before)):
+        for stretches in neighbours.questions(lambda key: self.newest(key, before)):
             neighbours.learn([copied(each) for stretch in stretches for each in self.read(stretch)])
         for each in new:
             verdict = neighbours.judge(each)
@@ -91,10 +92,10 @@ class Record:
                 stored.left_out = change.fact.left_out
         self.retracted |= {("t1", id_) for id_ in named}
 
-    def newest(self, key: GroupKey, kind: str, new: set[str]) -> tuple[int | None, int]:
+    def newest(self, key: GroupKey, new: set[str]) -> tuple[dict[str, int], int]:
         of = [each.fact for each in self.facts.values() if each.group == key and each.fact.id not in new]
-        last = max((fact.at for fact in of if fact.type == kind), default=None)
-        return last, max((fact.at for fact in of), default=-(10**18))
+        of.sort(key=lambda fact: fact.at)
+        return {fact.type: fact.at for fact in of}, of[-1].at if of else -(10**18)
 
     def read(self, asked: Stretch) -> list[Recorded]:
         found = [each for each in self.facts.values() if each.group == asked[:3] and fits(each.fact, asked)]
@@ -329,7 +330,7 @@ def test_nothing_is_asked_for_an_event_that_nothing_on_record_is_near():
     new = [event(2, at=86_400), event(3, "demo_completed", at=0), event(4, "email_clicked", at=60)]
     neighbours = Neighbours({}, new)
     newest = {"io.sspp.page.viewed": seen, SENT: seen}
-    assert list(neighbours.questions(lambda key, kind: (newest.get(kind), seen))) == []
+    assert list(neighbours.questions(lambda key: (newest, seen))) == []
 
 
 @pytest.mark.parametrize(

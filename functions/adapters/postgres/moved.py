@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from functions.adapters.postgres.database import Row
-from functions.domain.neighbours import GroupKey, Recorded
+from functions.domain.judgement import GroupKey, Recorded
 from functions.domain.signal import Signal
 from functions.domain.state import AccountKey
 from functions.ports import AccountsMoved

@@ -24,8 +24,9 @@ from functions.adapters.postgres.moved import Moved, accounts_of, groups_of
 from functions.adapters.postgres.signal_rows import signal_rows
 from functions.domain import history
 from functions.domain.evaluation import RuleKey, Trouble
+from functions.domain.judgement import GroupKey
 from functions.domain.model import UNCHANGED, ScoringModel, Versioned
-from functions.domain.neighbours import GroupKey, Neighbours
+from functions.domain.neighbours import Neighbours
 from functions.domain.notice import Notice
 from functions.domain.plan import OwnEventType
 from functions.domain.rollup import Contact, People

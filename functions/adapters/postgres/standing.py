@@ -11,7 +11,8 @@ from functions.adapters.postgres.database import Row, Transaction
 from functions.domain import score, standing
 from functions.domain.catalog import Side
 from functions.domain.evidence import NO_MARKS, Marks
-from functions.domain.neighbours import GroupKey, Identity, Neighbours, Newest, Recorded, Stretch
+from functions.domain.judgement import GroupKey, Identity, Newest, Recorded, Stretch
+from functions.domain.neighbours import Neighbours
 from functions.domain.policy import Fact
 from functions.domain.retraction import Retraction
 from functions.domain.sales import SalesEvent
@@ -64,11 +65,10 @@ def newest(accounts: Mapping[AccountKey, Account]) -> Newest:
     """Return what says of each group of ``accounts`` when its newest events occurred, by its sums."""
     known: dict[GroupKey, tuple[dict[str, int], int]] = {}
 
-    def newest_of(key: GroupKey, type_: str) -> tuple[int | None, int]:
+    def newest_of(key: GroupKey) -> tuple[dict[str, int], int]:
         if key not in known:
             known[key] = _newest(_sums(accounts.get(key[:2]), key[2]))
-        by_type, of_all = known[key]
-        return by_type.get(type_), of_all
+        return known[key]
 
     return newest_of
 
