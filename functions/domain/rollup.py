@@ -29,10 +29,11 @@ class Contact:
         rank, slow: as of an account, by engagement (:func:`functions.domain.ranking.ranks`); None bounds nothing.
     """
 
-    __slots__ = ("_sums", "rank", "slow")
+    __slots__ = ("_engaged", "_sums", "rank", "slow")
 
     def __init__(self, sums: dict[Slot, Sum] | str, rank: int | None = None, *, slow: bool = False) -> None:
         self._sums = sums
+        self._engaged: bool | None = None
         self.rank = rank
         self.slow = slow
 
@@ -46,7 +47,9 @@ class Contact:
     @property
     def engaged(self) -> bool:
         """Whether the buyer's side has any event of this contact that counts."""
-        return any(slot[1] == "buyer" for slot in self.sums)
+        if self._engaged is None:
+            self._engaged = any(slot[1] == "buyer" for slot in self.sums)
+        return self._engaged
 
     def ranked(self) -> Contact:
         """Give it the rank that its sums have, and return it."""
@@ -73,12 +76,18 @@ class People:
         known: contacts by id, the highest by rank among them.
         beyond: the highest rank of those that were not read, none of which is slow; None where all were.
         others: read all contacts that were not.
+        made_of: moment -> what the engagement is made of then. Several questions are about one moment.
     """
 
     engaged: int = 0
     known: dict[str, Contact] = field(default_factory=dict)
     beyond: int | None = None
     others: Callable[[], Mapping[str, Contact]] | None = None
+    made_of: dict[datetime, Rollup] = field(default_factory=dict, compare=False, repr=False)
+
+    def copied(self) -> People:
+        """Return them as they are now, whatever comes."""
+        return replace(self, known=dict(self.known), made_of={})
 
     def highest(self, at: datetime) -> tuple[float, str]:
         """Return the most points of a contact at ``at``, and whose they are. There is a contact with events."""
@@ -96,6 +105,7 @@ class People:
 
     def put(self, contact_id: str, sums: dict[Slot, Sum]) -> Contact:
         """Change what the events of a contact add up to; it is known, or has had none. It has no rank from then on."""
+        self.made_of.clear()
         before = self.known.get(contact_id)
         contact = self.known[contact_id] = Contact(sums)
         self.engaged += contact.engaged - (before is not None and before.engaged)
@@ -103,13 +113,13 @@ class People:
 
     def without(self, contact_id: str, slot: Slot, added: Sum) -> People:
         """Return them as they are without what an event of a contact added."""
-        people = replace(self, known=dict(self.known))
+        people = self.copied()
         people.put(contact_id, score.without(self.known[contact_id].sums, slot, added))
         return people
 
     def earlier(self, sums: Mapping[str, dict[Slot, Sum]]) -> People:
         """Return them as they were when some contacts had other ``sums``; the others, the same as now."""
-        people = replace(self, known=dict(self.known))
+        people = self.copied()
         for contact_id, each in sums.items():
             people.put(contact_id, each)
         return people
@@ -140,9 +150,16 @@ def rolled_up(sums: Sums, people: People, at: datetime, weights: RollupWeights |
     One contact alone counts whole: nobody is told apart from anybody.
 
     Args:
-        sums: the account's.
+        sums: the account's; those that ``people`` goes with.
         weights: None adds all points up, whoever they are of.
     """
+    found = people.made_of.get(at)
+    if found is None:
+        found = people.made_of[at] = _rolled_up(sums, people, at, weights)
+    return found
+
+
+def _rolled_up(sums: Sums, people: People, at: datetime, weights: RollupWeights | None) -> Rollup:
     apart, total = score.engagement(sums, at)
     if people.engaged == 0:
         return Rollup(apart, None, 0.0, 0, 0.0, apart + total)
@@ -175,11 +192,7 @@ def of_contacts(by_contact: Mapping[str, Sums]) -> tuple[dict[Slot, Sum], People
 def _highest(contacts: Mapping[str, Contact], at: datetime) -> tuple[float, str]:
     """Return the most points of ``contacts`` at ``at``; those whose ranks allow less are not added up."""
     best = (-math.inf, "")
-    bounded = [(-contact.most_points(at), contact_id) for contact_id, contact in contacts.items()]
-    for most, contact_id in sorted(bounded):
-        if -most < best[0]:
-            break
-        contact = contacts[contact_id]
-        if contact.engaged:
+    for contact_id, contact in contacts.items():
+        if contact.most_points(at) >= best[0] and contact.engaged:
             best = max(best, (score.points(contact.sums, "buyer", at), contact_id))
     return best

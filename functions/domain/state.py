@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ class Account:
     def add(self, contact_id: str | None, slot: Slot, added: Sum) -> None:
         """Add what an event adds, to the account's sums and to those of the contact that it names."""
         score.add(self.sums, slot, added)
+        self.people.made_of.clear()
         if contact_id:
             contact = self.people.known.get(contact_id)
             sums = dict(contact.sums) if contact else {}
@@ -75,16 +76,17 @@ class Account:
     def move(self, contact_id: str | None, slot: Slot, to: Slot, added: Sum) -> None:
         """Let what an event added count elsewhere."""
         self.sums = score.move(self.sums, slot, to, added)
+        self.people.made_of.clear()
         if contact_id:
             self.people.put(contact_id, score.move(self.people.known[contact_id].sums, slot, to, added))
 
     def copied(self) -> Known:
         """Return its scores as they are now, whatever comes."""
-        return Known(dict(self.sums), replace(self.people, known=dict(self.people.known)), self.scoring)
+        return Known(dict(self.sums), self.people.copied(), self.scoring)
 
     def without(self, contact_id: str | None, slot: Slot, added: Sum) -> Known:
         """Return its scores as they would be without an event that added so much."""
-        people = self.people.without(contact_id, slot, added) if contact_id else self.people
+        people = self.people.without(contact_id, slot, added) if contact_id else self.people.copied()
         return Known(score.without(self.sums, slot, added), people, self.scoring)
 
 

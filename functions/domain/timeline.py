@@ -61,7 +61,7 @@ def days(
                 contact = known.people.known.get(contact_id, Contact({}))
                 known.people.put(contact_id, _add(dict(contact.sums), sums)).ranked()
         whole = _add(dict(known.sums), added)
-        known = known._replace(sums=whole)
+        known = known.then(whole, known.people.copied())
         at = min(midnight(day + ONE_DAY), now)
         yield Day(
             day,

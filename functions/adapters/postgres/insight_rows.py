@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -65,7 +64,7 @@ def put(tx: Transaction, changes: Changes) -> None:
     found = [insight for _, each in followers for insight in each.found.values()]
     tx.rows(
         "put_insights",
-        found=_json(map(asdict, found)),
+        found=to_json(found).decode(),
         closed=_json(_closed(changes)),
         sides=_json(_sides(changes)),
     )
