@@ -29,13 +29,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rules": ("rules", "Add, change and list a tenant's rules."),
     "model": ("model", "Show, change, compare and calibrate a tenant's scoring model."),
     "replay": ("replay", "Score a tenant's past anew by another scoring model."),
+    "accounts": ("accounts", "Show accounts, set attributes, and merge accounts."),
     "send": ("send", "Send one event and write the id it was accepted under."),
     "index": ("index", "Rebuild and check the copy of the signals in Elasticsearch."),
     "dead-letters": ("dead_letters", "List, show, edit, redrive and purge dead letters."),
 }
 
 _ABOUT = """\
-Tenants, their API keys, event types and rules; sending an event; the search's copy; dead letters.
+Tenants, their API keys, event types and rules; accounts; sending an event; the search's copy; dead letters.
 
 \b
 Works on the `make run` whose $SSPP_HOME/ready.json (default: .sspp/ready.json) is there,

@@ -1,4 +1,4 @@
-"""The front door as a sender sees it: one event posted, and what its answer means."""
+"""The front door and the API as their callers see them: one request, and what its answer means."""
 
 from __future__ import annotations
 
@@ -35,22 +35,48 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         Refused: it did not.
         Later: it may, later.
     """
-    try:
-        with urllib3.PoolManager() as http:
-            # No retries means no redirects either: the key is for this address alone.
-            answer = http.request("POST", url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
-    except urllib3.exceptions.HTTPError as exc:
-        raise Later(f"{url} does not answer ({type(exc).__name__})") from exc
+    answer = _answer("POST", url, headers, body)
     said = _json(answer.data)
     if answer.status == 202 and {"id", "duplicate"} <= said.keys():
         if warning := answer.headers.get("x-quota-warning"):
             output.say(f"the month's {warning} is reached")
         return said
+    raise _refusal(answer, said, url)
+
+
+def ask(method: str, url: str, key: str, body: Any = None) -> dict[str, Any]:
+    """Ask the API. Returns its answer.
+
+    Args:
+        body: sent as JSON, unless it is None.
+
+    Raises:
+        Refused: it does not do that.
+        Later: it may, later.
+    """
+    headers = {"x-api-key": key} | ({} if body is None else {"content-type": "application/json"})
+    answer = _answer(method, url, headers, None if body is None else json.dumps(body).encode())
+    said = _json(answer.data)
+    if answer.status in {200, 202} and said:
+        return said
+    raise _refusal(answer, said, url)
+
+
+def _answer(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
+    try:
+        with urllib3.PoolManager() as http:
+            # No retries means no redirects either: the key is for this address alone.
+            return http.request(method, url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
+    except urllib3.exceptions.HTTPError as exc:
+        raise Later(f"{url} does not answer ({type(exc).__name__})") from exc
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse, said: Mapping[str, Any], url: str) -> Refused | Later:
     if answer.status == 429 or answer.status >= 500:
-        raise _later(answer, said)
+        return _later(answer, said)
     faults = tuple(Fault(str(each["pointer"]), str(each["detail"])) for each in said.get("errors", []))
     detail = str(said.get("detail", f"{url} answers {answer.status}: no front door"))
-    raise Refused(str(said.get("title", "Refused")), status=answer.status, detail=detail, faults=faults)
+    return Refused(str(said.get("title", "Refused")), status=answer.status, detail=detail, faults=faults)
 
 
 def _later(answer: urllib3.BaseHTTPResponse, said: Mapping[str, Any]) -> Later:

@@ -164,3 +164,20 @@ def noted(note: str) -> Iterator[None]:
     except Unavailable as exc:
         exc.add_note(note)
         raise
+
+
+def endpoint(ctx: typer.Context, url: str | None, key: str | None, name: str) -> tuple[str, str]:
+    """Return the address that a command asks and the key it asks with; one installation's key is shown to no other.
+
+    Args:
+        name: of the address in ready.json.
+    """
+    if url and not key:
+        ctx.fail("--url needs --key")
+    if url and key:
+        return url, key
+    try:
+        ready = installation(ctx).ready()
+    except ConfigError as exc:
+        raise ConfigError(f"{exc}; start `make run`, or give --url and --key") from exc
+    return ready[name], key or ready["api_key"]

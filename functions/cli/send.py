@@ -7,10 +7,9 @@ from uuid import uuid4
 
 import typer
 
-from events.errors import ConfigError
 from functions.cli import output
 from functions.cli.arguments import Json, Pair, address, api_key, app, examples, moment, pair
-from functions.cli.installation import Installation, installation
+from functions.cli.installation import endpoint
 
 #: Part of an event's identity, unless the sender names another.
 SOURCE = "/sspp-send"
@@ -67,9 +66,7 @@ def send(
     from functions.cli.front_door import Later, post
 
     event_id = id_ or str(uuid4())
-    if url and not key:
-        ctx.fail("--url needs --key")
-    url, key = _door(installation(ctx), url, key)
+    url, key = endpoint(ctx, url, key, "ingest_url")
     # Without a time the SDK would write the present one, and the same event sent again would not be the same.
     attributes: dict[str, Any] = {
         "id": event_id,
@@ -87,17 +84,6 @@ def send(
     row = {"id": answer["id"], "duplicate": answer["duplicate"]}
     remark = "accepted before" if answer["duplicate"] else "accepted"
     output.done(row, as_json=json, text=answer["id"], remark=remark)
-
-
-def _door(installation: Installation, url: str | None, key: str | None) -> tuple[str, str]:
-    """Return where to post and with which key; the key of one installation is never shown to another."""
-    if url and key:
-        return url, key
-    try:
-        ready = installation.ready()
-    except ConfigError as exc:
-        raise ConfigError(f"{exc}; start `make run`, or give --url and --key") from exc
-    return ready["ingest_url"], key or ready["api_key"]
 
 
 def _data(account: str, contact: str | None, user: str | None, meta: list[Pair]) -> dict[str, Any]:
