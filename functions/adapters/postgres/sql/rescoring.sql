@@ -1,7 +1,7 @@
 -- rescore_next --
--- The next accounts of a tenant, from one on.
+-- The next accounts of a tenant, from one on. Those that were merged into others have no signals.
 SELECT account_id FROM accounts
-WHERE tenant_id = :tenant_id AND account_id > CAST(:after AS text)
+WHERE tenant_id = :tenant_id AND account_id > CAST(:after AS text) AND merged_into IS NULL
 ORDER BY account_id
 LIMIT :most
 
