@@ -14,7 +14,7 @@ from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.pages import Page
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
-from functions.domain.catalog import EVENT_TYPES
+from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.signal import instant
 from tests.integration.test_signal_store import NOW, signal
 from tests.servers.recording import record
@@ -34,6 +34,11 @@ def seen(database: Database) -> dict[str, tuple[datetime, str]]:
         kind = EVENT_TYPES[ALIASES[sum(account.encode()) % 3]]
         signals.append(signal(number, account_id=account, kind=kind, occurred_at=at))
         latest[account] = max(latest.get(account, (at, "")), (at, signals[-1].event.id))
+    silent = EventType("note.taken", "note_taken", 0, 0, 1, prefix="")
+    signals += [
+        signal(number, account_id="loud", kind=silent, occurred_at=NOW - timedelta(hours=chance.randrange(200)))
+        for number in range(300, 340)
+    ]
     record(PostgresSignalStore(database), signals)
     return latest
 

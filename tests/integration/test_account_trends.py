@@ -16,7 +16,7 @@ from functions.adapters.postgres.pages import Listed, Page
 from functions.adapters.postgres.reader import Reader
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.domain import history, score
-from functions.domain.catalog import EVENT_TYPES
+from functions.domain.catalog import EVENT_TYPES, EventType
 from functions.domain.signal import Signal
 from tests.integration.test_signal_store import NOW, signal
 from tests.servers.recording import record
@@ -30,7 +30,9 @@ KINDS = [EVENT_TYPES[name] for name in sorted({kind.type for kind in EVENT_TYPES
 def fewest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """From how many events of an account on they are added up by day."""
     fold = history.fold
-    monkeypatch.setattr(history, "fold", lambda accounts, signals: fold(accounts, signals, request.param, 3))
+    monkeypatch.setattr(
+        history, "fold", lambda accounts, signals, moved: fold(accounts, signals, moved, request.param, 3)
+    )
     return int(request.param)
 
 
@@ -133,6 +135,13 @@ def test_no_more_are_compared_than_have_a_bound(database: Database, monkeypatch:
     monkeypatch.setattr(account_trends, "PASSED", 6)
     monkeypatch.setattr(account_trends, "LOOKED_AT", 3)
     assert [page.exact for page in walked(reader, FALL, 100)] == [False], "there may be older signals of the week"
+    silent = EventType("note.taken", "note_taken", 0, 0, 1, prefix="")
+    later = NOW + timedelta(minutes=1)
+    recorded(database, [signal(100 + n, kind=silent, account_id="old", occurred_at=later) for n in range(3)])
+    [listed] = walked(reader, RISE, 100)
+    assert {row["account_id"] for row in listed.rows} == {"old", "older", "oldest"}, (
+        "all that may be looked at is silent"
+    )
 
 
 def test_an_account_of_another_tenant_is_in_no_list(database: Database) -> None:

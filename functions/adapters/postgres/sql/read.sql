@@ -211,19 +211,22 @@ ORDER BY effort_rank, account_id COLLATE "C"
 LIMIT :limit;
 
 -- accounts_by_last_seen --
--- The next accounts by their newest signal, which is where they stand: of those that the walk meets, :most. One row
--- more, with no account, says where the walk ended, unless that is at the tenant's first signal.
+-- The next accounts by their newest signal with points, which is where they stand: of those that the walk meets, :most.
+-- One row more, with no account, says where the walk ended, unless that is at the tenant's first signal. Signals without
+-- points are a part of the walk, or it could be without end.
 WITH walk AS MATERIALIZED (
-  SELECT account_id, "timestamp", id
+  SELECT account_id, "timestamp", id, points
   FROM signals
-  WHERE tenant_id = :tenant_id AND points <> 0
+  WHERE tenant_id = :tenant_id
     AND (CAST(:before_at AS timestamptz) IS NULL
          OR ("timestamp", id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
   ORDER BY "timestamp" DESC, id DESC
   LIMIT :looked_at
 ),
 met AS (
-  SELECT DISTINCT ON (account_id) account_id, "timestamp", id FROM walk ORDER BY account_id, "timestamp" DESC, id DESC
+  SELECT DISTINCT ON (account_id) account_id, "timestamp", id
+  FROM walk WHERE points <> 0
+  ORDER BY account_id, "timestamp" DESC, id DESC
 ),
 standing AS (
   SELECT account_id, "timestamp" AS at, id, slots, engaged, attributes, (
@@ -250,13 +253,13 @@ ORDER BY at DESC, id DESC, account_id NULLS LAST;
 -- The accounts of the newest signals since a moment, :most of them, the last seen first, with their sums since then. One
 -- row more, with no account, where more signals have come since than were looked at.
 WITH walk AS MATERIALIZED (
-  SELECT account_id, "timestamp"
+  SELECT account_id, "timestamp", points
   FROM signals
-  WHERE tenant_id = :tenant_id AND points <> 0 AND "timestamp" > CAST(:since AS timestamptz)
+  WHERE tenant_id = :tenant_id AND "timestamp" > CAST(:since AS timestamptz)
   ORDER BY "timestamp" DESC, id DESC
   LIMIT :looked_at
 ),
-met AS (SELECT account_id, max("timestamp") AS at FROM walk GROUP BY account_id),
+met AS (SELECT account_id, max("timestamp") AS at FROM walk WHERE points <> 0 GROUP BY account_id),
 seen AS (
   SELECT accounts.*, at FROM met JOIN accounts USING (account_id)
   WHERE tenant_id = :tenant_id AND /* include accounts_fit */
