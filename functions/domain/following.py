@@ -116,8 +116,9 @@ class Follower:
             event: None where it does not count from now on.
         """
         if self._loaded() and self._past:
+            said = {each.id: each.role for each in self._past.events}.get(event_id)
             others = [each for each in self._past.events if each.id != event_id]
-            self._past.events = [*others, event] if event else others
+            self._past.events = [*others, event._replace(role=said)] if event else others
             self._stale = True
 
     def again(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol, Self
 
 from functions.domain import score
+from functions.domain.attributes import ROLES
 from functions.domain.catalog import SIDES, EventType, Side
 from functions.domain.course import Change, Course
 from functions.domain.explain import Known
@@ -21,12 +22,14 @@ class Counted(NamedTuple):
 
     Args:
         at: when it occurred, in microseconds since the landmark.
+        role: see :class:`functions.domain.watch.Happening`.
     """
 
     at: int
     id: str
     kind: EventType
     contact: str | None
+    role: str | None = None
 
     @classmethod
     def of(cls, signal: Signal) -> Self | None:
@@ -34,7 +37,8 @@ class Counted(NamedTuple):
         event = signal.event
         if event.nobodys or event.kind.side not in SIDES or not (event.kind.points or event.kind.type in WATCHED):
             return None
-        return cls(score.since_landmark(event.occurred_at), event.id, event.kind, event.contact_id)
+        role = str(event.contact_says["role"] or "") if "role" in event.contact_says else None
+        return cls(score.since_landmark(event.occurred_at), event.id, event.kind, event.contact_id, role_said(role))
 
     @classmethod
     def of_fact(cls, fact: Fact, contact: str | None) -> Self | None:
@@ -48,9 +52,13 @@ class Counted(NamedTuple):
     def happening(self, *, newcomer: bool) -> Happening:
         """Return it as a course takes it."""
         kind = self.kind
-        return Happening(
-            self.at, self.id, kind.type, kind.side == "buyer", kind.points, self.contact, newcomer=newcomer
-        )
+        buyer = kind.side == "buyer"
+        return Happening(self.at, self.id, kind.type, buyer, kind.points, self.contact, self.role, newcomer)
+
+
+def role_said(role: str | None) -> str | None:
+    """Return a role as insights take it: ``unknown`` takes one away, and what is no role says nothing."""
+    return "" if role == "unknown" else role if role == "" or role in ROLES else None
 
 
 class Account(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import Any, NamedTuple, Self
 
-from functions.domain.catalog import PREFIX
+from functions.domain.catalog import CONTACT_UPDATED, PREFIX
 from functions.domain.score import DAY_US
 from functions.domain.thresholds import Insights
 
@@ -22,6 +22,8 @@ SURGE_DAYS = 28
 _MORE_CONTACTS = 2
 #: Points from which an event shows that its contact is engaged: opening an e-mail (1) does not.
 ENGAGED_POINTS = 2
+#: Contacts whose roles are remembered: those of whom it was said last.
+MOST_ROLES = 10
 #: Touches of ours further apart do not belong together.
 TOUCHES_DAYS = 30
 #: High intent is over so long after its latest event.
@@ -58,7 +60,17 @@ _SETTLED = _types("meeting.booked", "demo.completed", "meeting.no_show")
 NEGATIVE = _types("email.unsubscribed", "email.bounced")
 #: Types that insights depend on whatever they are worth.
 WATCHED = frozenset(
-    {PRICED, RESCHEDULED, NO_SHOW, *REPLIES, *HIGH_INTENT, *NEXT_STEPS, *NEGATIVE, *_types("email.sent", "call.made")}
+    {
+        CONTACT_UPDATED.type,
+        PRICED,
+        RESCHEDULED,
+        NO_SHOW,
+        *REPLIES,
+        *HIGH_INTENT,
+        *NEXT_STEPS,
+        *NEGATIVE,
+        *_types("email.sent", "call.made"),
+    }
 )
 
 
@@ -72,7 +84,7 @@ class Happening(NamedTuple):
         buyer: whether it is the buyer's side's, else it is a representative's.
         points: what it adds; no event without points shows that a buyer acts.
         contact: who, where it names one.
-        role: the contact's, as far as it is known.
+        role: what it says the contact's role is; empty where it says that there is none; None where it says nothing.
         newcomer: whether it is the first event of its contact on the buyer's side.
     """
 
@@ -110,7 +122,8 @@ class Watch:
         days: the buyer's events by day, today first: as of the day of ``inbound``.
         gaps: days between the latest days with events of the buyer, the newest last.
         peopled: whether a contact has acted.
-        crew: engaged contacts: id, day of the latest event, role; the latest last.
+        crew: engaged contacts: id and day of the latest event, the latest last.
+        roles: contact -> role, those of whom it was said last.
         touches, touched: touches of ours since the buyer last answered, and when the latest was.
         intent, intent_last: first and latest event of high intent since we last responded.
         priced: when the price was last looked at.
@@ -129,7 +142,8 @@ class Watch:
     days: list[int] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
     peopled: bool = False
-    crew: list[tuple[str, int, str | None]] = field(default_factory=list)
+    crew: list[tuple[str, int]] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)
     touches: int = 0
     touched: int = 0
     intent: int | None = None
@@ -142,7 +156,7 @@ class Watch:
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Return one from its stored form."""
         watch = cls(**stored)
-        watch.crew = [(contact, day, role) for contact, day, role in watch.crew]
+        watch.crew = [(contact, day) for contact, day, *_ in watch.crew]
         return watch
 
     def stored(self) -> dict[str, Any]:
@@ -160,12 +174,21 @@ class Watch:
             shown: the engagement with it.
         """
         self.at, self.id, self.looked = event.at, event.id, event.at
+        if event.contact is not None and event.role is not None:
+            self._note_role(event.contact, event.role)
         if event.inbound:
             self._note_inbound(event, shown, limits)
         if event.response:
             self.intent = None
         self._note_touch(event)
         self._note_meeting(event)
+
+    def _note_role(self, contact: str, role: str) -> None:
+        self.roles = {each: said for each, said in self.roles.items() if each != contact}
+        if role:
+            self.roles[contact] = role
+        for each in list(self.roles)[:-MOST_ROLES]:
+            del self.roles[each]
 
     def _note_touch(self, event: Happening) -> None:
         if event.type in REPLIES:
@@ -198,7 +221,7 @@ class Watch:
             if event.points >= ENGAGED_POINTS:
                 others = [each for each in self.crew if each[0] != event.contact]
                 most = limits.committee.contacts + _MORE_CONTACTS
-                self.crew = [*others, (event.contact, today, event.role)][-most:]
+                self.crew = [*others, (event.contact, today)][-most:]
         if self._high_intent(event):
             if self.intent is None or event.at - self.intent_last >= INTENT_DAYS * DAY_US:
                 self.intent = event.at
@@ -222,10 +245,10 @@ class Watch:
         passed = at // DAY_US - self.inbound // DAY_US
         return sum(self.days[: max(7 - passed, 0)]), sum(self.days[max(7 - passed, 0) : max(SURGE_DAYS - passed, 0)])
 
-    def engaged(self, at: int, days: int) -> list[tuple[str, int, str | None]]:
+    def engaged(self, at: int, days: int) -> list[str]:
         """Return the contacts that were engaged within the last ``days``, the day of ``at`` among them."""
         since = at // DAY_US - days
-        return [each for each in self.crew if each[1] > since]
+        return [contact for contact, day in self.crew if day > since]
 
 
 _FRESH = Watch()

@@ -144,9 +144,12 @@ class MemoryBatch:
 
     def _past_of(self, without: Collection[str], key: AccountKey) -> Past:
         """Return what an account had before some signals."""
-        recorded = [each for each in self._books.signals if _account(self._books.signals[each]) == key]
-        facts = [self._recorded(each) for each in recorded if each[1] not in without]
-        events = [each for group, fact in facts if (each := Counted.of_fact(fact, group[2]))]
+        events = []
+        for identity, signal in self._books.signals.items():
+            group, fact = self._recorded(identity)
+            counted = Counted.of_fact(fact, group[2]) if group[:2] == key and identity[1] not in without else None
+            if counted and (whole := Counted.of(signal)):
+                events.append(counted._replace(role=whole.role))
         found = {id_: each for id_, each in self._books.insights.items() if _of(each) == key}
         return Past(events, deepcopy(found))
 
@@ -229,10 +232,6 @@ def fits(each: OnRecord, asked: Stretch) -> bool:
         and (asked.campaign is None or fact.marks.campaign == asked.campaign)
         and not fact.left_out & (hidden | standing.RETRACTED)
     )
-
-
-def _account(signal: Signal) -> AccountKey:
-    return signal.event.tenant_id, signal.event.account_id
 
 
 def _of(insight: Insight) -> AccountKey:

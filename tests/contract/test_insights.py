@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -114,11 +114,19 @@ def happened(seed: int, count: int) -> list[Signal]:
             kind=EVENT_TYPES[chance.choice([*KINDS, "email_sent", "page_viewed"])],
             account_id="acme",
             contact_id=chance.choice([None, "ann", "bob", "cy"]),
+            **saying(chance.choice([None, None, "user", "champion", "unknown"])),
             occurred_at=NOW + timedelta(minutes=chance.choice([chance.randrange(30), 100]) * chance.randrange(1000)),
             received_at=NOW + 100 * DAY + timedelta(seconds=number),
         )
         for number in range(count)
     ]
+
+
+def saying(role: str | None) -> dict[str, Any]:
+    """Return what an event has that says a contact's role."""
+    said = {} if role is None else {"role": role}
+    member = "attributes" if role == "champion" else "contact"
+    return {"contact_says": said, "data": {member: said, "contact": said}} if said else {}
 
 
 def retraction(number: int, of: Signal) -> Signal:
@@ -132,7 +140,7 @@ def retraction(number: int, of: Signal) -> Signal:
 def expected(signals: Sequence[Signal], until: datetime) -> list[Span]:
     """Return the insights of events in their order, by adding up all of them each time."""
     counted = [each for signal in signals if (each := Counted.of(signal))]
-    happenings = in_order(each.happening(newcomer=False) for each in counted)
+    happenings = in_order([each.happening(newcomer=False) for each in counted])
     changes, _ = run(happenings, score.since_landmark(until))
     whole = [(kind, score.moment(at), None if end is None else score.moment(end)) for kind, at, end in spans(changes)]
     return sorted(whole, key=_order)

@@ -58,7 +58,11 @@ class Log:
 
 
 def happening(at: int, id_: str, alias: str, contact: str | None = None, role: str | None = None) -> Happening:
-    """Return an event; whether its contact is a newcomer is left open."""
+    """Return an event; whether its contact is a newcomer is left open.
+
+    Args:
+        role: what the event says of the contact's.
+    """
     kind = EVENT_TYPES[alias]
     return Happening(at, id_, kind.type, kind.side == "buyer", kind.points, contact, role)
 

@@ -12,7 +12,7 @@ from functions.adapters.postgres.database import Transaction
 from functions.domain import score
 from functions.domain.catalog import EventType
 from functions.domain.following import MOST_PAST, Insight, Past
-from functions.domain.replay import Counted
+from functions.domain.replay import Counted, role_said
 from functions.domain.standing import RETRACTED
 from functions.domain.state import AccountKey, Changes
 from functions.domain.watch import WATCHED
@@ -40,7 +40,7 @@ def past_of(tx: Transaction, without: Collection[str], key: AccountKey) -> Past 
 def _counted(row: Mapping[str, Any]) -> Counted:
     kind = EventType(row["event_type"], "", 0, row["points"], row["half_life_days"], row["side"], prefix="")
     at = score.since_landmark(datetime.fromisoformat(row["timestamp"]))
-    return Counted(at, row["id"], kind, row["contact_id"])
+    return Counted(at, row["id"], kind, row["contact_id"], role_said(row["role"]))
 
 
 def insight_of(row: Mapping[str, Any]) -> Insight:

@@ -15,19 +15,20 @@ def _new_stakeholder(look: Look) -> Evidence | None:
     event = look.event
     if event is None or not event.inbound or not event.newcomer or not look.peopled:
         return None
-    return {"type": event.type, **({"role": event.role} if event.role else {})}
+    role = look.watch.roles.get(event.contact or "")
+    return {"type": event.type, **({"role": role} if role else {})}
 
 
 def _committee(look: Look) -> Evidence | None:
-    limits = look.limits.committee
-    if look.event is None or not look.event.inbound:
+    limits, event = look.limits.committee, look.event
+    if event is None or not (event.inbound or event.role):
         return None
     engaged = look.watch.engaged(look.at, limits.days)
-    roles = {role for _, _, role in engaged}
+    roles = {look.watch.roles.get(contact) for contact in engaged}
     if len(engaged) < limits.contacts or (len(roles) < limits.roles and roles != {None}):
         return None
     named = sorted(role for role in roles if role)
-    return {"contacts": sorted(contact for contact, _, _ in engaged), "roles": named, "days": limits.days}
+    return {"contacts": sorted(engaged), "roles": named, "days": limits.days}
 
 
 def _stays_committee(look: Look) -> bool:

@@ -24,9 +24,15 @@ ORDER BY insights.id;
 SELECT EXISTS (SELECT FROM accounts WHERE next_due <= CAST(:until AS timestamptz)) AS due;
 
 -- past_signals --
--- The signals that insights depend on, of an account that the batch holds: at most :most, in no order.
-SELECT id, "timestamp", event_type, side, points, half_life_days, contact_id
-FROM signals
+-- The signals that insights depend on, of an account that the batch holds: at most :most, in no order. Their role is what
+-- their event says of the contact's: empty where it takes the role away.
+SELECT id, "timestamp", event_type, side, points, half_life_days, contact_id,
+       CASE WHEN json_typeof(said) IS NOT NULL THEN coalesce(said #>> '{}', '') END AS role
+FROM signals,
+LATERAL (
+  SELECT CASE WHEN event_type = 'io.sspp.contact.updated' AND json_typeof(event #> '{data,attributes,role}') IS NOT NULL
+           THEN event #> '{data,attributes,role}' ELSE event #> '{data,contact,role}' END AS said
+) AS saying
 WHERE tenant_id = :tenant_id AND account_id = :account_id
   AND side IN ('buyer', 'rep') AND (points <> 0 OR event_type = ANY (CAST(:watched AS text[])))
 LIMIT :most;
