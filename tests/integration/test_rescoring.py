@@ -61,9 +61,9 @@ def happened(tenant: str, first: int, count: int, days: float) -> list[Signal]:
             number,
             tenant_id=tenant,
             id=event_id(tenant, "/tests", str(number)),
-            kind=chance.choice(KINDS),
+            kind=(kind := chance.choice(KINDS)),
             account_id=chance.choice(["loud", "loud", "other", "quiet"]),
-            contact_id=chance.choice(["jo", "kim", "lee", None]),
+            contact_id="reader" if kind.name == "page.viewed" else chance.choice(["jo", "kim", "lee", None]),
             occurred_at=(at := NOW - timedelta(days=days * (1 - (number - first) / count))),
             received_at=at,
         )
