@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,14 +14,17 @@ import pytest
 from functions.adapters.postgres.account_sums import known_at
 from functions.adapters.postgres.database import Database
 from functions.adapters.postgres.signal_store import PostgresSignalStore
-from functions.domain import history, score
+from functions.domain import engine, history, score
+from functions.domain.catalog import EVENT_RETRACTED
 from functions.domain.explain import Known
+from functions.domain.retraction import Retraction
 from functions.domain.rollup import of_contacts
 from functions.domain.score import Slot, Sum
 from functions.domain.signal import Signal
+from functions.domain.standing import RETRACTED
 from tests.contract.memory_store import MemorySignalStore
 from tests.contract.test_signal_store import TENANT, stands, visited
-from tests.integration.test_signal_store import NOW
+from tests.integration.test_signal_store import NOW, signal
 from tests.servers.recording import record
 
 
@@ -77,3 +80,21 @@ def test_sums_by_day_hold_how_signals_stand_whatever_comes_later(
         for account in ("acme", "globex"):
             for at in [NOW - timedelta(days=days, hours=hours) for days in (0, 1, 2, 39, 41) for hours in (0, 6)]:
                 assert known_at(tx, TENANT, account, at) == then(database, account, at), (account, at)
+
+
+@pytest.mark.parametrize("first", ["the event", "the retraction"])
+def test_an_event_and_its_retraction_at_the_same_moment_do_not_miss_each_other(
+    database: Database, until_one_waits: Callable[[], None], first: str
+) -> None:
+    store = PostgresSignalStore(database)
+    taken_back = signal(1)
+    retraction = signal(2, kind=EVENT_RETRACTED, retracts=Retraction(taken_back.event.id, "/crm", None))
+    begun, other = (taken_back, retraction) if first == "the event" else (retraction, taken_back)
+    with ThreadPoolExecutor(1) as threads:
+        with store.batch() as batch:
+            new, _ = batch.insert([begun])
+            waiting = threads.submit(record, store, [other])
+            until_one_waits()
+            batch.write(engine.advance(batch.lock(new), new), new)
+        waiting.result()
+    assert stands(store, [taken_back])[taken_back.event.id] == ("retracted", RETRACTED)
