@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from events.deadletter import Letter, changed
 from events.errors import Fault, Refused
-from functions.api import examples
+from functions.api import examples_dead_letters as examples
 from functions.api.backends import Backends
 from functions.api.paging import Cursor, Limit, NextCursor, read_cursor, write_cursor
 from functions.api.parameters import Moment, Question

@@ -11,12 +11,11 @@ from events.cloudevent import event_id
 from functions.api.routes import Example
 
 _AT = "2026-01-05T10:00:00Z"
-_RECEIVED = "2026-01-05T10:00:01.250000Z"
+RECEIVED = "2026-01-05T10:00:01.250000Z"
 _PROCESSED = "2026-01-05T10:00:01.310000Z"
 #: The identity of the event ``1`` of ``/crm``.
 EVENT = event_id("example", "/crm", "1")
 _RULE = "0b7f6f0e-51c2-5d0f-9c57-3a4e9a4b8a10"
-_LETTER = "events:0:1767607201310-0"
 
 _ROW: dict[str, Any] = {
     "id": EVENT,
@@ -34,7 +33,7 @@ _ROW: dict[str, Any] = {
     "metadata": {"minutes": 45},
     "reasons": ["demo_completed is worth 0.90"],
 }
-_SENT: dict[str, Any] = {
+SENT: dict[str, Any] = {
     "specversion": "1.0",
     "id": "1",
     "source": "/crm",
@@ -42,8 +41,8 @@ _SENT: dict[str, Any] = {
     "time": _AT,
     "data": {"accountId": "acme", "contactId": "jane@acme.example", "userId": "sam", "metadata": {"minutes": 45}},
 }
-_SIGNAL = {**_ROW, "event": _SENT}
-_FROM = {"source": "/crm", "source_id": "1", "received_at": _RECEIVED}
+_SIGNAL = {**_ROW, "event": SENT}
+_FROM = {"source": "/crm", "source_id": "1", "received_at": RECEIVED}
 _ONE_PAGE = {"page": 1, "limit": 20, "total": 1, "totalPages": 1, "total_is": "exact"}
 
 SIGNALS = Example(
@@ -294,32 +293,3 @@ EVENT_STATUS = Example(
         "dead_letter": None,
     },
 )
-
-_DEAD: dict[str, Any] = {
-    "id": _LETTER,
-    "channel": "events",
-    "tenant": "example",
-    "type": "io.sspp.demo.completed",
-    "source": "/crm",
-    "source_id": "1",
-    "event_id": EVENT,
-    "reason": "/data/accountId: is required, unless subject is account/<id>",
-    "status": 422,
-    "attempts": 1,
-    "first_at": _RECEIVED,
-    "last_at": _RECEIVED,
-    "edited": False,
-}
-_SELECTED = {"channel": "events", "reason": "accountId", "to": "2026-12-31T00:00:00Z"}
-_NONE_LEFT = {"skipped": 0, "remaining": 0, "next_cursor": None}
-DEAD_LETTERS = Example(
-    query={"channel": "events", "reason": "accountId"}, answer={"data": [_DEAD], "next_cursor": None}
-)
-DEAD_LETTER = Example(
-    id=_LETTER, answer={**_DEAD, "event": {**_SENT, "data": {}, "sspptenant": "example", "ssppreceived": _RECEIVED}}
-)
-EDIT = Example(id=_LETTER, body={"data": _SENT["data"]}, answer={"id": _LETTER, "edited": True})
-REDRIVE = Example(id=_LETTER, answer={"redriven": 1})
-REDRIVE_SELECTED = Example(body=_SELECTED, answer={"redriven": 1, **_NONE_LEFT})
-PURGE = Example(id=_LETTER, answer={"purged": 1})
-PURGE_SELECTED = Example(body=_SELECTED, answer={"purged": 1, **_NONE_LEFT})
