@@ -36,13 +36,21 @@ _OF_ACCOUNTS = ("name", "owner", "domain", "tier", "fit")
 Found = TypeVar("Found")
 
 
+At = Annotated[
+    Annotated[Moment, AfterValidator(_not_before_1970)] | None, Field(description="Now if absent. Not before 1970.")
+]
+
+
 class AccountAt(Question):
     """When an account is looked at."""
 
-    at: Annotated[
-        Annotated[Moment, AfterValidator(_not_before_1970)] | None,
-        Field(description="Now if absent. Not before 1970."),
-    ] = None
+    at: At = None
+
+
+class ContactsAt(Paging):
+    """Which page of an account's contacts, and when they are looked at."""
+
+    at: At = None
 
 
 Score = Annotated[float, Field(ge=0, le=100)]
@@ -185,11 +193,11 @@ def get_account(backends: Backends, tenant: str, *, query: AccountAt, id_: str) 
 
 
 @resource.route("GET", "/api/v1/accounts/{id}/contacts", example=examples.CONTACTS)
-def list_contacts(backends: Backends, tenant: str, *, query: Paging, id_: str) -> ContactPage:
-    """List an account's contacts by engagement now, the highest first."""
+def list_contacts(backends: Backends, tenant: str, *, query: ContactsAt, id_: str) -> ContactPage:
+    """List an account's contacts by engagement, now or as it was, the highest first."""
     whose = f"{tenant} {id_}"
-    page = query.rows(whose, Standing)
-    _, listed = found(backends, tenant, id_, lambda of: backends.reader.contacts(tenant, of, backends.now(), page))
+    page, at = query.rows(whose, Standing), query.at or backends.now()
+    _, listed = found(backends, tenant, id_, lambda of: backends.reader.contacts(tenant, of, at, page))
     return ContactPage(
         data=[Contact(**row, **_named(row["attributes"], "name", "role")) for row in listed.rows],
         **query.standing(whose, page, listed),

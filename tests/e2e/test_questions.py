@@ -165,6 +165,11 @@ def test_an_account_has_days_and_contacts(platform: Platform) -> None:
     second = platform.api.get(f"{path}/contacts", params={"limit": 1, "cursor": listed["next_cursor"]}).json()
     assert [(row["contact_id"], row["events"]) for row in second["data"]] == [("kim@example.com", 1)]
     assert (second["pagination"]["total"], second["next_cursor"]) == (2, None)
+    then = platform.api.get(f"{path}/contacts", params={"at": (now - timedelta(days=1)).isoformat()}).json()["data"]
+    assert [(row["contact_id"], row["events"], row["engagement"]) for row in then] == [
+        (name, 1, 62.8) for name in ("jo@example.com", "kim@example.com")
+    ]  # a day after a demo each: 60 x 0.5^(1/60) = 59.3 points
+    assert platform.api.get(f"{path}/contacts", params={"at": "2020-01-01"}).json()["data"] == []
     for of in ("timeline", "days", "changes", "contacts"):
         assert platform.api.get(f"/api/v1/accounts/nobody-{uuid4().hex}/{of}").status_code == 404
     for wrong in ("from=2020-01-01", "from=2026-02-01&to=2026-01-01"):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
+from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of, sums_then
 from functions.adapters.postgres.database import Row, Transaction
 from functions.adapters.postgres.model_rows import model_of
 from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
@@ -156,18 +156,38 @@ def _before(page: Page) -> int:
     return (page.number - 1) * page.limit if page.after else 0
 
 
-def contacts(
-    tx: Transaction, tenant_id: str, account_id: str, now: datetime, page: Page, scoring: Versioned
-) -> Listed:
-    """Return one page of an account's contacts, those with the most engagement first."""
-    at, after = standing(page, now)
+def contacts(tx: Transaction, tenant_id: str, account_id: str, at: datetime, page: Page, account: Known) -> Listed:
+    """Return one page of an account's contacts at a moment, those with the most engagement first."""
+    at, after = standing(page, at)
     skipped = page.parameters["offset"]
-    walks = [_contacts(tx, tenant_id, account_id, scoring, slow=slow) for slow in (False, True)]
+    if score.newest(account.sums) > score.since_landmark(at):
+        return _contacts_then(tx, tenant_id, account_id, at, page, account)
+    walks = [_contacts(tx, tenant_id, account_id, account.scoring, slow=slow) for slow in (False, True)]
     asked = skipped + page.limit + 1
     found = ranking.first(walks, lambda known: known.points("buyer", at), at, asked, lambda _: True, after)
     [counted] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
     total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
     return listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
+
+
+def _contacts_then(
+    tx: Transaction, tenant_id: str, account_id: str, at: datetime, page: Page, account: Known
+) -> Listed:
+    """Return the same of a moment before the account's newest event: the contacts that had events by then.
+
+    Their attributes are those of now, as the account's are.
+    """
+    _, after = standing(page, at)
+    then = sums_then(tx, tenant_id, account_id, at)
+    known = {
+        each.id: each.item._replace(sums=then[each.id], people=People())
+        for slow in (False, True)
+        for each in _contacts(tx, tenant_id, account_id, account.scoring, slow=slow)
+        if each.id in then
+    }
+    placed = [Placed(name, max(each.points("buyer", at), 0.0), each) for name, each in known.items()]
+    found = sorted((each for each in placed if each.place > after), key=lambda each: each.place)
+    return listed(found[page.parameters["offset"] :], page, at, len(placed), exact=True, shown=_contact)
 
 
 def standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:

@@ -90,13 +90,17 @@ class Reader:
         with self._database.transaction(tenant=tenant_id) as tx:
             return read(tx, tenant_id, now, page, choice)
 
-    def contacts(self, tenant_id: str, account_id: str, now: datetime, page: Page) -> Listed | None:
-        """Return one page of an account's contacts, those with the most points first; None for an unknown account."""
+    def contacts(self, tenant_id: str, account_id: str, at: datetime, page: Page) -> Listed | None:
+        """Return one page of an account's contacts at a moment, those with the most points first.
+
+        Returns:
+            None for an unknown account.
+        """
         with self._database.transaction(tenant=tenant_id) as tx:
             known = known_now(tx, tenant_id, account_id)
             if known is None:
                 return None
-            return account_lists.contacts(tx, tenant_id, account_id, now, page, known.scoring)
+            return account_lists.contacts(tx, tenant_id, account_id, at, page, known)
 
     def days(self, tenant_id: str, account_id: str, first: date, last: date, now: datetime) -> list[Day] | None:
         """Return the days of an account from one to another, or None for an unknown one."""
