@@ -101,7 +101,7 @@ class Course:
     def _look(self, look: Look) -> list[Change]:
         """Return what begins and ends at a moment."""
         changes: list[Change] = []
-        open_ = self.watch.open
+        open_, silent = self.watch.open, look.event is None
         for kind in KINDS:
             name = kind.name
             if (until := open_.get(name)) is not None:
@@ -110,7 +110,7 @@ class Course:
                 elif not until and not (kind.limits(self.limits).enabled and kind.stays(look)):
                     del open_[name]
                     changes.append(Closed(kind, look.at))
-            if name in open_ or (evidence := kind.opens(look)) is None:
+            if kind.in_silence != silent or name in open_ or (evidence := kind.opens(look)) is None:
                 continue
             if kind.limits(self.limits).enabled:
                 ends = look.at + kind.days * DAY_US if kind.days else None

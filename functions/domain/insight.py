@@ -89,6 +89,7 @@ class Kind:
         stays: whether it goes on at a moment.
         due: when silence alone may begin or end it, as far as that is known; moments that are passed do not matter.
         many: whether it can begin again while it is open, as one for each contact does.
+        in_silence: whether it begins in silence, and never with an event.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Kind:
     stays: Callable[[Look], bool] = lambda _: True
     due: Callable[[Watch, Insights], tuple[int, ...]] = never
     many: bool = False
+    in_silence: bool = False
 
     @property
     def type(self) -> str:

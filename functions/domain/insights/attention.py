@@ -13,7 +13,7 @@ SHARE_SLACK, SCORE_SLACK = 0.1, 15.0
 
 def _hot(look: Look) -> Evidence | None:
     enter = look.limits.hot.enter
-    if look.event is None or look.engagement < enter:
+    if look.event is None or not look.event.inbound or look.engagement < enter:
         return None
     return {"engagement": look.engagement, "enter": enter}
 
@@ -48,7 +48,7 @@ def _stays_surging(look: Look) -> bool:
 
 def _single_threaded(look: Look) -> Evidence | None:
     limits = look.limits.single_threaded
-    if look.event is None or look.engagement < limits.engagement:
+    if look.event is None or not look.event.inbound or look.engagement < limits.engagement:
         return None
     contact, share = look.leading
     if contact is None or share < limits.share:

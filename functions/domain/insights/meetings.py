@@ -89,5 +89,6 @@ KINDS = (
         lambda found: f"no next step within {found['days']} days of the demo",
         stays=_stays_without_step,
         due=_step_due,
+        in_silence=True,
     ),
 )

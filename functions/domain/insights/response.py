@@ -59,5 +59,6 @@ KINDS = (
         lambda found: f"no response of ours within {found['minutes']} minutes",
         stays=_stays_without_response,
         due=_response_due,
+        in_silence=True,
     ),
 )

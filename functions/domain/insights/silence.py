@@ -74,6 +74,7 @@ KINDS = (
         ),
         stays=_stays_dark,
         due=_dark_due,
+        in_silence=True,
     ),
     Kind(
         "reactivated",
@@ -89,5 +90,6 @@ KINDS = (
         lambda found: f"nothing from the buyer for {found['silentDays']} days; engagement was {found['was']}",
         stays=_stays_dormant,
         due=_dormant_due,
+        in_silence=True,
     ),
 )
