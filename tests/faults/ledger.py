@@ -176,7 +176,7 @@ def _query(database_url: str, sql: str, tenants: Sequence[str]) -> list[dict[str
 
 
 def _signals(database_url: str, tenants: Sequence[str]) -> list[dict[str, Any]]:
-    sql = 'SELECT tenant_id, id, source_id, account_id, contact_id, event_type, "timestamp" FROM signals'
+    sql = 'SELECT tenant_id, id, source_id, account_id, contact_id, event_type, side, "timestamp" FROM signals'
     of_events = " WHERE signal_type <> 'insight' AND tenant_id = ANY(CAST(:tenants AS text[]))"
     return _query(database_url, sql + of_events, tenants)
 
@@ -201,7 +201,8 @@ def _compare_sums(
     for row in stored:
         kind, at = EVENT_TYPES[row["event_type"]], datetime.fromisoformat(row["timestamp"])
         slot, added = contribution(kind, at, named=row["contact_id"] is not None)
-        expected[row["tenant_id"], row["account_id"], *slot] += added[0]
+        # On the side that it is recorded with: some clicks come at once after their e-mail, and count nothing.
+        expected[row["tenant_id"], row["account_id"], slot[0], row["side"], *slot[2:]] += added[0]
     sql = "SELECT tenant_id, account_id, slots FROM accounts WHERE tenant_id = ANY(CAST(:tenants AS text[]))"
     rows = _query(database_url, sql, tenants)
     summed = {(row["tenant_id"], row["account_id"], *one[:5]): one[5] for row in rows for one in row["slots"]}
@@ -216,19 +217,25 @@ def _compare_notices(
     mails: Mapping[str, int],
     tenants: Sequence[str],
 ) -> None:
-    """One notice for each account that met the rule, one mail for each notice."""
+    """One notice for each account that met the rule, one mail for each notice.
+
+    One that met it only by an event that turned out to be a machine's may have one.
+    """
     points: Counter[tuple[str, str]] = Counter()
+    at_most: Counter[tuple[str, str]] = Counter()
     for row in stored:
         kind = EVENT_TYPES[row["event_type"]]
-        points[row["tenant_id"], row["account_id"]] += kind.points * (kind.side == "buyer")
+        points[row["tenant_id"], row["account_id"]] += kind.points * (row["side"] == "buyer")
+        at_most[row["tenant_id"], row["account_id"]] += kind.points * (kind.side == "buyer")
     due = {account for account, total in points.items() if total >= CROSSING}
+    possible = {account for account, total in at_most.items() if total >= CROSSING}
     sql = "SELECT tenant_id, account_id, id, episode, sent_at FROM notices"
     rows = _query(database_url, sql + " WHERE tenant_id = ANY(CAST(:tenants AS text[]))", tenants)
     told = Counter((row["tenant_id"], row["account_id"]) for row in rows)
     found.add_lost("notices", len(due - told.keys()))
     found.add_doubled("notices", told.total() - len(told))
-    if told.keys() - due:
-        found.wrong.append(f"{len(told.keys() - due)} notices of accounts that did not meet the rule")
+    if told.keys() - possible:
+        found.wrong.append(f"{len(told.keys() - possible)} notices of accounts that did not meet the rule")
     found.add_lost("notices on record as sent", sum(row["sent_at"] is None for row in rows))
     found.add_lost("mails", sum(row["id"] not in mails for row in rows))
     if unasked := mails.keys() - {row["id"] for row in rows}:
