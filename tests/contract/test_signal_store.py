@@ -12,11 +12,14 @@ from uuid import UUID
 
 import pytest
 
+from events.cloudevent import event_id
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.models import PostgresModels
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.condition import Condition
+from functions.domain.model import ScoringModel, Versioned
 from functions.domain.retraction import Retraction
 from functions.domain.rule import Rule, RuleDefinition
 from functions.domain.sales import UNASSIGNED
@@ -29,6 +32,9 @@ from tests.integration.test_signal_store import NOW, signal
 from tests.servers.recording import record
 
 TENANT = "acme-inc"
+#: A tenant with a scoring model of its own.
+MODELLED = "modelled"
+MODEL = ScoringModel.model_validate({"types": {"demo_completed": {"points": 90, "halfLifeDays": 30}}})
 KINDS = [EVENT_TYPES[name] for name in sorted({kind.type for kind in EVENT_TYPES.values() if kind.points})]
 CROSSED, WORTHLESS = (UUID(int=number) for number in (1, 2))
 RULES = {
@@ -47,13 +53,15 @@ def in_memory(_: pytest.FixtureRequest) -> Iterator[SignalStore]:
         made = definition(given)
         condition = Condition.compile(made.when)
         rules.append(Rule(tenant_id=TENANT, id=str(id_), version=1, definition=made, condition=condition))
-    yield MemorySignalStore({TENANT: rules})
+    yield MemorySignalStore({TENANT: rules}, {MODELLED: Versioned(2, MODEL)})
 
 
 def in_postgresql(request: pytest.FixtureRequest) -> Iterator[SignalStore]:
     with closing(Database(request.getfixturevalue("database_url"))) as database:
         tenants = PostgresTenants(database)
         tenants.put(TENANT, "Acme")
+        tenants.put(MODELLED, "Modelled")
+        PostgresModels(database, confined=False).put(MODELLED, MODEL, "operator")
         for id_, given in RULES.items():
             tenants.put_rule(TENANT, id_, definition(given))
         yield PostgresSignalStore(database)
@@ -96,6 +104,18 @@ def test_a_batch_that_comes_again_changes_nothing_and_is_answered_the_same(store
     assert sum(len(notices) for notices in first.notices.values()) == 1
     assert record(store, batch) == first
     assert accounts(store, batch) == known
+
+
+def test_events_are_worth_what_their_tenants_model_says(store: SignalStore) -> None:
+    demos = [signal(1), signal(2, tenant_id=MODELLED, id=event_id(MODELLED, "/tests", "2"))]
+    record(store, demos)
+    with store.batch() as batch:
+        batch.insert(demos)
+        known = batch.lock(demos).accounts
+    assert {tenant: account.scoring.version for (tenant, _), account in known.items()} == {TENANT: 1, MODELLED: 2}
+    assert known[TENANT, "globex"].known.points("buyer", NOW) == pytest.approx(60)
+    assert known[MODELLED, "globex"].known.points("buyer", NOW) == pytest.approx(90)
+    assert [slot[2] for slot in known[MODELLED, "globex"].sums] == [30]
 
 
 @pytest.mark.parametrize("seed", range(3))
