@@ -78,7 +78,7 @@ def search_signals(backends: Backends, tenant: str, *, query: SignalSearch) -> S
     sought = words(query.q)
     if query.q.strip() and not sought:
         raise Refused("Bad request", faults=(Fault("/q", "has no letter and no digit to look for"),))
-    named = {column: getattr(query, name) for name, column in FILTERS.items()}
+    named = backends.reader.resolved(tenant, {column: getattr(query, name) for name, column in FILTERS.items()})
     answer = backends.search.search(
         SearchQuery(
             tenant_id=tenant,

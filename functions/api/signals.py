@@ -120,9 +120,7 @@ def signal_statistics(backends: Backends, tenant: str, *, query: Filters) -> Sig
 
 
 def _asked(backends: Backends, tenant: str, query: Filters) -> SignalQuery:
-    filters = {column: getattr(query, name) for name, column in FILTERS.items()}
-    if named := filters["account_id"]:  # another account may count for it
-        filters["account_id"] = backends.reader.account_id(tenant, named) or named
+    filters = backends.reader.resolved(tenant, {column: getattr(query, name) for name, column in FILTERS.items()})
     return SignalQuery(tenant_id=tenant, filters=filters, since=query.since, until=query.until)
 
 

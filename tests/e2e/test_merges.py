@@ -39,7 +39,9 @@ def test_merged_accounts_are_one_by_either_name_until_it_is_undone(platform: Pla
     assert merged == {"account_id": "acme", "data": [{"account_id": "acme-emea", "into": "acme"}]}
     sent(platform, "acme-emea", "al@acme.example")
     assert platform.api.get(f"{ACCOUNTS}/acme").json()["contributions"][0]["events"] == 3
-    assert platform.api.get("/api/v1/signals?accountId=acme-emea").json()["pagination"]["total"] == 4
+    assert platform.api.get("/api/v1/signals?accountId=acme-emea").json()["pagination"]["total"] >= 4
+    found = platform.api.get("/api/v1/signals/search?q=demo&accountId=acme-emea").json()
+    assert {row["account_id"] for row in found["data"]} == {"acme"}
 
     undone = platform.api.delete(f"{ACCOUNTS}/acme/merge/acme-emea")
     assert undone.status_code == 202

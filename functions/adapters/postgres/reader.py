@@ -65,6 +65,12 @@ class Reader:
             row = tx.row("account_id", tenant_id=tenant_id, account_id=name)
         return None if row is None else str(row["account_id"])
 
+    def resolved(self, tenant_id: str, filters: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Return filters of signals, with the account that counts for the one that they name."""
+        named = filters["account_id"]
+        counts = self.account_id(tenant_id, named) if named else None
+        return {**filters, "account_id": counts or named}
+
     def names(self, tenant_id: str, account_id: str) -> list[Row]:
         """Return the accounts that one counts for, each with the one that it was merged into."""
         with self._database.transaction(tenant=tenant_id) as tx:
