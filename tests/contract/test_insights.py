@@ -237,3 +237,20 @@ def test_what_is_left_out_or_taken_back_counts_for_no_insight_whenever_it_is_kno
     look(store, END)
     counts = {id_ for id_, (side, _) in whole.stands().items() if side in {"buyer", "rep"}}
     assert found() == expected([each for each in signals if each.event.id in counts], END)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_account_of_an_earlier_version_gets_its_insights_with_its_next_event_and_nobody_is_told(
+    database_url: str, request: pytest.FixtureRequest, seed: int
+) -> None:
+    signals = sorted(happened(seed, 30), key=lambda each: (each.event.occurred_at, each.event.id))
+    for store in in_postgresql(request):
+        record(store, signals[:-1])
+        with closing(connect(database_url)) as owner:
+            owner.run("DELETE FROM insights")
+            owner.run("DELETE FROM signals WHERE signal_type = 'insight'")
+            owner.run("UPDATE accounts SET watch = NULL, next_due = NULL")
+        assert look(store, END)[0].insights == {}
+        assert record(store, signals[-1:]).notices == {}
+        look(store, END)
+        assert Insights(store, request)() == expected(signals, END)
