@@ -71,7 +71,8 @@ def test_events_of_any_size_are_read_in_slices_of_a_bounded_one(
     numbers = range(5)
     large = {"accountId": "globex", "text": "x" * 900_000}
     events: list[dict[str, Any]] = [
-        {**EVENT, "id": str(number), **({"data": large} if number else {})} for number in numbers
+        {**EVENT, "type": "page_viewed", "id": str(number), **({"data": large} if number else {})}
+        for number in numbers
     ]
     results = delivered(store, *events, copied=True)
     asked = [(TENANT, UUID(event_id(TENANT, "/crm", event["id"]))) for event in events]
@@ -93,7 +94,8 @@ def test_a_batch_of_usual_events_is_read_at_once(database: Database, store: Post
 def test_a_signal_that_is_gone_is_done_and_what_tells_of_none_is_refused(
     database: Database, database_url: str, store: PostgresSignalStore
 ) -> None:
-    results, copy = delivered(store, EVENT, {**EVENT, "id": "2"}, copied=True), Kept()
+    viewed = {**EVENT, "type": "page_viewed"}
+    results, copy = delivered(store, viewed, {**viewed, "id": "2"}, copied=True), Kept()
     with closing(connect(database_url)) as connection:
         connection.run("DELETE FROM signals WHERE source_id = '1'")
     assert copy.indexed(database, results) == [200, 200]
