@@ -124,20 +124,32 @@ def _fill(client: redis.Redis, events: Sequence[bytes]) -> None:
     pipeline.execute()
 
 
+#: How often a sales team's events are of a type, in a hundred.
+_MIX = {
+    **{"email_sent": 22, "email_opened": 20, "page_viewed": 24, "email_clicked": 10, "call_made": 8},
+    **{"pricing_viewed": 4, "email_replied": 4, "form_submitted": 2, "call_connected": 2, "meeting_booked": 1},
+    **{"proposal_viewed": 1, "demo_requested": 0.5, "demo_completed": 0.5, "trial_started": 0.3, "email_bounced": 0.7},
+}
+_MONTH, _LATE = timedelta(days=30), 0.02
+
+
 def _events(number: int) -> list[bytes]:
-    """New events as the front door leaves them in the stream: every type, a thousand accounts, the last month."""
+    """New events as the front door leaves them in the stream: a thousand accounts, the last month."""
     stamps = {sales.TENANT: demo_tenant.DEMO_TENANT, sales.RECEIVED: instant(datetime.now(UTC))}
     return [cloudevent.stamp(event, **stamps) for event in sent(number)]
 
 
 def sent(number: int) -> list[bytes]:
-    """New events as their sender wrote them."""
+    """New events as their sender wrote them: in the order in which they occurred, but for one in fifty that is late."""
     draw = random.Random(next(_numbers))
     now = datetime.now(UTC)
-    types = sorted({kind.type for kind in EVENT_TYPES.values()})
-    return [
-        _event(draw, draw.choice(types), now - timedelta(seconds=draw.randrange(30 * 86_400))) for _ in range(number)
-    ]
+    kinds = draw.choices(list(_MIX), weights=list(_MIX.values()), k=number)
+    found = []
+    for place, alias in enumerate(kinds):
+        ago = _MONTH * (1 - place / number)
+        late = _MONTH * draw.random() if draw.random() < _LATE else timedelta(0)
+        found.append(_event(draw, EVENT_TYPES[alias].type, now - ago - late))
+    return found
 
 
 def _event(draw: random.Random, type_: str, at: datetime) -> bytes:
