@@ -157,8 +157,10 @@ def audit(
     again -= {identity for identity in again if exempt(identity)}
     found.add_doubled("answers that an event was new", len(again))
     ids = {(row["tenant_id"], row["id"]) for row in stored}
-    indexed = documents(tenants)
+    insights = {(row["tenant_id"], row["id"]) for row in _insights(database_url, tenants)}
+    indexed = documents(tenants) - insights
     found.add_lost("acknowledged events in the search index", len(ids - indexed))
+    found.add_lost("insights in the search index", len(insights - documents(tenants)))
     if indexed - ids:
         found.wrong.append(f"{len(indexed - ids)} search documents of events nobody sent")
     _compare_usage(found, database_url, keys, tenants)
@@ -179,6 +181,11 @@ def _signals(database_url: str, tenants: Sequence[str]) -> list[dict[str, Any]]:
     sql = 'SELECT tenant_id, id, source_id, account_id, contact_id, event_type, side, "timestamp" FROM signals'
     of_events = " WHERE signal_type <> 'insight' AND tenant_id = ANY(CAST(:tenants AS text[]))"
     return _query(database_url, sql + of_events, tenants)
+
+
+def _insights(database_url: str, tenants: Sequence[str]) -> list[dict[str, Any]]:
+    sql = "SELECT tenant_id, id FROM signals WHERE signal_type = 'insight'"
+    return _query(database_url, sql + " AND tenant_id = ANY(CAST(:tenants AS text[]))", tenants)
 
 
 def _compare_usage(found: Audit, database_url: str, keys: Counter[Identity], tenants: Sequence[str]) -> None:

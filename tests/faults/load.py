@@ -150,6 +150,7 @@ class Load:
 
     def _new(self, tenant: str, chance: random.Random, size: int) -> list[Event]:
         oldest = self._taken // EVENTS_A_STEP
+        accounts = [f"account-{oldest + chance.randrange(ACCOUNTS_AT_ONCE)}" for _ in range(size)]
         return [
             {
                 "specversion": "1.0",
@@ -157,12 +158,12 @@ class Load:
                 "source": SOURCE,
                 "type": kind,
                 "data": {
-                    "accountId": f"account-{oldest + chance.randrange(ACCOUNTS_AT_ONCE)}",
-                    "contactId": f"contact-{chance.randrange(50)}",
+                    "accountId": account,
+                    "contactId": f"buyer@{account}",  # one alone counts whole, so points tell who meets the rule
                     "metadata": {"note": "as said on the phone", "interactionCount": chance.randrange(6)},
                 },
             }
-            for kind in chance.choices(KINDS, WEIGHTS, k=size)
+            for kind, account in zip(chance.choices(KINDS, WEIGHTS, k=size), accounts, strict=True)
         ]
 
     def _misbehave(self, client: httpx.Client, tenant: str, events: list[Event], chance: random.Random) -> None:
