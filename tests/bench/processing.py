@@ -126,9 +126,21 @@ def _fill(client: redis.Redis, events: Sequence[bytes]) -> None:
 
 #: How often a sales team's events are of a type, in a hundred.
 _MIX = {
-    **{"email_sent": 22, "email_opened": 20, "page_viewed": 24, "email_clicked": 10, "call_made": 8},
-    **{"pricing_viewed": 4, "email_replied": 4, "form_submitted": 2, "call_connected": 2, "meeting_booked": 1},
-    **{"proposal_viewed": 1, "demo_requested": 0.5, "demo_completed": 0.5, "trial_started": 0.3, "email_bounced": 0.7},
+    "email_sent": 22,
+    "email_opened": 20,
+    "page_viewed": 24,
+    "email_clicked": 10,
+    "call_made": 8,
+    "pricing_viewed": 4,
+    "email_replied": 4,
+    "form_submitted": 2,
+    "call_connected": 2,
+    "meeting_booked": 1,
+    "proposal_viewed": 1,
+    "demo_requested": 0.5,
+    "demo_completed": 0.5,
+    "trial_started": 0.3,
+    "email_bounced": 0.7,
 }
 _MONTH, _LATE = timedelta(days=30), 0.02
 
@@ -140,7 +152,7 @@ def _events(number: int) -> list[bytes]:
 
 
 def sent(number: int) -> list[bytes]:
-    """New events as their sender wrote them: in the order in which they occurred, but for one in fifty that is late."""
+    """New events as their sender wrote them: in the order in which they occurred, but for one in fifty."""
     draw = random.Random(next(_numbers))
     now = datetime.now(UTC)
     kinds = draw.choices(list(_MIX), weights=list(_MIX.values()), k=number)

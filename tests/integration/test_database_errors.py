@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 from events.cloudevent import stamp
 from events.delivery import Target
 from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.merges import PostgresMerges
 from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.domain.evaluation import STOPPED_CLOCKS
 from functions.domain.signal import instant
@@ -93,7 +94,8 @@ class Installation:
 def installation(database_url: str) -> Iterator[Installation]:
     app = flask.Flask("process")
     with closing(Database(database_url)) as database, closing(connect(database_url)) as owner:
-        handle = partial(process, store=PostgresSignalStore(database), clocks=STOPPED_CLOCKS)
+        store = PostgresSignalStore(database)
+        handle = partial(process, store=store, clocks=STOPPED_CLOCKS, merge=PostgresMerges(store).apply)
         function = BatchFunction("process", handle=handle, pings={}, tokens=(TOKEN,))
         app.add_url_rule("/", view_func=lambda: function(flask.request), methods=["POST"])
         server = make_server("127.0.0.1", 0, app)
