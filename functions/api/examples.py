@@ -58,6 +58,7 @@ SIGNAL_STATISTICS = Example(
         "avg_signal_score": 0.9,
         "signals_by_type": {"high_intent": 1},
         "signals_by_event": {"io.sspp.demo.completed": 1},
+        "signals_by_day": {"2026-01-05": 1},
         "total_is": "exact",
     },
 )

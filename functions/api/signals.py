@@ -74,6 +74,7 @@ class SignalStatistics(Shown):
     avg_signal_score: Annotated[float | None, Field(description="Null where there are none.")]
     signals_by_type: Annotated[dict[str, int], Field(description="Signal type -> signals.")]
     signals_by_event: Annotated[dict[str, int], Field(description="Event type -> signals.")]
+    signals_by_day: Annotated[dict[str, int], Field(description="Day in UTC -> signals, the first day first.")]
     total_is: Annotated[
         Literal["exact", "at least"], Field(description=f"`at least`: of the newest {LOOKED_AT:,} signals alone.")
     ]
@@ -115,6 +116,7 @@ def signal_statistics(backends: Backends, tenant: str, *, query: Filters) -> Sig
         avg_signal_score=found["signal_score"],
         signals_by_type=found["by_signal_type"] or {},
         signals_by_event=found["by_event_type"] or {},
+        signals_by_day=found["by_day"] or {},
         total_is="exact" if exact else "at least",
     )
 

@@ -145,7 +145,7 @@ LIMIT 1 OFFSET :offset;
 -- signal_stats --
 -- How many signals were looked at, and those that fit, counted in several ways.
 WITH walk AS MATERIALIZED (
-  SELECT account_id, user_id, event_type, signal_type, signal_score, (
+  SELECT account_id, user_id, event_type, signal_type, signal_score, "timestamp", (
     /* include signals_fit */
   ) AS fits
   FROM (
@@ -162,7 +162,13 @@ SELECT count(*) AS looked_at,
        ) AS by_signal_type,
        (SELECT json_object_agg(event_type, signals ORDER BY signals DESC, event_type)
         FROM (SELECT event_type, count(*) AS signals FROM walk WHERE fits GROUP BY event_type) AS counted
-       ) AS by_event_type
+       ) AS by_event_type,
+       (SELECT json_object_agg(day, signals ORDER BY day)
+        FROM (
+          SELECT to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) AS signals
+          FROM walk WHERE fits GROUP BY day
+        ) AS counted
+       ) AS by_day
 FROM walk;
 
 -- get_signal --
