@@ -257,6 +257,7 @@ def test_statistics_are_those_of_a_naive_count(database: Database) -> None:
         "avg_signal_score": 0.5,
         "signals_by_type": {"type-1": 2, "type-0": 1},
         "signals_by_event": {"io.sspp.email.opened": 2, "io.sspp.demo.completed": 1},
+        "signals_by_day": {"2026-11-01": 2, "2026-11-02": 1},
         "total_is": "exact",
     }
 
