@@ -22,6 +22,8 @@ NOTICES = 8
 _BAR = 10
 #: Reasons shown of an account.
 _REASONS = 4
+#: Insights shown of an account, the latest first.
+_INSIGHTS = 2
 
 _COLOURS: Mapping[str, str] = {"hot": "bold red", "warm": "yellow", "cool": "cyan", "cold": "blue"}
 _TRENDS: Mapping[str, Text] = {
@@ -62,7 +64,7 @@ def processed(console: Console, took_s: float) -> None:
 def accounts(
     console: Console, ranking: Sequence[Mapping[str, Any]], account: Callable[[str], Mapping[str, Any]]
 ) -> None:
-    """Print the accounts that have a story, two lines each, as they rank among all.
+    """Print the accounts that have a story as they rank among all: two lines each, and what is going on.
 
     Args:
         ranking: every account, the most engaged first.
@@ -127,7 +129,13 @@ def _account(place: int, tale: story.Account, now: Mapping[str, Any]) -> Text:
         (tale.plot, "italic"),
         "\n     ",
         _reasons(now),
+        *(_insight(each) for each in now["insights"][:_INSIGHTS]),
     )
+
+
+def _insight(insight: Mapping[str, Any]) -> Text:
+    """A line that says what is going on."""
+    return Text.assemble("\n     ", (insight["kind"].replace("_", " "), "cyan"), f": {insight['reasons'][0]}")
 
 
 def _reasons(now: Mapping[str, Any]) -> Text:
