@@ -50,6 +50,7 @@ def test_a_week_becomes_ranked_accounts_and_notices_and_a_second_one_changes_not
     assert "rising" in ranked[0]
     assert any("Granite Insurance" in line and " 0.0 cold" in line for line in lines)
     assert any("northwind-freight" in line and "sent: 250" in line for line in lines)
+    assert any(line.strip().startswith("hot: ") for line in lines), "what is going on with an account"
     assert "duplicates" not in first.stdout
     assert max(map(len, (line.rstrip() for line in lines if "curl" not in line))) <= report.WIDTH
 
