@@ -130,6 +130,8 @@ def _account(place: int, tale: story.Account, now: Mapping[str, Any]) -> Text:
         "\n     ",
         _reasons(now),
         *(_insight(each) for each in now["insights"][:_INSIGHTS]),
+        no_wrap=True,
+        overflow="ellipsis",
     )
 
 
