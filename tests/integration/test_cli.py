@@ -31,6 +31,7 @@ from events.errors import Refused
 from events.settings import MigrateSettings
 from functions import migrate
 from functions.adapters.postgres.database import Database, connect
+from functions.adapters.postgres.signal_store import PostgresSignalStore
 from functions.adapters.postgres.tenants import PostgresTenants
 from functions.adapters.redis.directory import COMPLETE, decode, decode_terms, key_of, terms_of
 from functions.cli.__main__ import COMMANDS, command, main
@@ -52,9 +53,11 @@ from functions.local.demo_tenant import DEMO_RULE
 from functions.service import event_types, keys, rules, tenants
 from functions.service.principal import OPERATOR
 from functions.service.register import opened
+from tests.integration.test_signal_store import signal
 from tests.servers import parts
 from tests.servers.loopback import served
 from tests.servers.parts import until
+from tests.servers.recording import record
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = ROOT / "docs" / "cli.md"
@@ -631,8 +634,14 @@ def test_an_event_is_sent_through_the_front_door(
     key = acme.good("keys", "issue", "acme", "--label", "crm")
     reader = acme.good("keys", "issue", "acme", "--label", "reader", "--scope", "read")
     send = ("send", "demo_completed", "--account", "acme")
-    with parts.running(tmp_path, env=env, names=("ingest",)) as started:
-        _note(env, ingest_url=started["ingest"].url, api_key=key)
+    with closing(Database(env["DATABASE_URL"])) as database:
+        of_acme = [
+            signal(number, id=str(uuid4()), tenant_id="acme", account_id=account)
+            for number, account in enumerate(("acme", "acme-emea"))
+        ]
+        record(PostgresSignalStore(database), of_acme)
+    with parts.running(tmp_path, env=env, names=("ingest", "api")) as started:
+        _note(env, ingest_url=started["ingest"].url, api_url=started["api"].url, api_key=key)
         pairs = ("hours=3", "note=NaN", 'tags=["a"]', "zip=01234", "q=a=b")
         meta = [word for pair in pairs for word in ("--meta", pair)]
         first = acme(*send, "--contact", "jane@acme.example", "--user", "sam", "--id", "e1", *meta)
@@ -766,8 +775,14 @@ def test_the_examples_of_the_manual_work_in_order(acme: Shell, env: Mapping[str,
     script = "".join(BLOCK.findall(MANUAL.read_text("utf-8")))
     folder = tmp_path / "folder"
     folder.mkdir()
-    with parts.running(tmp_path, env=env, names=("ingest",)) as started:
-        _note(env, ingest_url=started["ingest"].url, api_key=key)
+    with closing(Database(env["DATABASE_URL"])) as database:
+        of_acme = [
+            signal(number, id=str(uuid4()), tenant_id="acme", account_id=account)
+            for number, account in enumerate(("acme", "acme-emea"))
+        ]
+        record(PostgresSignalStore(database), of_acme)
+    with parts.running(tmp_path, env=env, names=("ingest", "api")) as started:
+        _note(env, ingest_url=started["ingest"].url, api_url=started["api"].url, api_key=key)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
