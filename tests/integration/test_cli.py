@@ -771,7 +771,7 @@ def test_as_a_program_it_runs_from_any_folder(env: Mapping[str, str], tmp_path: 
 
 @pytest.mark.slow
 def test_the_examples_of_the_manual_work_in_order(acme: Shell, env: Mapping[str, str], tmp_path: Path) -> None:
-    key = acme.good("keys", "issue", "acme", "--label", "demo")
+    key = acme.good("keys", "issue", "acme", "--label", "demo", "--scope", "read", "--scope", "events:write")
     script = "".join(BLOCK.findall(MANUAL.read_text("utf-8")))
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -793,7 +793,7 @@ def test_the_examples_of_the_manual_work_in_order(acme: Shell, env: Mapping[str,
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines().count("accepted") == 3
+    assert done.stderr.splitlines().count("accepted") == 5
     assert acme.listed("tenants", "list")[0]["plan"]["monthly"] == {"soft": 80000, "hard": 100000}
     states = [(row["label"], row["revoked"] is not None) for row in acme.listed("keys", "list", "acme")]
     assert states == [("crm", False), ("crm", True), ("demo", False)]
