@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -94,6 +95,11 @@ def faults(said: Mapping[str, Any], at: tuple[str, ...]) -> Iterable[Fault]:
     for name, value in said.items():
         if wrong := _wrong(name, value):
             yield Fault(cloudevent.pointer([*at, name]), wrong)
+
+
+def usable(said: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Return what of ``said`` can be attributes, at most ``MOST``."""
+    return dict(islice(((name, value) for name, value in said.items() if _wrong(name, value) is None), MOST))
 
 
 def _wrong(name: str, value: Any) -> str | None:

@@ -229,8 +229,8 @@ def _faults_of_kind(
     """Yield what is wrong with the data of an event that says more than that something happened."""
     if kind is not None and kind.signal == MERGE:
         yield from merging.faults(account, cloudevent.json_data(event) or {})
-    if _says_something(kind, data):
-        yield from _attribute_faults(kind.type if kind else "", data.contactId, data.attributes, data.contact)
+    if kind is not None:
+        yield from _attribute_faults(kind.type, data.contactId, data.attributes)
 
 
 class Said(NamedTuple):
@@ -250,11 +250,12 @@ def says(type_: str, contact_id: str | None, given: Any, contact: Any) -> Said:
     Args:
         type_: of the event, in full.
         given: ``data.attributes``.
-        contact: ``data.contact``.
+        contact: ``data.contact``. Any event may have it, so what in it is no attribute is data like other data.
     """
-    if any(_attribute_faults(type_, contact_id, given, contact)):
+    if any(_attribute_faults(type_, contact_id, given)):
         return _SAID_NOTHING
-    of_contact = contact if contact_id is not None and isinstance(contact, dict) else _NOTHING
+    named = contact_id is not None and isinstance(contact, dict)
+    of_contact = attributes.usable(contact) if named else _NOTHING
     if type_ == CONTACT_UPDATED.type:
         of_contact = of_contact | given
     return Said(given if type_ == ACCOUNT_UPDATED.type else _NOTHING, of_contact)
@@ -265,10 +266,8 @@ def _says_something(kind: EventType | None, data: SalesData) -> bool:
     return data.contact is not None or (kind is not None and kind.signal == ATTRIBUTES)
 
 
-def _attribute_faults(type_: str, contact_id: str | None, given: Any, contact: Any) -> Iterator[Fault]:
-    """Yield what is wrong with the attributes that an event gives; see :func:`says`."""
-    if isinstance(contact, dict):
-        yield from attributes.faults(contact, ("data", "contact"))
+def _attribute_faults(type_: str, contact_id: str | None, given: Any) -> Iterator[Fault]:
+    """Yield what is wrong with the attributes of an event that is there to give some."""
     if type_ not in _UPDATES:
         return
     if type_ == CONTACT_UPDATED.type and contact_id is None:
