@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pydantic_core import to_json
-
 from events.errors import Refused
 from functions.adapters.postgres.database import Transaction
+from functions.adapters.postgres.parameters import json_tenants
 from functions.domain.condition import Condition
 from functions.domain.evaluation import RuleKey, Trouble
 from functions.domain.rule import Rule, RuleDefinition
@@ -20,10 +19,9 @@ def rules_of(
     tx: Transaction, whose: Collection[str]
 ) -> tuple[Mapping[str, Sequence[Rule]], Mapping[RuleKey, Trouble]]:
     """The rules of some tenants, and those that were saved before their like was refused."""
-    tenants = to_json([{"tenant_id": tenant} for tenant in sorted(whose)]).decode()
     found: dict[str, list[Rule]] = defaultdict(list)
     unusable: dict[RuleKey, Trouble] = {}
-    for row in tx.rows("load_rules", tenants=tenants):
+    for row in tx.rows("load_rules", tenants=json_tenants(whose)):
         try:
             found[row["tenant_id"]].append(_rule(row))
         except Refused as exc:

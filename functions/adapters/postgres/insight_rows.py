@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres.database import Transaction
+from functions.adapters.postgres.parameters import json_rows
 from functions.domain import score
 from functions.domain.catalog import EventType
 from functions.domain.following import MOST_PAST, Insight, Past
@@ -64,9 +63,9 @@ def put(tx: Transaction, changes: Changes) -> None:
     found = [insight for _, each in followers for insight in each.found.values()]
     tx.rows(
         "put_insights",
-        found=to_json(found).decode(),
-        closed=_json(_closed(changes)),
-        sides=_json(_sides(changes)),
+        found=json_rows(found),
+        closed=json_rows(_closed(changes)),
+        sides=json_rows(_sides(changes)),
     )
 
 
@@ -81,7 +80,3 @@ def _sides(changes: Changes) -> Iterator[dict[str, Any]]:
         for insight in follower.found.values() if follower.reruns else ():
             side, left_out = UNDONE if insight.undone else FOUND
             yield {"tenant_id": tenant, "id": insight.id, "side": side, "left_out": left_out}
-
-
-def _json(rows: Iterable[Mapping[str, Any]]) -> str:
-    return to_json(list(rows)).decode()

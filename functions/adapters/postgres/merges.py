@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
-from pydantic_core import to_json
-
 from events.errors import Fault, Refused
 from functions.adapters.postgres import insight_rows
 from functions.adapters.postgres.account_sums import sums_then
 from functions.adapters.postgres.database import Row, Transaction
+from functions.adapters.postgres.parameters import json_rows
 from functions.adapters.postgres.rejudged import rejudge
 from functions.adapters.postgres.signal_store import PostgresBatch, PostgresSignalStore
 from functions.domain import attributes, merging, original, sales, score
@@ -113,7 +112,7 @@ def _note(tx: Transaction, tenant: str, move: Move, steps: merging.Steps) -> Non
         step = (move.into if move.joins else None) if own else steps[name]
         into = None if own and not move.joins else move.into
         rows.append({"account_id": name, "merged_into": into, "merged_step": step})
-    tx.rows("put_merges", tenant_id=tenant, merges=to_json(rows).decode())
+    tx.rows("put_merges", tenant_id=tenant, merges=json_rows(rows))
 
 
 def _made_anew(batch: PostgresBatch, move: Move, rows: Mapping[str, Row], event: SalesEvent) -> Changes:

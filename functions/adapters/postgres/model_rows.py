@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres.database import Row, Transaction
+from functions.adapters.postgres.parameters import json_tenants
 from functions.domain.model import UNCHANGED, ScoringModel, Versioned
 
 #: One above the largest number of a version.
@@ -21,8 +20,8 @@ def model_of(tx: Transaction, tenant_id: str) -> Versioned:
 
 def models_of(tx: Transaction, tenants: Collection[str]) -> dict[str, Versioned]:
     """Return the same of several tenants, of those that have made one."""
-    asked = to_json([{"tenant_id": tenant} for tenant in sorted(tenants)]).decode()
-    return {row["tenant_id"]: version_of(row) for row in tx.rows("models_of_tenants", tenants=asked)}
+    rows = tx.rows("models_of_tenants", tenants=json_tenants(tenants))
+    return {row["tenant_id"]: version_of(row) for row in rows}
 
 
 def version_of(row: Row) -> Versioned:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres.account_sums import known_at
 from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres.parameters import json_rows
 from functions.domain import outbox
 from functions.domain.explain import contributions
 from functions.domain.outbox import Addressee, Decisions, Key, Standing, Traffic
@@ -114,14 +113,14 @@ class PostgresNoticeStore:
             Unavailable: PostgreSQL could not be reached; they become free when the lease ends.
         """
         with self._database.transaction() as tx:
-            tx.rows("release_notices", notices=_json(keys))
+            tx.rows("release_notices", notices=_keys(keys))
 
     def ping(self) -> None:
         """Raise :class:`Unavailable` unless PostgreSQL answers."""
         self._database.ping()
 
     def _decide(self, tx: Transaction, keys: Sequence[Key]) -> tuple[list[Standing], datetime, Decisions]:
-        notices = _json(keys)
+        notices = _keys(keys)
         addressees = [
             Addressee(row["tenant_id"], row["recipient"]) for row in tx.rows("lock_addressees", notices=notices)
         ]
@@ -146,12 +145,12 @@ def _write(tx: Transaction, decisions: Decisions, mails_per_hour: int, lease_s: 
             for each in decisions.digests
         ]
         title = f"Notices beyond {mails_per_hour} e-mails an hour"
-        tx.rows("open_digests", digests=to_json(rows).decode(), title=title)
+        tx.rows("open_digests", digests=json_rows(rows), title=title)
     if decisions.summed_up:
         joined = [{**key._asdict(), "digest_id": digest.id} for key, digest in decisions.summed_up.items()]
-        tx.rows("sum_up", notices=to_json(joined).decode())
+        tx.rows("sum_up", notices=json_rows(joined))
     if decisions.claimed:
-        tx.rows("claim_notices", notices=_json(decisions.claimed), lease_s=lease_s)
+        tx.rows("claim_notices", notices=_keys(decisions.claimed), lease_s=lease_s)
 
 
 def _due(tx: Transaction, key: Key) -> DueNotice:
@@ -184,5 +183,5 @@ def _line(row: Mapping[str, Any]) -> str:
     return f"{row['account_id']}: {row['title']} (engagement {row['engagement']:.0f})"
 
 
-def _json(keys: Iterable[Key]) -> str:
-    return to_json([key._asdict() for key in keys]).decode()
+def _keys(keys: Iterable[Key]) -> str:
+    return json_rows(key._asdict() for key in keys)

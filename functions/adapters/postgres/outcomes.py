@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
 from functions.adapters.postgres.database import Row, Transaction
+from functions.adapters.postgres.parameters import json_rows, json_tenants
 from functions.domain import score
 from functions.domain.calibration import WON, Case, Cases
 from functions.domain.explain import Known
@@ -39,7 +38,7 @@ def cases(tx: Transaction, tenant_id: str, now: datetime, scoring: Versioned) ->
 
 def own_types(tx: Transaction, tenant_id: str) -> dict[str, OwnEventType]:
     """Return a tenant's own event types, by name."""
-    rows = tx.rows("own_event_types", tenants=to_json([{"tenant_id": tenant_id}]).decode())
+    rows = tx.rows("own_event_types", tenants=json_tenants([tenant_id]))
     return {row["type"]: OwnEventType.model_validate(row["definition"]) for row in rows}
 
 
@@ -54,7 +53,7 @@ def _decided(tx: Transaction, tenant_id: str, outcomes: Sequence[Row], scoring: 
     waiting = iter(outcomes)
     while block := {row["account_id"]: row for row in islice(waiting, _BLOCK)}:
         asked = [{"account_id": each, "at": row["at"] - _MICROSECOND} for each, row in block.items()]
-        rows = tx.many_rows("accounts_then", tenant_id=tenant_id, accounts=to_json(asked).decode())
+        rows = tx.many_rows("accounts_then", tenant_id=tenant_id, accounts=json_rows(asked))
         then = {
             account: {row["contact_id"]: score.from_rows(row["slots"]) for row in of}
             for account, of in groupby(sorted(rows, key=_account), key=_account)

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from typing import NamedTuple
 from uuid import UUID
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.parameters import json_rows
 from functions.domain.plan import Monthly, Plan
 from functions.domain.quota import QuotaNotice
 
@@ -45,6 +44,6 @@ class PostgresQuotas:
         Raises:
             Unavailable: PostgreSQL could not be reached; the same call again is safe.
         """
-        given = to_json([asdict(notice) for notice in notices]).decode()
+        given = json_rows(asdict(notice) for notice in notices)
         with self._database.transaction() as tx:
             return [(row["tenant_id"], row["id"]) for row in tx.rows("put_quota_notices", notices=given)]

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from functions.adapters.postgres.database import Database, Row, Transaction
+from functions.adapters.postgres.parameters import json_rows
 from functions.domain import original, searchable
 from functions.domain.search import SignalDocument
 from functions.domain.signal import SHOWN, instant
@@ -135,7 +136,7 @@ def read(
         slice_of: :func:`read_slice` in some transaction.
     """
     left = [{"number": at, "tenant_id": tenant, "id": id_} for at, (tenant, id_) in enumerate(identities)]
-    while left and (rows := slice_of(to_json(left).decode())):
+    while left and (rows := slice_of(json_rows(left))):
         yield [_recorded(row) for row in rows]
         left = [asked for asked in left if asked["number"] > rows[-1]["number"]]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres import standing as stored
 from functions.adapters.postgres.database import Transaction
+from functions.adapters.postgres.parameters import json_rows
 from functions.domain import standing
 from functions.domain.model import ScoringModel
 from functions.domain.policy import Fact, Policy
@@ -39,7 +38,7 @@ def rejudge(tx: Transaction, tenant: str, account: str, contacts: Collection[str
             }
             for fact in changed
         ]
-        tx.rows("move_signals", moved=to_json(rows).decode())
+        tx.rows("move_signals", moved=json_rows(rows))
 
 
 def _judged(facts: list[Fact], policy: Policy, *, named: bool) -> list[Fact]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
-
-from pydantic_core import to_json
 
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.model_rows import model_of
 from functions.adapters.postgres.models import put_version
+from functions.adapters.postgres.parameters import json_rows
 from functions.domain import ranking, score
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.explain import Known
@@ -87,8 +86,8 @@ class _Question:
         self.counts, self.then = counts, Versioned(counts.version + 1, model)
         self.tenant = {"tenant_id": tenant_id}
         self.worth = {
-            "worth": _json(
-                [{"event_type": k.type, "points": k.points, "half_life_days": k.half_life_days} for k in kinds]
+            "worth": json_rows(
+                {"event_type": k.type, "points": k.points, "half_life_days": k.half_life_days} for k in kinds
             ),
             "since": since,
         }
@@ -128,10 +127,10 @@ def _write(tx: Transaction, asked: _Question, ids: Sequence[str], block: Sequenc
     tx.rows("rescore_signals", **accounts, **asked.worth)
     tx.rows("rescore_drop_days", **accounts)
     tx.rows("rescore_add_days", **accounts)
-    tx.rows("rescore_accounts", rows=_json([_account_row(each) for each in block]), **asked.tenant)
+    tx.rows("rescore_accounts", rows=json_rows(_account_row(each) for each in block), **asked.tenant)
     tx.rows("rescore_clear_contacts", **accounts)
     contacts = [row for each in block for row in _contact_rows(each)]
-    tx.rows("rescore_contacts", rows=_json(contacts), **asked.tenant)
+    tx.rows("rescore_contacts", rows=json_rows(contacts), **asked.tenant)
 
 
 def _account_row(standing: Standing) -> dict[str, Any]:
@@ -170,8 +169,4 @@ def _by_account(rows: Sequence[Row]) -> dict[str, ByContact]:
 
 
 def _ids(ids: Sequence[str]) -> str:
-    return _json([{"account_id": each} for each in ids])
-
-
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return to_json(rows).decode()
+    return json_rows({"account_id": each} for each in ids)

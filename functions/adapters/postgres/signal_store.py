@@ -11,8 +11,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
-
 from events.failpoint import reach
 from functions.adapters.postgres import account_attributes, insight_rows, standing
 from functions.adapters.postgres.account_rows import account_of, account_row, contact_rows
@@ -21,6 +19,7 @@ from functions.adapters.postgres.batch_rules import rules_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.model_rows import models_of
 from functions.adapters.postgres.moved import Moved, accounts_of, groups_of
+from functions.adapters.postgres.parameters import json_rows, json_tenants
 from functions.adapters.postgres.signal_rows import signal_rows
 from functions.domain import history
 from functions.domain.evaluation import RuleKey, Trouble
@@ -67,9 +66,8 @@ class PostgresSignalStore:
         own: dict[str, dict[str, OwnEventType]] = defaultdict(dict)
         if not tenants:
             return own
-        asked = _json({"tenant_id": tenant} for tenant in tenants)
         with self._database.transaction() as tx:
-            for row in tx.rows("own_event_types", tenants=asked):
+            for row in tx.rows("own_event_types", tenants=json_tenants(tenants)):
                 own[row["tenant_id"]][row["type"]] = OwnEventType.model_validate(row["definition"])
         return own
 
@@ -140,7 +138,7 @@ class PostgresBatch:
 
     def lock_rows(self, accounts: Iterable[AccountKey]) -> list[Row]:
         """Lock accounts, which come in a fixed order, and return their rows."""
-        asked = _json({"tenant_id": tenant, "account_id": account} for tenant, account in accounts)
+        asked = json_rows({"tenant_id": tenant, "account_id": account} for tenant, account in accounts)
         return self.tx.many_rows("lock_accounts", accounts=asked)
 
     def account(self, tenant: str, row: Row) -> Account:
@@ -156,8 +154,8 @@ class PostgresBatch:
         named = {(tenant, account, contact) for tenant, account, contact in groups if account and contact}
         rows = self.tx.many_rows(
             "load_contacts",
-            named=_json({"tenant_id": t, "account_id": a, "contact_id": c} for t, a, c in sorted(named)),
-            accounts=_json(
+            named=json_rows({"tenant_id": t, "account_id": a, "contact_id": c} for t, a, c in sorted(named)),
+            accounts=json_rows(
                 {name: row[name] for name in ("tenant_id", "account_id")} for row in accounts if row["engaged"]
             ),
             most=FIRST_CONTACTS + 1,
@@ -182,32 +180,37 @@ class PostgresBatch:
         """See Batch."""
         standing.write(self.tx, changes, signals)
         spans, late, again = history.fold(changes.accounts, signals, changes.moved.values())
-        anew = _json(each._asdict() for each in again)
+        anew = json_rows(each._asdict() for each in again)
         if again:
             self.tx.rows("drop_days", again=anew)
         if spans or late or again:
             whose = [{"tenant_id": each.event.tenant_id, "id": each.event.id} for each in late]
-            self.tx.rows("fold_signals", spans=_json(each._asdict() for each in spans), late=_json(whose), again=anew)
+            self.tx.rows(
+                "fold_signals", spans=json_rows(each._asdict() for each in spans), late=json_rows(whose), again=anew
+            )
         if changes.attributes:
             account_attributes.merge(self.tx, changes.attributes)
         if changes.insights:
             self._insert({(each.event.tenant_id, each.event.id): each for each in changes.insights})
         insight_rows.put(self.tx, changes)
-        counts = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
+        months = Counter((each.event.tenant_id, each.event.received_at.date().replace(day=1)) for each in signals)
+        counts = ({"tenant_id": tenant, "month": first, "events": n} for (tenant, first), n in months.items())
         rows = self.tx.rows(
             "put_changes",
-            accounts=_json(account_row(*changed) for changed in changes.accounts.items()),
-            contacts=_json(contact_rows(changes)),
-            notices=_json(map(_notice_row, changes.notices)),
-            troubles=_json(_trouble_row(*each) for each in sorted(changes.troubles.items())),
-            counts=_json({"tenant_id": tenant, "month": first, "events": n} for (tenant, first), n in counts.items()),
+            accounts=json_rows(account_row(*changed) for changed in changes.accounts.items()),
+            contacts=json_rows(contact_rows(changes)),
+            notices=json_rows(map(_notice_row, changes.notices)),
+            troubles=json_rows(_trouble_row(*each) for each in sorted(changes.troubles.items())),
+            counts=json_rows(counts),
         )
         return {row["id"] for row in rows}
 
     def _insert(self, signals: Mapping[Identity, Signal]) -> Mapping[Identity, Signal]:
         """Insert signals. Returns: those that were not there yet, in the order they came."""
         rows, meanings = signal_rows(signals.values(), searched=self._searched)
-        [found] = self.tx.rows("record_signals", signals=_json(rows), meanings=_json(meanings), given=len(signals))
+        [found] = self.tx.rows(
+            "record_signals", signals=json_rows(rows), meanings=json_rows(meanings), given=len(signals)
+        )
         if found["ids"] is None:
             return signals
         new = set(found["ids"])  # an id is made from its tenant's name: no two tenants share one
@@ -217,7 +220,7 @@ class PostgresBatch:
         """What came of signals in an earlier delivery."""
         recorded = Recorded({}, defaultdict(list))
         if earlier:
-            asked = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in earlier)
+            asked = json_rows({"tenant_id": tenant, "id": id_} for tenant, id_ in earlier)
             for row in self.tx.many_rows("recorded_contents", ids=asked):
                 recorded.contents[row["tenant_id"], row["id"]] = row["content"] and bytes.fromhex(row["content"])
             for row in self.tx.many_rows("insights_of_events", ids=asked):
@@ -248,8 +251,3 @@ def _notice_row(notice: Notice) -> dict[str, Any]:
     row = {field.name: getattr(notice, field.name) for field in fields(notice)}
     row["created_at"] = row.pop("at")
     return row
-
-
-def _json(rows: Iterable[Mapping[str, Any]]) -> str:
-    """One JSON parameter for a whole batch: see docs/architecture.md on why not arrays or many VALUES."""
-    return to_json(list(rows)).decode()

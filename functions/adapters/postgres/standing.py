@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from pydantic_core import to_json
 
 from functions.adapters.postgres.database import Row, Transaction
+from functions.adapters.postgres.parameters import json_rows, json_tenants
 from functions.domain import score, standing
 from functions.domain.catalog import Side
 from functions.domain.evidence import NO_MARKS, Marks
@@ -28,7 +26,7 @@ def hold(tx: Transaction, signals: Iterable[Signal]) -> None:
     """Let no other batch record events of these signals' tenants meanwhile, if any of them takes another back."""
     tenants = {signal.event.tenant_id for signal in signals}
     if any(signal.event.retracts for signal in signals):
-        tx.rows("hold_tenants", tenants=_json({"tenant_id": tenant} for tenant in tenants))
+        tx.rows("hold_tenants", tenants=json_tenants(tenants))
 
 
 def targets(tx: Transaction, signals: Sequence[Signal]) -> list[Recorded]:
@@ -37,7 +35,7 @@ def targets(tx: Transaction, signals: Sequence[Signal]) -> list[Recorded]:
     named = {(each.event.tenant_id, each.event.retracts.event_id) for each in signals if each.event.retracts} - new
     if not named:
         return []
-    asked = _json({"tenant_id": tenant, "id": id_} for tenant, id_ in named)
+    asked = json_rows({"tenant_id": tenant, "id": id_} for tenant, id_ in named)
     return [recorded(row) for row in tx.many_rows("recorded_facts", ids=asked)]
 
 
@@ -51,7 +49,7 @@ def retracted_before(tx: Transaction, accounts: Iterable[Row], signals: Iterable
     events = [each.event for each in signals if each.event.nobodys or each.event.tenant_id in tenants]
     if not events:
         return set()
-    asked = _json({"tenant_id": event.tenant_id, "id": event.id} for event in events)
+    asked = json_rows({"tenant_id": event.tenant_id, "id": event.id} for event in events)
     return {(row["tenant_id"], row["id"]) for row in tx.many_rows("retracted_before", ids=asked)}
 
 
@@ -100,7 +98,7 @@ def _asked(stretches: Iterable[Stretch]) -> dict[str, str]:
         if each.since is not None and each.until is not None:
             row |= {"since": instant(score.moment(each.since)), "until": instant(score.moment(each.until))}
         asked[way].append(row)
-    return {way: _json(rows) for way, rows in asked.items()}
+    return {way: json_rows(rows) for way, rows in asked.items()}
 
 
 def recorded(row: Row) -> Recorded:
@@ -122,15 +120,15 @@ def recorded(row: Row) -> Recorded:
 def write(tx: Transaction, changes: Changes, signals: Iterable[Signal]) -> None:
     """Write how signals stand and what was taken back, and look up when the latest signals of some sums occurred."""
     if changes.moved:
-        tx.rows("move_signals", moved=_json(_moved(*each) for each in changes.moved.items()))
+        tx.rows("move_signals", moved=json_rows(_moved(*each) for each in changes.moved.items()))
     events = [signal.event for signal in signals]
     taken_back = [_retraction(event, event.retracts) for event in events if event.retracts]
     if taken_back:
-        tx.rows("put_retractions", retractions=_json(taken_back))
+        tx.rows("put_retractions", retractions=json_rows(taken_back))
     lost = [each for each in changes.lost if each.slot in _sums_of(changes, each)]
     if lost:
         rows = [_lost(number, each, _sums_of(changes, each)) for number, each in enumerate(lost)]
-        for row in tx.many_rows("latest_left", sums=_json(rows)):
+        for row in tx.many_rows("latest_left", sums=json_rows(rows)):
             sums, slot = _sums_of(changes, lost[row["number"]]), lost[row["number"]].slot
             sums[slot] = (*sums[slot][:2], row["latest"])
 
@@ -171,7 +169,3 @@ def _lost(number: int, lost: Lost, sums: Sums) -> dict[str, object]:
         "named": named,
         "until": instant(score.moment(sums[lost.slot][2])),
     }
-
-
-def _json(rows: Iterable[Mapping[str, Any]]) -> str:
-    return to_json(list(rows)).decode()

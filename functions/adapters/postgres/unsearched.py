@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from pydantic_core import to_json
-
 from functions.adapters.postgres import recorded_signals
 from functions.adapters.postgres.database import Database
+from functions.adapters.postgres.parameters import json_rows
 from functions.adapters.postgres.recorded_signals import RecordedSignal
 from functions.domain.words import hashes, terms
 
@@ -28,7 +27,7 @@ class UnsearchedSignals:
             found = tx.rows("signals_without_words", most=AT_ONCE)
             identities = [(row["tenant_id"], row["id"]) for row in found]
             for signals in recorded_signals.read(identities, partial(recorded_signals.read_slice, tx)):
-                tx.rows("put_words", words=to_json(_rows(signals)).decode())
+                tx.rows("put_words", words=json_rows(_rows(signals)))
         return len(found)
 
 
