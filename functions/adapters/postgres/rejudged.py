@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 from functions.adapters.postgres import standing as stored
 from functions.adapters.postgres.database import Transaction
-from functions.adapters.postgres.parameters import json_rows
 from functions.domain import standing
 from functions.domain.model import ScoringModel
 from functions.domain.policy import Fact, Policy
@@ -29,16 +28,7 @@ def rejudge(tx: Transaction, tenant: str, account: str, contacts: Collection[str
         fact for contact, facts in by_contact.items() for fact in _judged(facts, policy, named=contact is not None)
     ]
     if changed:
-        rows = [
-            {
-                "tenant_id": tenant,
-                "id": fact.id,
-                "side": standing.adds(fact.side, fact.left_out),
-                "left_out": fact.left_out,
-            }
-            for fact in changed
-        ]
-        tx.rows("move_signals", moved=json_rows(rows))
+        stored.move(tx, ((tenant, fact) for fact in changed))
 
 
 def _judged(facts: list[Fact], policy: Policy, *, named: bool) -> list[Fact]:

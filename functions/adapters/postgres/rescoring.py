@@ -7,12 +7,13 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from functions.adapters.postgres.account_rows import account_scores, contact_scores
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of
 from functions.adapters.postgres.database import Database, Row, Transaction
 from functions.adapters.postgres.model_rows import model_of
 from functions.adapters.postgres.models import put_version
 from functions.adapters.postgres.parameters import json_rows
-from functions.domain import ranking, score
+from functions.domain import score
 from functions.domain.catalog import EVENT_TYPES
 from functions.domain.explain import Known
 from functions.domain.model import ScoringModel, Versioned
@@ -134,28 +135,13 @@ def _write(tx: Transaction, asked: _Question, ids: Sequence[str], block: Sequenc
 
 
 def _account_row(standing: Standing) -> dict[str, Any]:
-    sums = score.kept(dict(standing.then.sums))
-    ranks = ranking.ranks(sums)
-    return {
-        "account_id": standing.account_id,
-        "slots": [slot + each for slot, each in sums.items()],
-        "engaged": standing.then.people.engaged,
-        "engagement_rank": ranks.engagement,
-        "effort_rank": ranks.effort,
-        "slow": ranks.slow,
-    }
+    known = standing.then
+    return {"account_id": standing.account_id, **account_scores(score.kept(dict(known.sums)), known.people)}
 
 
 def _contact_rows(standing: Standing) -> Iterator[dict[str, Any]]:
-    for contact_id, each in standing.then.people.known.items():
-        contact = each.ranked()
-        yield {
-            "account_id": standing.account_id,
-            "contact_id": contact_id,
-            "slots": [slot + of for slot, of in contact.sums.items()],
-            "rank": contact.rank,
-            "slow": contact.slow,
-        }
+    for contact_id, contact in standing.then.people.known.items():
+        yield {"account_id": standing.account_id, **contact_scores(contact_id, contact)}
 
 
 def _by_account(rows: Sequence[Row]) -> dict[str, ByContact]:

@@ -16,7 +16,7 @@ from functions.domain.retraction import Retraction
 from functions.domain.sales import SalesEvent
 from functions.domain.score import Sums
 from functions.domain.signal import Signal, instant
-from functions.domain.state import Account, AccountKey, Changes, Lost, Moved
+from functions.domain.state import Account, AccountKey, Changes, Lost
 
 #: A moment before every event, for sums that have none.
 _LONG_AGO_US = -(10**18)
@@ -120,7 +120,7 @@ def recorded(row: Row) -> Recorded:
 def write(tx: Transaction, changes: Changes, signals: Iterable[Signal]) -> None:
     """Write how signals stand and what was taken back, and look up when the latest signals of some sums occurred."""
     if changes.moved:
-        tx.rows("move_signals", moved=json_rows(_moved(*each) for each in changes.moved.items()))
+        move(tx, ((tenant, each.fact) for (tenant, _), each in changes.moved.items()))
     events = [signal.event for signal in signals]
     taken_back = [_retraction(event, event.retracts) for event in events if event.retracts]
     if taken_back:
@@ -138,10 +138,14 @@ def _sums_of(changes: Changes, lost: Lost) -> dict[score.Slot, score.Sum]:
     return account.people.known[lost.contact_id].sums if lost.contact_id else account.sums
 
 
-def _moved(identity: tuple[str, str], moved: Moved) -> dict[str, object]:
-    left_out = moved.fact.left_out
-    side = standing.adds(moved.fact.side, left_out)
-    return {"tenant_id": identity[0], "id": identity[1], "side": side, "left_out": left_out}
+def move(tx: Transaction, facts: Iterable[tuple[str, Fact]]) -> None:
+    """Store how signals stand from now on, each with its tenant. Their accounts are locked."""
+    tx.rows("move_signals", moved=json_rows(_moved(*each) for each in facts))
+
+
+def _moved(tenant: str, fact: Fact) -> dict[str, object]:
+    side = standing.adds(fact.side, fact.left_out)
+    return {"tenant_id": tenant, "id": fact.id, "side": side, "left_out": fact.left_out}
 
 
 def _retraction(event: SalesEvent, said: Retraction) -> dict[str, object]:
