@@ -10,7 +10,7 @@ from pydantic import Field
 from events.errors import Fault, Refused
 from functions.adapters.postgres.pages import Place
 from functions.api import examples
-from functions.api.accounts import Contribution, Score, contributions, found
+from functions.api.accounts import Contribution, Score, account_of, contributions, found
 from functions.api.backends import Backends
 from functions.api.paging import Cursor, Limit, NextCursor, read_cursor, write_cursor
 from functions.api.parameters import Moment, Question
@@ -123,10 +123,11 @@ def get_timeline(backends: Backends, tenant: str, *, query: TimelinePage, id_: s
     """List what happened to an account in one list, the newest first: events, insights, corrections and notices."""
     whose = f"{tenant} {id_}"
     after = None if query.cursor is None else read_cursor(query.cursor, query, whose, Place)
-    spelt, rows = found(backends, tenant, id_, lambda of: backends.reader.timeline(tenant, of, query.limit + 1, after))
+    account = account_of(backends, tenant, id_)
+    rows = backends.reader.timeline(tenant, account, query.limit + 1, after)
     last = rows[query.limit - 1] if len(rows) > query.limit else None
     return Timeline(
-        account_id=spelt,
+        account_id=account,
         data=[Entry(**row) for row in rows[: query.limit]],
         next_cursor=None if last is None else write_cursor(query, whose, (last["at"], last["id"])),
     )

@@ -40,8 +40,8 @@ def change(before: Known, now: Known, since: datetime, at: datetime) -> Change:
     """
     scores = {side: before.shown(side, since) for side in SIDES}, {side: now.shown(side, at) for side in SIDES}
     sentences = [*_scores(before, *scores), *_people(before, now)] if before.sums or now.sums else []
+    added = _added(before.sums, now.sums)
     for side in SIDES:
-        added = _added(before.sums, now.sums)
         sentences += [each.sentence(at) for each in contributions(added, side, at)]
         faded = score.points(before.sums, side, since) - score.points(before.sums, side, at)
         if round(faded, 1) > 0:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, Self
 
 from functions.domain import score
 from functions.domain.attributes import ROLES
-from functions.domain.catalog import SIDES, EventType, Side
+from functions.domain.catalog import SIDES, EventType
 from functions.domain.course import Change, Course
 from functions.domain.explain import Known
 from functions.domain.policy import Fact
@@ -45,8 +45,7 @@ class Counted(NamedTuple):
         """Return a recorded event, or None where no insight depends on it."""
         if fact.left_out or not (fact.points or fact.type in WATCHED):
             return None
-        side: Side = "rep" if fact.side == "rep" else "buyer"
-        kind = EventType(fact.type, "", 0, fact.points, fact.half_life_days, side, prefix="")
+        kind = EventType(fact.type, "", 0, fact.points, fact.half_life_days, fact.side, prefix="")
         return cls(fact.at, fact.id, kind, contact)
 
     def happening(self, *, newcomer: bool) -> Happening:

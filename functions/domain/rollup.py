@@ -113,9 +113,7 @@ class People:
 
     def without(self, contact_id: str, slot: Slot, added: Sum) -> People:
         """Return them as they are without what an event of a contact added."""
-        people = self.copied()
-        people.put(contact_id, score.without(self.known[contact_id].sums, slot, added))
-        return people
+        return self.earlier({contact_id: score.without(self.known[contact_id].sums, slot, added)})
 
     def earlier(self, sums: Mapping[str, dict[Slot, Sum]]) -> People:
         """Return them as they were when some contacts had other ``sums``; the others, the same as now."""

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.adapters.postgres import pages as list_pages
 from functions.adapters.postgres import reader as notice_lists
 from functions.adapters.postgres import signal_lists
 from functions.adapters.postgres.database import Database, Transaction, connect
@@ -192,6 +193,7 @@ def test_a_total_is_exact_up_to_as_many_as_are_looked_at(
 ) -> None:
     monkeypatch.setattr(signal_lists, "LOOKED_AT", 5)
     monkeypatch.setattr(notice_lists, "LOOKED_AT", 5)
+    monkeypatch.setattr(list_pages, "LOOKED_AT", 5)
     insert(database, "acme", [(0, "a", None, "u", TYPES[0], 1)] * rows)
     notices(database, "acme", [0] * rows)
     for query in (SignalList(limit=2), SignalList(limit=2, sortBy="points"), SignalList(limit=2, userId="u")):

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any, Literal
 from uuid import UUID
 
 from functions.adapters.postgres.account_sums import FIRST_CONTACTS, known_of, sums_then
 from functions.adapters.postgres.database import Row, Transaction
 from functions.adapters.postgres.model_rows import model_of
-from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing
+from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, Standing, before, counted
 from functions.domain import attributes, ranking, score
 from functions.domain.catalog import Side
 from functions.domain.explain import Known
 from functions.domain.model import Versioned
-from functions.domain.ranking import LAST, Item, Placed, Ranked
+from functions.domain.ranking import FIRST, LAST, Item, Placed, Ranked
 from functions.domain.rollup import People
 from functions.domain.signal import instant
+from functions.domain.timeline import ByContact
 
 #: Signals that are walked first for each account that is looked for by when it was last seen.
 SHORT_WALK = 20
@@ -79,8 +81,9 @@ def page(tx: Transaction, tenant_id: str, now: datetime, page: Page, choice: Cho
         listed = _by_points(tx, tenant_id, now, page, choice, choice.by, scoring)
     if choice.by_score:
         return listed
-    [counted] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
-    return replace(listed, total=min(counted["total"], LOOKED_AT), exact=counted["total"] <= LOOKED_AT)
+    [count] = tx.rows("count_accounts", tenant_id=tenant_id, most=LOOKED_AT + 1, **choice.filters)
+    total, exact = counted(count["total"])
+    return replace(listed, total=total, exact=exact)
 
 
 def _by_points(
@@ -139,8 +142,7 @@ def _met(tx: Transaction, tenant_id: str, after: Place | None, choice: Choice, m
         met = tx.many_rows(
             "accounts_by_last_seen",
             tenant_id=tenant_id,
-            before_at=after and after.at,
-            before_id=after and str(after.id),
+            **before(after),
             looked_at=looked_at,
             most=most,
             first=FIRST_CONTACTS + 1,
@@ -160,34 +162,26 @@ def contacts(tx: Transaction, tenant_id: str, account_id: str, at: datetime, pag
     """Return one page of an account's contacts at a moment, those with the most engagement first."""
     at, after = standing(page, at)
     skipped = page.parameters["offset"]
-    if score.newest(account.sums) > score.since_landmark(at):
-        return _contacts_then(tx, tenant_id, account_id, at, page, account)
     walks = [_contacts(tx, tenant_id, account_id, account.scoring, slow=slow) for slow in (False, True)]
+    if score.newest(account.sums) > score.since_landmark(at):
+        then = _contacts_then(chain(*walks), sums_then(tx, tenant_id, account_id, at))
+        walks, (total, exact) = [iter(then)], (len(then), True)
+    else:
+        [count] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
+        total, exact = counted(count["total"])
     asked = skipped + page.limit + 1
     found = ranking.first(walks, lambda known: known.points("buyer", at), at, asked, lambda _: True, after)
-    [counted] = tx.rows("count_contacts", tenant_id=tenant_id, account_id=account_id, most=LOOKED_AT + 1)
-    total, exact = min(counted["total"], LOOKED_AT), counted["total"] <= LOOKED_AT
     return listed(found[skipped:], page, at, total, exact=exact, shown=_contact)
 
 
-def _contacts_then(
-    tx: Transaction, tenant_id: str, account_id: str, at: datetime, page: Page, account: Known
-) -> Listed:
-    """Return the same of a moment before the account's newest event: the contacts that had events by then.
+def _contacts_then(now: Iterable[Ranked[Known]], then: ByContact) -> list[Ranked[Known]]:
+    """Return contacts as they were at a moment before their account's newest event: those that had events by then.
 
-    Their attributes are those of now, as the account's are.
+    No rank bounds what one had before its own newest event. Attributes are those of now, as the account's are.
     """
-    _, after = standing(page, at)
-    then = sums_then(tx, tenant_id, account_id, at)
-    known = {
-        each.id: each.item._replace(sums=then[each.id], people=People())
-        for slow in (False, True)
-        for each in _contacts(tx, tenant_id, account_id, account.scoring, slow=slow)
-        if each.id in then
-    }
-    placed = [Placed(name, max(each.points("buyer", at), 0.0), each) for name, each in known.items()]
-    found = sorted((each for each in placed if each.place > after), key=lambda each: each.place)
-    return listed(found[page.parameters["offset"] :], page, at, len(placed), exact=True, shown=_contact)
+    found = (each for each in now if each.id in then)
+    ranked = (Ranked(each.id, FIRST, False, each.item.then(then[each.id], People())) for each in found)
+    return sorted(ranked, key=lambda each: each.id)
 
 
 def standing(page: Page, now: datetime) -> tuple[datetime, tuple[float, str]]:

@@ -60,6 +60,20 @@ class Standing(NamedTuple):
         return -self.points, self.id
 
 
+def before(place: Place | None) -> dict[str, object]:
+    """Return a place as the statements want it; None is before all rows."""
+    return {"before_at": place and place.at, "before_id": place and str(place.id)}
+
+
+def counted(rows: int) -> tuple[int, bool]:
+    """Return how many rows a list says it has, and whether there are no more.
+
+    Args:
+        rows: counted up to one more than ``LOOKED_AT``.
+    """
+    return min(rows, LOOKED_AT), rows <= LOOKED_AT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Which rows of a list: those after a place, or those of page ``number``, from 1.
@@ -71,6 +85,16 @@ class Page:
     number: int
     limit: int
     after: Place | Rank | Standing | None = None
+
+    @property
+    def before(self) -> dict[str, object]:
+        """The place that rows come after in a list of the newest first, as the statements want it."""
+        return before(self.after if isinstance(self.after, Place) else None)
+
+    @property
+    def one_more(self) -> dict[str, int]:
+        """As the statements want it, with a row more, which says whether there is a next page."""
+        return {**self.parameters, "limit": self.limit + 1}
 
     @property
     def parameters(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ from functions.adapters.postgres import account_lists, account_trends, insight_l
 from functions.adapters.postgres.account_lists import EVERYTHING, Choice
 from functions.adapters.postgres.account_sums import known_now, known_since, known_with_trend, sums_by_day, sums_then
 from functions.adapters.postgres.database import Database, Row, Transaction
-from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place
+from functions.adapters.postgres.pages import LOOKED_AT, Listed, Page, Place, before, counted
 from functions.adapters.postgres.signal_lists import SignalQuery
 from functions.adapters.postgres.spreads import spread
 from functions.domain import changes, original, standing
@@ -118,22 +118,11 @@ class Reader:
             by_day = sums_by_day(tx, tenant_id, account_id, first, last)
         return list(days(before, by_day, first, last, now, known.scoring))
 
-    def timeline(
-        self, tenant_id: str, account_id: str, most: int, after: Place | None = None
-    ) -> list[dict[str, Any]] | None:
-        """Return the newest entries of an account's timeline, or those after a place; None for an unknown account."""
+    def timeline(self, tenant_id: str, account_id: str, most: int, after: Place | None = None) -> list[dict[str, Any]]:
+        """Return the newest entries of an account's timeline, or those after a place."""
+        asked = {"tenant_id": tenant_id, "account_id": account_id, "limit": most, **before(after)}
         with self._database.transaction(tenant=tenant_id) as tx:
-            if tx.row("account_id", tenant_id=tenant_id, account_id=account_id) is None:
-                return None
-            rows = tx.rows(
-                "list_timeline",
-                tenant_id=tenant_id,
-                account_id=account_id,
-                before_at=after and after.at,
-                before_id=after and str(after.id),
-                limit=most,
-            )
-        return [_plain(row) for row in rows]
+            return [_plain(row) for row in tx.rows("list_timeline", **asked)]
 
     def change(self, tenant_id: str, account_id: str, since: datetime, now: datetime) -> Change | None:
         """Return what has changed about an account since a moment, or None for an unknown account."""
@@ -176,13 +165,14 @@ class Reader:
         with self._database.transaction(tenant=tenant_id) as tx:
             tx.rows("walk_along_indexes")
             rows = _notices(tx, tenant_id, page)
-            [counted] = tx.rows("count_notices", tenant_id=tenant_id, looked_at=LOOKED_AT + 1)
+            [count] = tx.rows("count_notices", tenant_id=tenant_id, looked_at=LOOKED_AT + 1)
+        total, exact = counted(count["total"])
         more = len(rows) > page.limit
         last = rows[page.limit - 1] if more else None
         return Listed(
             rows=[_notice(row) for row in rows[: page.limit]],
-            total=min(counted["total"], LOOKED_AT),
-            exact=counted["total"] <= LOOKED_AT,
+            total=total,
+            exact=exact,
             next=Place(last["created_at"], last["id"]) if last else None,
         )
 
@@ -211,14 +201,12 @@ def _stands(row: Row) -> dict[str, Any]:
 
 def _notices(tx: Transaction, tenant_id: str, page: Page, event_id: UUID | None = None) -> list[Row]:
     """Return the notices of a page, and one more where there is a next page."""
-    place = page.after if isinstance(page.after, Place) else None
     return tx.rows(
         "list_notices",
         tenant_id=tenant_id,
         event_id=event_id and str(event_id),
-        before_at=place and place.at,
-        before_id=place and str(place.id),
-        **{**page.parameters, "limit": page.limit + 1},
+        **page.before,
+        **page.one_more,
     )
 
 

@@ -114,7 +114,7 @@ def _rare(tx: Transaction, asked: SignalQuery, wanted: Page) -> Found | None:
     words = asked.words(**begin)
     if words["hashes"] == "{}":
         return None
-    [hits] = tx.ordered_rows("rare_signals", order, **words, **_one_more(wanted), most=LOOKED_AT + 1)
+    [hits] = tx.ordered_rows("rare_signals", order, **words, **wanted.one_more, most=LOOKED_AT + 1)
     if hits["total"] > LOOKED_AT:
         return None
     ids = [str(id_) for id_ in hits["ids"]]
@@ -137,7 +137,7 @@ def statistics(tx: Transaction, asked: SignalQuery) -> tuple[Row, bool]:
 def _by_time(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row], Place | None]:
     order, begin = _order(asked, wanted)
     walk = asked.walk(**begin)
-    rows = tx.ordered_rows("list_signals", order, **walk, **_one_more(wanted), looked_at=LOOKED_AT)
+    rows = tx.ordered_rows("list_signals", order, **walk, **wanted.one_more, looked_at=LOOKED_AT)
     if len(rows) > wanted.limit:
         return rows[: wanted.limit], _place(rows[wanted.limit - 1])
     # All that were looked at are on this page or before it. The walk goes on where it was cut.
@@ -166,7 +166,7 @@ def _ranked(tx: Transaction, asked: SignalQuery, wanted: Page) -> tuple[list[Row
         "rank_signals",
         _NEWEST,
         **replace(asked, since=since or asked.since).walk(before=Place(until, _LAST_ID)),
-        **_one_more(wanted),
+        **wanted.one_more,
         looked_at=2 * LOOKED_AT,  # room for those that came since
         sort=asked.sort,
         sign=1 if asked.descending else -1,
@@ -183,8 +183,3 @@ def _moment(tx: Transaction, asked: SignalQuery, skipped: int) -> datetime | Non
     """Return when the signal was that has ``skipped`` newer ones; None where there are not so many."""
     found = tx.ordered_rows("moment_in_walk", _LATEST, **asked.walk(), looked_at=skipped + 1, offset=skipped)
     return found[0]["at"] if found else None
-
-
-def _one_more(wanted: Page) -> dict[str, int]:
-    """Ask for one more row than the page has: it tells that there is a next page."""
-    return {**wanted.parameters, "limit": wanted.limit + 1}
